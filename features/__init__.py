@@ -1,0 +1,1 @@
+"""Video to features: decoding, clip sampling, extraction and the HDF5 store (imports only the bottom layer)."""

@@ -1,0 +1,1 @@
+"""The Python interface: the command line's verbs as functions that compute and return."""

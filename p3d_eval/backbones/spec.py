@@ -1,0 +1,71 @@
+"""What a network wants to see: the input specification that travels with its weights and its features."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from p3d_eval.errors import UserError
+
+ChannelOrder = Literal["RGB", "BGR", "flow"]
+_CHANNELS: dict[ChannelOrder, int] = {"RGB": 3, "BGR": 3, "flow": 2}
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How raw frames become the network's input.
+
+    A value v of a uint8 frame becomes ``(v / 255 * (high - low) + low - mean) / std``, channel by
+    channel, after resizing and cropping.
+
+    Parameters
+    ----------
+    clip_length : int
+        Frames in a clip.
+    resize : tuple of int or int
+        (height, width) in pixels, or the length of the shorter side, aspect ratio kept.
+    crop : tuple of int
+        Centre crop (height, width) in pixels.
+    mean, std : tuple of float
+        Per channel, in the network's channel order and value range.
+    value_range : tuple of float
+        What 0 and 255 are mapped to before mean and standard deviation.
+    channel_order : {"RGB", "BGR", "flow"}
+        Order of the channels that the network takes.
+    frame_stride : int
+        Video frames from one frame of a clip to the next.
+    layout : str
+        Axes of the input tensor.
+    """
+
+    clip_length: int
+    resize: tuple[int, int] | int
+    crop: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    value_range: tuple[float, float] = (0.0, 255.0)
+    channel_order: ChannelOrder = "RGB"
+    frame_stride: int = 1
+    layout: str = "NCTHW"
+
+    def __post_init__(self) -> None:
+        channels = self.channels
+        if len(self.mean) != channels or len(self.std) != channels:
+            raise UserError(
+                f"input spec: {self.channel_order} has {channels} channels, "
+                f"mean has {len(self.mean)} and std {len(self.std)} values"
+            )
+        if min(self.clip_length, self.frame_stride, *self.crop) < 1 or min(self.std) <= 0:
+            raise UserError("input spec: clip length, frame stride, crop and std must be positive")
+
+    @property
+    def channels(self) -> int:
+        """Number of input channels."""
+        return _CHANNELS[self.channel_order]
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        """Shape of one clip as the network takes it: C × T × H × W."""
+        return (self.channels, self.clip_length, *self.crop)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for the feature file and for comparison on resume (tuples become lists)."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}

@@ -1,0 +1,49 @@
+"""Options that many commands share, and how commands speak: results on stdout, everything else on stderr."""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+Features = Annotated[Path, typer.Option("--features", help="Feature file made by extract or import.")]
+
+
+def console(stderr: bool = False) -> Any:
+    """Return a rich console that neither wraps plain output nor colours what is piped."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, soft_wrap=True, highlight=False)
+
+
+def print_error(message: str, hint: str | None = None) -> None:
+    """Print an error, and what to do next, on standard error."""
+    from rich.text import Text
+
+    screen = console(stderr=True)
+    screen.print(Text.assemble(("error: ", "bold red"), message))
+    if hint:
+        screen.print(Text(hint, style="dim"))
+
+
+def print_json(value: Any) -> None:
+    """Print ``value`` as one JSON document on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Print a table on standard output; numbers are given as formatted text."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    console().print(table)

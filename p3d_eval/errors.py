@@ -1,0 +1,62 @@
+"""Errors that a person can act on: each names the file, the id and the value, and what to do next."""
+
+import difflib
+from collections.abc import Iterable
+
+_CLOSEST_SHOWN = 3
+_NAMES_SHOWN = 20
+
+
+class P3DEvalError(Exception):
+    """Base of every error this package raises on purpose; the command line exits with ``exit_code``."""
+
+    exit_code = 1
+
+
+class UserError(P3DEvalError):
+    """The input, an option or a file is wrong, and the user can mend it (exit code 2).
+
+    Parameters
+    ----------
+    message : str
+        One line: what is wrong, with the file, the id and the value.
+    hint : str, optional
+        One line: what to do next.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message if hint is None else f"{message}\n{hint}")
+        self.message = message
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[type["UserError"], tuple[str, str | None]]:
+        return UserError, (self.message, self.hint)
+
+
+class UnknownNameError(UserError):
+    """A name that is not among the known ones; the message offers the closest."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        close = difflib.get_close_matches(name, names, n=_CLOSEST_SHOWN)
+        more = "" if len(names) <= _NAMES_SHOWN else f", … ({len(names)} in all)"
+        listing = ", ".join(names[:_NAMES_SHOWN]) + more if names else "none"
+        guess = f"Did you mean {', '.join(close)}? " if close else ""
+        super().__init__(f"unknown {kind} {name!r}", f"{guess}Available: {listing}")
+
+
+class MissingExtraError(UserError):
+    """A feature that needs an optional dependency."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs the extra {extra!r}", f"pip install 'p3d-eval[{extra}]'")
+
+
+def shorten(names: Iterable[str], shown: int = 5) -> str:
+    """Join the first names of a long list: ``a, b, c … and 97 more``."""
+    listed = list(names)
+    if len(listed) <= shown:
+        return ", ".join(listed)
+    return f"{', '.join(listed[:shown])} … and {len(listed) - shown} more"

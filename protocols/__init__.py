@@ -1,0 +1,1 @@
+"""Features and annotations to results: one module a protocol (imports features and the bottom layer)."""
