@@ -1,0 +1,1 @@
+"""A small study from videos to tables: rendered clips of 20 motions, two networks, two protocols."""

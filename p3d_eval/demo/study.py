@@ -1,0 +1,106 @@
+"""The demo's study as a list of commands, run as a user would type them."""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from p3d_eval.demo.annotations import samples, write_aslan, write_ucf101
+from p3d_eval.demo.videos import encode, render, video_path
+from p3d_eval.errors import P3DEvalError
+from p3d_eval.files import write_text
+from p3d_eval.progress import Progress
+
+SEED = 0
+CLIPS = 2  # a video, to keep the demo short; the paper takes 20
+I3D_CLIP_LENGTH = 16  # frames, P3D's length; I3D was trained on 64
+_RENDERED = "videos/.rendered"
+
+
+@dataclass(frozen=True)
+class Network:
+    """One row of the demo's tables: a backbone, its weights and what extraction is told beside them."""
+
+    backbone: str
+    weights: str
+    extra: tuple[str, ...] = ()
+
+    @property
+    def store(self) -> str:
+        """Name of the feature file."""
+        return f"{self.backbone}.h5"
+
+
+def write_inputs(folder: Path, quiet: bool = False) -> None:
+    """Render the videos and write splits and pairs into ``folder``; what an earlier run made is kept.
+
+    Raises
+    ------
+    UserError
+        When the folder cannot be written.
+    """
+    write_ucf101(folder / "ucfTrainTestlist")
+    write_aslan(folder / "View2.mat", SEED)
+    stamp, wanted = folder / _RENDERED, f"seed {SEED}, {len(samples())} videos\n"
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
+        return
+    with Progress("render", total=len(samples()), unit="videos", quiet=quiet) as progress:
+        for action, group, number in samples():
+            encode(video_path(folder / "videos", action, group, number), render(action, group, SEED))
+            progress.advance()
+    write_text(stamp, wanted, overwrite=True)
+
+
+def commands(networks: list[Network]) -> list[list[str]]:
+    """Return every command of the study, without ``p3d-eval``, to be run inside the demo's folder."""
+    study: list[list[str]] = []
+    for network in networks:
+        study += [
+            [
+                "extract",
+                *("--backbone", network.backbone, "--weights", network.weights, *network.extra),
+                *("--videos", "videos", "--clips", str(CLIPS), "--out", network.store),
+                *("--dataset", "aslan", "--annotations", "View2.mat"),
+            ],
+            ["annotate", network.store, "ucf101", "ucfTrainTestlist"],
+        ]
+    for protocol in ("ucf101", "aslan"):
+        study += [[protocol, "--features", network.store] for network in networks]
+    return [*study, ["report", "results"]]
+
+
+def run(folder: Path, networks: list[Network], announce: Callable[[str], None]) -> None:
+    """Run the study's commands one after the other inside ``folder``.
+
+    Parameters
+    ----------
+    folder : Path
+        Where inputs were written and outputs go.
+    networks : list of Network
+        The rows.
+    announce : callable
+        Told each command line before it runs.
+
+    Raises
+    ------
+    P3DEvalError
+        When a command fails; its own message has been printed.
+    """
+    for stale in (folder / "results").glob("*"):
+        stale.unlink()
+    # A checkout that is not installed must stay importable from inside the folder.
+    root = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    for command in commands(networks):
+        announce(shlex.join(["p3d-eval", *command]))
+        done = subprocess.run(  # noqa: S603 (our own commands, no shell)
+            [sys.executable, "-m", "p3d_eval", *command],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": path},
+            check=False,
+        )
+        if done.returncode:
+            raise P3DEvalError(f"demo: p3d-eval {command[0]} ended with exit code {done.returncode}")
