@@ -1,0 +1,82 @@
+"""What makes two runs the same run: the identity of a feature file, and the first field in which two differ."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from p3d_eval.errors import UserError
+from p3d_eval.features.schema import VideoRecord
+from p3d_eval.provenance import sha256_json
+
+_VALUE_SHOWN = 120  # characters of a value in an error message
+
+
+def identity_hash(identity: Mapping[str, Any], videos: Sequence[VideoRecord]) -> str:
+    """SHA-256 over the identity's fields and the ordered videos with their sizes and modification times."""
+    rows = [[video.id, video.size, video.mtime_ns] for video in videos]
+    return sha256_json({"fields": dict(identity), "videos": rows})
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _VALUE_SHOWN else text[:_VALUE_SHOWN] + "…"
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    """Name nested values with dots: ``{"sampling": {"clips": 20}}`` → ``{"sampling.clips": 20}``."""
+    if not isinstance(value, Mapping) or not value:
+        return {name: value}
+    found: dict[str, Any] = {}
+    for key, inner in value.items():
+        found |= _flat(inner, f"{name}.{key}" if name else str(key))
+    return found
+
+
+def _video_difference(there: Sequence[VideoRecord], here: Sequence[VideoRecord]) -> tuple[str, Any, Any] | None:
+    if len(there) != len(here):
+        return "number of videos", len(there), len(here)
+    for position, (old, new) in enumerate(zip(there, here, strict=True)):
+        if old.id != new.id:
+            return f"id of video {position + 1}", old.id, new.id
+        if old.size != new.size:
+            return f"size of {old.id!r}", old.size, new.size
+        if old.mtime_ns != new.mtime_ns:
+            return f"modification time of {old.id!r} (ns)", old.mtime_ns, new.mtime_ns
+    return None
+
+
+def require_same(
+    path: Path,
+    stored: tuple[Mapping[str, Any], Sequence[VideoRecord]],
+    wanted: tuple[Mapping[str, Any], Sequence[VideoRecord]],
+) -> None:
+    """Check that a file was begun by the same run as the one that wants to go on with it.
+
+    Parameters
+    ----------
+    path : Path
+        The existing file, for the message.
+    stored, wanted : tuple of (mapping, sequence of VideoRecord)
+        Identity and videos of the file, and of the run.
+
+    Raises
+    ------
+    UserError
+        When they differ; names the first field that does, with both values.
+    """
+    old, new = _flat(stored[0]), _flat(wanted[0])
+    absent = object()
+    for name in sorted(old.keys() | new.keys()):
+        before, now = old.get(name, absent), new.get(name, absent)
+        if before != now:
+            _refuse(path, name, "none" if before is absent else before, "none" if now is absent else now)
+    difference = _video_difference(stored[1], wanted[1])
+    if difference is not None:
+        _refuse(path, *difference)
+
+
+def _refuse(path: Path, name: str, before: Any, now: Any) -> None:
+    raise UserError(
+        f"{path} exists and was made with another {name}: {_shown(before)} there, {_shown(now)} now",
+        "Choose another --out, or add --overwrite to start afresh",
+    )

@@ -1,0 +1,214 @@
+"""Identity of a video: its path below the folder, without extension, with ``/``; and matching names to it."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from p3d_eval.errors import UserError, shorten
+
+VIDEO_EXTENSIONS = frozenset(
+    {".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".webm", ".wmv", ".3gp"}
+)
+_FOUR_DIGITS = re.compile(r"(?<!\d)\d{4}(?!\d)")
+_YOUTUBE_PREFIX = "v_"
+
+
+@dataclass(frozen=True)
+class VideoFile:
+    """One video: its id and where its file is."""
+
+    id: str
+    path: Path
+
+
+def _without_extension(path: PurePosixPath) -> str:
+    known = path.suffix.lower() in VIDEO_EXTENSIONS
+    return (path.with_suffix("") if known else path).as_posix()
+
+
+def _unique(videos: Iterable[VideoFile], source: Path) -> tuple[VideoFile, ...]:
+    """Refuse two files with one id (one name with two extensions, or a line twice)."""
+    found: dict[str, VideoFile] = {}
+    for video in videos:
+        other = found.setdefault(video.id, video)
+        if other is not video:
+            raise UserError(
+                f"{source}: two videos have the id {video.id!r}: {other.path} and {video.path}",
+                "An id is the path without extension: rename or leave out one of them",
+            )
+    return tuple(found.values())
+
+
+def list_videos(source: Path, root: Path | None = None) -> tuple[VideoFile, ...]:
+    """Find the videos of a folder, or of a text file with one path a line.
+
+    A folder is searched at every depth (symbolic links are followed) for files with a video's extension, in
+    the order of their ids. A list is taken in its own order: empty lines and lines that begin with ``#`` are
+    skipped, and relative paths are below ``root``, by default the list's folder.
+
+    Parameters
+    ----------
+    source : Path
+        Folder, or list.
+    root : Path, optional
+        What ids and a list's paths are relative to.
+
+    Returns
+    -------
+    tuple of VideoFile
+        At least one.
+
+    Raises
+    ------
+    UserError
+        When there is no video, two have the same id, or ``source`` or a listed file is missing.
+    """
+    if source.is_dir():
+        return _list_folder(source)
+    if not source.is_file():
+        raise UserError(f"{source}: no such folder or list of videos")
+    try:
+        lines = source.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise UserError(
+            f"{source}: not a list of videos (not UTF-8 text)", "Give a folder, or a text file"
+        ) from None
+    base = source.parent if root is None else root
+    named = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not named:
+        raise UserError(f"{source}: the list names no video")
+    videos = _unique((_listed(line, base) for line in named), source)
+    missing = [str(video.path) for video in videos if not video.path.exists()]
+    if missing:
+        raise UserError(
+            f"{source}: {len(missing)} listed videos do not exist: {shorten(missing)}",
+            "Paths in a list are relative to --root, by default to the list's folder",
+        )
+    return videos
+
+
+def _listed(line: str, base: Path) -> VideoFile:
+    path = Path(line)
+    if path.is_absolute():
+        inside = path.is_relative_to(base.absolute())
+        relative = path.relative_to(base.absolute()) if inside else path.relative_to(path.anchor)
+        return VideoFile(_without_extension(PurePosixPath(relative.as_posix())), path)
+    plain = PurePosixPath(path.as_posix())
+    return VideoFile(_without_extension(plain), base / path)
+
+
+def _list_folder(folder: Path) -> tuple[VideoFile, ...]:
+    found = []
+    for parent, folders, files in folder.walk(follow_symlinks=True):
+        folders.sort()
+        for name in files:
+            path = parent / name
+            if path.suffix.lower() in VIDEO_EXTENSIONS and not name.startswith("."):
+                relative = PurePosixPath(path.relative_to(folder).as_posix())
+                found.append(VideoFile(_without_extension(relative), path))
+    if not found:
+        raise UserError(
+            f"{folder}: no videos in this folder", f"Looked for {' '.join(sorted(VIDEO_EXTENSIONS))}"
+        )
+    return _unique(sorted(found, key=lambda video: (video.id, video.path.name)), folder)
+
+
+def _stem(name: str) -> str:
+    return name.rsplit("/", 1)[-1]
+
+
+def _by_stem(ids: Iterable[str]) -> dict[str, list[str]]:
+    """Stem → ids that have it, with and without YouTube's ``v_``."""
+    stems: dict[str, list[str]] = defaultdict(list)
+    for video in ids:
+        stem = _stem(video)
+        stems[stem].append(video)
+        if stem.startswith(_YOUTUBE_PREFIX):
+            stems[stem.removeprefix(_YOUTUBE_PREFIX)].append(video)
+    return stems
+
+
+def match_ids(names: Sequence[str], ids: Sequence[str]) -> dict[str, str | None]:
+    """Match the names of an annotation list to ids.
+
+    A name matches by its path without extension, else by a stem that only one id has; a bare YouTube id also
+    matches ``v_`` + itself, and the other way round.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Paths or stems, with or without a video's extension.
+    ids : sequence of str
+        Ids of a store.
+
+    Returns
+    -------
+    dict of str to (str or None)
+        Name → id; None where no id matches.
+
+    Raises
+    ------
+    UserError
+        When a name has no id of its path and several of its stem, or two names mean one id.
+    """
+    known = set(ids)
+    stems = _by_stem(ids)
+    matched: dict[str, str | None] = {}
+    owners: dict[str, str] = {}
+    for name in names:
+        if name in matched:
+            continue
+        video = _match_one(name, known, stems)
+        matched[name] = video
+        if video is not None and owners.setdefault(video, name) != name:
+            raise UserError(f"{owners[video]!r} and {name!r} of the list both mean the video {video!r}")
+    return matched
+
+
+def _match_one(name: str, known: set[str], stems: Mapping[str, list[str]]) -> str | None:
+    # Any known extension is dropped, but an id may itself end like one: the full name is tried first.
+    plain = _without_extension(PurePosixPath(name.replace("\\", "/")))
+    for candidate in (name, plain):
+        if candidate in known:
+            return candidate
+    stem = _stem(plain)
+    found = stems.get(stem, []) or stems.get(stem.removeprefix(_YOUTUBE_PREFIX), [])
+    if len(found) > 1:
+        raise UserError(f"{name!r} of the list matches several videos by name: {shorten(found)}")
+    return found[0] if found else None
+
+
+def match_numbers(numbers: Iterable[int], ids: Sequence[str]) -> dict[int, str | None]:
+    """Match ASLAN's sample numbers to ids by the last group of exactly four digits in the stem.
+
+    Parameters
+    ----------
+    numbers : iterable of int
+        Sample numbers (1 to 3697 in the official lists).
+    ids : sequence of str
+        Ids of a store.
+
+    Returns
+    -------
+    dict of int to (str or None)
+        Number → id; None where no id has the number.
+
+    Raises
+    ------
+    UserError
+        When two ids have a wanted number.
+    """
+    owners: dict[int, list[str]] = defaultdict(list)
+    for video in ids:
+        groups = _FOUR_DIGITS.findall(_stem(video))
+        if groups:
+            owners[int(groups[-1])].append(video)
+    matched: dict[int, str | None] = {}
+    for number in numbers:
+        found = owners.get(number, [])
+        if len(found) > 1:
+            raise UserError(f"sample {number:04d} matches several videos: {shorten(found)}")
+        matched[number] = found[0] if found else None
+    return matched

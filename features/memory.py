@@ -1,0 +1,191 @@
+"""Feature files from arrays that are already there, and annotation files put into existing feature files."""
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from p3d_eval.errors import UserError
+from p3d_eval.features.layout import write_annotations
+from p3d_eval.features.lock import WriterLock
+from p3d_eval.features.schema import PROVENANCE_KEYS, LayerPlan, StorePlan, VideoRecord
+from p3d_eval.features.store import open_features
+from p3d_eval.features.writer import StoreWriter, create_store
+from p3d_eval.files import atomic_output, require_new, require_writable
+from p3d_eval.provenance import command_line, machine, now, package_versions
+
+_AXES_BY_RANK = {0: "", 1: "C", 2: "TC", 3: "CHW", 4: "CTHW"}
+
+
+def default_provenance() -> dict[str, Any]:
+    """Every provenance key, with what is known without a network."""
+    known = {
+        "aslan_layers": [],
+        "backbone": "imported",
+        "command": command_line(),
+        "created": now(),
+        "machine": machine(),
+        "options": {},
+        "reductions": {},
+        "trained_on": "",
+        "versions": package_versions(),
+        "weights": {"source": "", "sha256": "", "random": False},
+    }
+    return {key: known.get(key) for key in PROVENANCE_KEYS}
+
+
+def _as_layer(name: str, values: ArrayLike, count: int, dtype: str) -> NDArray[Any]:
+    """Check one layer's array and bring it to the stored type."""
+    array = np.asarray(values)
+    if array.ndim < 1 or len(array) != count:
+        raise UserError(f"layer {name!r} has {len(array) if array.ndim else 0} rows for {count} ids")
+    if array.dtype.kind not in "fiub":
+        raise UserError(f"layer {name!r} holds {array.dtype}, not numbers")
+    with np.errstate(over="ignore"):
+        return array.astype(dtype, copy=False)
+
+
+def require_finite(name: str, ids: Sequence[str], values: NDArray[Any]) -> None:
+    """Refuse NaN and infinity, naming the layer and the first video that has them."""
+    wrong = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+    if wrong.any():
+        video = ids[int(np.argmax(wrong))]
+        raise UserError(
+            f"layer {name!r} of video {video!r} has NaN or infinite values ({int(wrong.sum())} videos have)"
+        )
+
+
+def write_store(
+    path: str | PathLike[str],
+    ids: Sequence[str],
+    layers: Mapping[str, ArrayLike],
+    *,
+    backbone: str | None = None,
+    axes: Mapping[str, str] | None = None,
+    classes: Sequence[str] = (),
+    provenance: Mapping[str, Any] | None = None,
+    annotations: Mapping[str, Mapping[str, bytes]] | None = None,
+    failed: Mapping[str, str] | None = None,
+    dtype: str = "float32",
+    overwrite: bool = False,
+) -> Path:
+    """Write a complete feature file from arrays.
+
+    Parameters
+    ----------
+    path : path
+        The file to make.
+    ids : sequence of str
+        Videos, in the order of the arrays' rows.
+    layers : mapping of str to array_like
+        Layer → array of shape (len(ids), …) of finite numbers.
+    backbone : str, optional
+        What made the features; default ``"imported"``.
+    axes : mapping of str to str, optional
+        Layer → names of the axes without the first; by default ``C``, ``TC``, ``CHW`` or ``CTHW`` by rank.
+    classes : sequence of str
+        Names of the entries of ``prob``.
+    provenance : mapping, optional
+        Values for the keys of ``PROVENANCE_KEYS`` (JSON values).
+    annotations : mapping, optional
+        Dataset → file name → raw content, to embed.
+    failed : mapping of str to str, optional
+        Videos without features, and why; they follow ``ids`` in the file's order.
+    dtype : {"float32", "float16", "float64"}
+        Stored type.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Returns
+    -------
+    Path
+        ``path``.
+
+    Raises
+    ------
+    UserError
+        When a shape does not fit, a value is not finite, an id repeats, or the file exists or cannot be made.
+    """
+    target = Path(path)
+    require_new(target, overwrite)
+    failures = dict(failed or {})
+    arrays = {name: _as_layer(name, values, len(ids), dtype) for name, values in layers.items()}
+    for name, values in arrays.items():
+        require_finite(name, ids, values)
+    given = dict(provenance or {}) | ({} if backbone is None else {"backbone": backbone})
+    named = {name: (axes or {}).get(name, _AXES_BY_RANK.get(v.ndim - 1, "")) for name, v in arrays.items()}
+    for name, values in arrays.items():
+        if len(named[name]) != values.ndim - 1:
+            raise UserError(
+                f"layer {name!r} has {values.ndim - 1} axes without the videos, named {named[name]!r}"
+            )
+    plan = StorePlan(
+        videos=tuple(VideoRecord(video) for video in (*ids, *failures)),
+        layers={name: LayerPlan(v.shape[1:], named[name], dtype) for name, v in arrays.items()},
+        identity={
+            "backbone": given.get("backbone", "imported"),
+            "layers": {name: _content_hash(values) for name, values in arrays.items()},
+        },
+        provenance=default_provenance() | given,
+        classes=tuple(classes),
+        annotations=annotations or {},
+    )
+    require_writable(target)
+    with WriterLock(target), atomic_output(target, overwrite) as temporary:
+        create_store(temporary, plan)
+        with StoreWriter(temporary, command_line()) as writer:
+            writer.write_all(arrays, failures)
+    return target
+
+
+def _content_hash(values: NDArray[Any]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values).view(np.uint8)).hexdigest()
+
+
+def embed_annotations(
+    path: str | PathLike[str], dataset: str, files: Mapping[str, bytes], overwrite: bool = False
+) -> None:
+    """Put raw annotation files into an existing feature file.
+
+    The file is copied, the copy changed and renamed over the original, so that a run that is killed leaves
+    the features as they were; it needs free space for the copy.
+
+    Parameters
+    ----------
+    path : path
+        A feature file.
+    dataset : str
+        What the annotations are of, e.g. ``"aslan"``.
+    files : mapping of str to bytes
+        File name → raw content.
+    overwrite : bool
+        Whether annotations of this dataset that are there may be replaced.
+
+    Raises
+    ------
+    UserError
+        When the file is no feature file, is being written, has such annotations already, or there is no space.
+    """
+    target = Path(path)
+    for name in (dataset, *files):
+        if not name or name == "." or "/" in name:
+            raise UserError(f"unusable name {name!r} for embedded annotations")
+    with WriterLock(target):
+        store = open_features(target, allow_incomplete=True)
+        if dataset in store.embedded and not overwrite:
+            raise UserError(
+                f"{target} holds annotations of {dataset!r} already", "Add --overwrite to replace them"
+            )
+        needed = target.stat().st_size + sum(map(len, files.values()))
+        if shutil.disk_usage(target.resolve().parent).free < needed:
+            raise UserError(f"embedding needs {needed} bytes of free space beside {target} for a while")
+        with atomic_output(target, overwrite=True) as temporary:
+            shutil.copyfile(target, temporary)
+            with h5py.File(temporary, "r+", locking=False) as file:
+                write_annotations(file, {dataset: files})
