@@ -1,0 +1,266 @@
+"""A loaded network: clips in, named layers out."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from p3d_eval.backbones.layers import LayerRequest, parse_layers, reduce_output
+from p3d_eval.backbones.network import Network
+from p3d_eval.backbones.preprocessing import preprocess
+from p3d_eval.backbones.spec import InputSpec
+from p3d_eval.errors import UnknownNameError, UserError
+
+LayerTexts = str | Sequence[str]
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """Where a network's weights come from.
+
+    Parameters
+    ----------
+    source : str
+        Path as given, or ``random (seed 0)``.
+    sha256 : str
+        Hash of the file; of the parameters themselves when there is none.
+    random : bool
+        Whether nobody trained them.
+    """
+
+    source: str
+    sha256: str
+    random: bool
+
+
+class Backbone:
+    """A network in evaluation mode on a device.
+
+    Made by `load_backbone`.
+
+    Parameters
+    ----------
+    name : str
+        What the user typed.
+    network : Network
+        Module, input specification, layers, classes.
+    weights : WeightsInfo
+        Where the weights come from.
+    device : torch.device
+        Where it runs.
+    options : mapping
+        Options that it was built with.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        network: Network,
+        weights: WeightsInfo,
+        device: torch.device,
+        options: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        _, frames, height, width = network.input_spec.input_shape
+        network.check_input((network.input_spec.channels, frames, height, width))
+        self.name = name
+        self.network = network
+        self.module: nn.Module = network.module.to(device).eval().requires_grad_(False)
+        self.weights = weights
+        self.device = device
+        self.options = MappingProxyType(dict(options))
+
+    @property
+    def input_spec(self) -> InputSpec:
+        """What the network wants to see."""
+        return self.network.input_spec
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the entries of ``prob``; empty when unknown."""
+        return self.network.classes
+
+    @property
+    def trained_on(self) -> str:
+        """Data that the weights were trained on; empty when unknown."""
+        return self.network.trained_on
+
+    @property
+    def aslan_layers(self) -> tuple[str, ...]:
+        """Layers that the ASLAN protocol uses by default."""
+        return self.network.aslan_layers
+
+    @cached_property
+    def _described(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        names = self.network.layers or tuple(name for name, _ in self.module.named_children())
+        return self._shapes([LayerRequest(name, name) for name in names])
+
+    @property
+    def layers(self) -> Mapping[str, tuple[int, ...]]:
+        """Layer → shape without the batch axis, at the input specification's clip."""
+        return {name: shape for name, (shape, _) in self._described.items()}
+
+    @property
+    def axes(self) -> Mapping[str, str]:
+        """Layer → its axes, such as ``CTHW``."""
+        return {name: axes for name, (_, axes) in self._described.items()}
+
+    def with_input(self, **changes: Any) -> "Backbone":
+        """Return the same network for another input: ``clip_length``, ``frame_stride``, ``resize``, ``crop``.
+
+        Raises
+        ------
+        UserError
+            When the network cannot take it.
+        """
+        spec = replace(self.input_spec, **{k: v for k, v in changes.items() if v is not None})
+        network = replace(self.network, input_spec=spec)
+        return Backbone(self.name, network, self.weights, self.device, self.options)
+
+    def request_shapes(self, layers: LayerTexts) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Stored shape and axes of every requested layer, without running the network on numbers.
+
+        Parameters
+        ----------
+        layers : str or sequence of str
+            ``[alias=]layer[:reduction]``.
+
+        Returns
+        -------
+        dict
+            Stored name → (shape without the batch axis, axes).
+
+        Raises
+        ------
+        UserError
+            When a layer is unknown or a reduction does not apply to it.
+        """
+        return self._shapes(parse_layers(layers))
+
+    def preprocess(self, clips: Tensor) -> Tensor:
+        """Turn uint8 clips N × T × H × W × 3 (RGB) into the network's float32 input N × C × T × h × w."""
+        return preprocess(clips.to(self.device), self.input_spec)
+
+    @torch.inference_mode()
+    def features(self, x: Tensor, layers: LayerTexts) -> dict[str, Tensor]:
+        """Run the network on prepared input.
+
+        Parameters
+        ----------
+        x : Tensor
+            float, N × C × T × H × W as `preprocess` returns it.
+        layers : str or sequence of str
+            ``[alias=]layer[:reduction]``.
+
+        Returns
+        -------
+        dict of str to Tensor
+            Stored name → N × shape, in the order asked for.
+
+        Raises
+        ------
+        UserError
+            When a layer is unknown, or the network cannot take this input.
+        """
+        self._check(x)
+        found = self._run(parse_layers(layers), lambda: self.module(x.to(self.device, torch.float32)))
+        return {name: tensor for name, (tensor, _) in found.items()}
+
+    def __call__(self, clips: Tensor, layers: LayerTexts) -> dict[str, Tensor]:
+        """`preprocess`, then `features`."""
+        return self.features(self.preprocess(clips), layers)
+
+    def _check(self, x: Tensor) -> None:
+        channels = self.input_spec.channels
+        if x.ndim != 5 or x.shape[1] != channels or not x.is_floating_point():  # noqa: PLR2004
+            raise UserError(
+                f"{self.name}: input is {x.dtype} of shape {tuple(x.shape)}, "
+                f"not float of shape N × {channels} × T × H × W",
+                "Call the backbone itself on uint8 clips, or preprocess them first",
+            )
+        self.network.check_input((channels, x.shape[2], x.shape[3], x.shape[4]))
+
+    def _module_at(self, path: str) -> nn.Module:
+        modules = dict(self.module.named_modules())
+        if not path or path not in modules:
+            # Module paths are offered only to who wrote one: there are hundreds of them.
+            inner = modules if "." in path else (name for name, _ in self.module.named_children())
+            known = {*self.network.layers, *(name for name in inner if name)}
+            raise UnknownNameError(f"layer of {self.name}", path, known)
+        return modules[path]
+
+    def _run(
+        self, requests: Iterable[LayerRequest], forward: Callable[[], Any]
+    ) -> dict[str, tuple[Tensor, str]]:
+        requests = tuple(requests)
+        caught: dict[str, tuple[Tensor, str]] = {}
+        by_path: dict[str, list[LayerRequest]] = {}
+        for request in requests:
+            by_path.setdefault(request.path, []).append(request)
+
+        def hook_for(path: str) -> Callable[..., None]:
+            def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+                # Reduced or copied at once: a later in-place ReLU would write into this tensor.
+                # A module that runs several times leaves its last output.
+                for request in by_path[path]:
+                    caught[request.name] = reduce_output(_tensor_of(output, path), request)
+
+            return hook
+
+        with ExitStack() as stack:
+            for path in by_path:
+                handle = self._module_at(path).register_forward_hook(hook_for(path))
+                stack.callback(handle.remove)
+            stack.enter_context(_full_precision(self.device))
+            forward()
+        silent = [request.path for request in requests if request.name not in caught]
+        if silent:
+            raise UserError(
+                f"{self.name}: layer {silent[0]!r} did not run in the forward pass", "Choose another layer"
+            )
+        return {request.name: caught[request.name] for request in requests}
+
+    @torch.inference_mode()
+    def _shapes(self, requests: Iterable[LayerRequest]) -> dict[str, tuple[tuple[int, ...], str]]:
+        shape = (1, *self.input_spec.input_shape)
+        requests = tuple(requests)
+        state = {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
+        blank = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
+        try:
+            found = self._run(
+                requests,
+                lambda: torch.func.functional_call(self.module, blank, torch.empty(shape, device="meta")),
+            )
+        except (NotImplementedError, RuntimeError):
+            # Operators without a shape rule, or tensors hidden from the module: run on zeros.
+            found = self._run(requests, lambda: self.module(torch.zeros(shape, device=self.device)))
+        return {name: (tuple(tensor.shape[1:]), axes) for name, (tensor, axes) in found.items()}
+
+
+def _tensor_of(output: Any, path: str) -> Tensor:
+    if isinstance(output, Tensor):
+        return output
+    if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
+        return output[0]
+    raise UserError(
+        f"layer {path!r} gives a {type(output).__name__}, not a tensor", "Choose a module inside it"
+    )
+
+
+@contextmanager
+def _full_precision(device: torch.device) -> Any:
+    """Keep TF32 out of convolutions and matrix products: fp32 is the reference."""
+    if device.type != "cuda":
+        yield
+        return
+    matmul = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        with torch.backends.cudnn.flags(allow_tf32=False):
+            yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = matmul

@@ -1,0 +1,219 @@
+"""Weights files: this package's safetensors format, foreign readers, and the account of every parameter."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from p3d_eval.errors import UserError, shorten
+from p3d_eval.files import atomic_output
+
+if TYPE_CHECKING:
+    from p3d_eval.backbones.network import Architecture
+
+FORMAT = "p3d-eval-weights"
+FORMAT_VERSION = "1"
+SUFFIX = ".safetensors"
+_NAMES_LISTED = 10
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Parameters of one network with what is known about them.
+
+    Parameters
+    ----------
+    tensors : mapping
+        Parameter or buffer name → tensor, in this package's naming.
+    architecture : str
+        Name of the network, empty when the file does not say.
+    options : mapping
+        Options that the network was built with, as far as the file says.
+    classes : tuple of str
+        Class names, empty when unknown.
+    trained_on : str
+        Training data.
+    input_spec : mapping
+        The input specification in JSON form, empty when the file does not say.
+    """
+
+    tensors: Mapping[str, Tensor]
+    architecture: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    trained_on: str = ""
+    input_spec: Mapping[str, Any] = field(default_factory=dict)
+
+
+Reader = Callable[[Path], Checkpoint]
+
+
+def require_file(path: Path) -> None:
+    """Refuse a weights path that is not a readable file."""
+    if not path.is_file():
+        raise UserError(f"weights file {path} does not exist", "Give a file, or the word random")
+
+
+def _json_field(path: Path, metadata: Mapping[str, str], key: str, kind: type) -> Any:
+    try:
+        value = json.loads(metadata.get(key, "null"))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UserError(f"{path}: metadata {key!r} is not JSON", "Convert the weights again") from error
+    value = kind() if value is None else value
+    if not isinstance(value, kind):
+        raise UserError(
+            f"{path}: metadata {key!r} is a {type(value).__name__}, not a {kind.__name__}",
+            "Convert the weights again",
+        )
+    return value
+
+
+def read_safetensors(path: Path) -> Checkpoint:
+    """Read this package's weights format.
+
+    Raises
+    ------
+    UserError
+        When the file is truncated, foreign, or was not written by ``p3d-eval weights convert``.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(
+            f"{path} is not a readable safetensors file: {str(error).splitlines()[0]}",
+            "Copy or convert the weights again",
+        ) from error
+    if metadata.get("format") != FORMAT:
+        raise UserError(
+            f"{path} holds tensors but not this package's metadata",
+            "Make it with `p3d-eval weights convert`",
+        )
+    return Checkpoint(
+        tensors=tensors,
+        architecture=metadata.get("architecture", ""),
+        options=_json_field(path, metadata, "options", dict),
+        classes=tuple(map(str, _json_field(path, metadata, "classes", list))),
+        trained_on=metadata.get("trained_on", ""),
+        input_spec=_json_field(path, metadata, "input_spec", dict),
+    )
+
+
+def write_safetensors(path: Path, checkpoint: Checkpoint, overwrite: bool = False) -> None:
+    """Write a checkpoint in this package's format, atomically."""
+    from safetensors.torch import save_file
+
+    metadata = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "architecture": checkpoint.architecture,
+        "options": json.dumps(dict(checkpoint.options)),
+        "classes": json.dumps(list(checkpoint.classes)),
+        "trained_on": checkpoint.trained_on,
+        "input_spec": json.dumps(dict(checkpoint.input_spec)),
+    }
+    tensors = {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}
+    with atomic_output(path, overwrite) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
+
+
+def read_checkpoint(path: Path, architecture: "Architecture") -> Checkpoint:
+    """Read weights for ``architecture`` by the file's suffix.
+
+    Raises
+    ------
+    UserError
+        When the file is absent or broken, belongs to another network, or has an unknown suffix.
+    """
+    require_file(path)
+    readers: dict[str, Reader] = {SUFFIX: read_safetensors, **architecture.readers}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise UserError(
+            f"{path}: {architecture.name} has no reader for {path.suffix or 'a file without suffix'}",
+            f"Known formats: {', '.join(sorted(readers))}",
+        )
+    checkpoint = reader(path)
+    if checkpoint.architecture not in ("", architecture.name):
+        raise UserError(
+            f"{path} holds weights of {checkpoint.architecture}, not of {architecture.name}",
+            f"Use --backbone {checkpoint.architecture}, or other weights",
+        )
+    return checkpoint
+
+
+def count_classes(path: Path, checkpoint: Checkpoint, architecture: "Architecture") -> int:
+    """Number of classes that the file's classifier has."""
+    head = checkpoint.tensors.get(architecture.head)
+    if head is None or head.ndim == 0 or head.shape[0] == 0:
+        raise UserError(
+            f"{path} has no classifier {architecture.head!r} of {architecture.name} "
+            f"(its tensors: {shorten(sorted(checkpoint.tensors)) or 'none'})",
+            "Is this the file of another network?",
+        )
+    return head.shape[0]
+
+
+def _listed(label: str, names: list[str]) -> list[str]:
+    return [f"{len(names)} {label} ({shorten(names, _NAMES_LISTED)})"] if names else []
+
+
+def _size(tensor: Tensor) -> str:
+    return "×".join(map(str, tensor.shape)) or "scalar"
+
+
+def fill(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Give ``module`` the tensors of a file; each parameter and buffer must be there, and nothing else.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        May be on the meta device: its tensors are replaced, not copied into.
+    tensors : mapping
+        Name → tensor.
+    source : str
+        Name of the file for the error.
+
+    Raises
+    ------
+    UserError
+        Listing missing, unexpected, mis-shaped and not finite tensors.
+    """
+    wanted = {k: v for k, v in module.state_dict().items() if not k.endswith("num_batches_tracked")}
+    missing = [name for name in wanted if name not in tensors]
+    unexpected = [name for name in tensors if name not in wanted]
+    misshaped = [
+        f"{name} is {_size(tensors[name])}, expected {_size(wanted[name])}"
+        for name in wanted
+        if name in tensors and tensors[name].shape != wanted[name].shape
+    ]
+    infinite = [name for name in wanted if name in tensors and not _finite(tensors[name])]
+    problems = [
+        *_listed("missing", missing),
+        *_listed("unexpected", unexpected),
+        *_listed("mis-shaped", misshaped),
+        *_listed("with NaN or Inf", infinite),
+    ]
+    if problems:
+        raise UserError(
+            f"{source} does not fit: {'; '.join(problems)}",
+            "Is this the file of another network, or are its options (variant, modality) others?",
+        )
+    state = {name: tensors[name].to(torch.float32) for name in wanted}
+    for name in module.state_dict():
+        if name.endswith("num_batches_tracked"):
+            state[name] = torch.tensor(0)
+    module.load_state_dict(state, strict=True, assign=True)
+
+
+def _finite(tensor: Tensor) -> bool:
+    # One pass without a temporary of the tensor's size: a NaN or Inf survives the sum of squares.
+    return not tensor.is_floating_point() or math.isfinite(float(tensor.double().sum() if tensor.numel() else 0))

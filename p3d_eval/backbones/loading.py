@@ -1,0 +1,237 @@
+"""`load_backbone`: from a name and a weights file to a network that runs."""
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from p3d_eval.backbones.backbone import Backbone, WeightsInfo
+from p3d_eval.backbones.checkpoint import Checkpoint, count_classes, fill, read_checkpoint
+from p3d_eval.backbones.network import Architecture, Network
+from p3d_eval.errors import UserError
+from p3d_eval.provenance import sha256_file, sha256_json
+from p3d_eval.registry import Entry, Registry
+
+RANDOM = "random"
+
+BACKBONES: Registry[object] = Registry(
+    kind="backbone",
+    base=object,
+    builtin=(
+        Entry("p3d199", "p3d_eval.backbones.p3d:P3D199", "P3D ResNet-152, the paper's network: 16 frames, 160 × 160"),
+        Entry("p3d131", "p3d_eval.backbones.p3d:P3D131", "P3D ResNet-101: 16 frames, 160 × 160"),
+        Entry("p3d63", "p3d_eval.backbones.p3d:P3D63", "P3D ResNet-50 (Table 1 of the paper): 16 frames, 160 × 160"),
+    ),
+    group="p3d_eval.backbones",
+)
+
+
+def load_backbone(
+    name: str,
+    weights: str | Path | None = None,
+    device: str | torch.device = "cpu",
+    *,
+    seed: int = 0,
+    classes: int | Sequence[str] | None = None,
+    clip_length: int | None = None,
+    frame_stride: int | None = None,
+    resize: tuple[int, int] | int | None = None,
+    crop: tuple[int, int] | int | None = None,
+    **options: Any,
+) -> Backbone:
+    """Build a network, fill it with weights and put it on a device.
+
+    Parameters
+    ----------
+    name : str
+        A registered name (``p3d199``, ``i3d``, a plug-in's), ``package.module:factory`` or
+        ``path/to/file.py:factory``. A factory returns a `Backbone` or a `Network`.
+    weights : str or Path, optional
+        A weights file, or ``random``, which is also the default.
+    device : str or torch.device
+        ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: CUDA where there is one.
+    seed : int
+        Of random weights.
+    classes : int or sequence of str, optional
+        Number of classes, or their names; by default the weights file says.
+    clip_length, frame_stride, resize, crop : optional
+        Another input than the network's own.
+    **options
+        The network's own options (P3D: ``variant``, ``modality``, ``sum_rule``), or the factory's
+        arguments.
+
+    Returns
+    -------
+    Backbone
+
+    Raises
+    ------
+    UserError
+        When a name is unknown, the weights do not fit, or the network cannot take the input.
+    """
+    target = _device(device)
+    path = None if weights is None or str(weights) == RANDOM else Path(weights)
+    maker = _custom_factory(name) if ":" in name else BACKBONES.load(name)
+    if isinstance(maker, Architecture):
+        built = _load_architecture(maker, path, seed, classes, options, target)
+    else:
+        built = _call_factory(name, maker, path, seed, classes, options, target)
+    size = (crop, crop) if isinstance(crop, int) else crop
+    changes = {"clip_length": clip_length, "frame_stride": frame_stride, "resize": resize, "crop": size}
+    return built if all(v is None for v in changes.values()) else built.with_input(**changes)
+
+
+def _device(device: str | torch.device) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise UserError(f"unknown device {device!r}", "Choose auto, cpu or cuda") from error
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"device {device!r} is not there: {torch.cuda.device_count()} CUDA devices were found",
+            "Use --device cpu or auto",
+        )
+    return found
+
+
+def _class_names(where: str, count: int, given: int | Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    names = known if given is None or isinstance(given, int) else tuple(given)
+    number = given if isinstance(given, int) else len(names) if names else count
+    if number != count:
+        raise UserError(f"{where} has {count} classes, {number} were given", "Give the classes of these weights")
+    return names
+
+
+def _load_architecture(
+    architecture: Architecture,
+    path: Path | None,
+    seed: int,
+    classes: int | Sequence[str] | None,
+    given: Mapping[str, Any],
+    device: torch.device,
+) -> Backbone:
+    if path is None:
+        options = architecture.resolve_options(given)
+        count = architecture.default_classes if classes is None else classes if isinstance(classes, int) else len(classes)
+        if count < 1:
+            raise UserError(f"{architecture.name}: {count} classes", "A network needs one class at least")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            module = architecture.build(options, count)
+        info = WeightsInfo(f"random (seed {seed})", hash_state(module), random=True)
+        checkpoint = Checkpoint({})
+    else:
+        checkpoint = read_checkpoint(path, architecture)
+        options = _merge_options(path, architecture, checkpoint, given)
+        count = count_classes(path, checkpoint, architecture)
+        with torch.device("meta"):
+            module = architecture.build(options, count)
+        fill(module, checkpoint.tensors, str(path))
+        info = WeightsInfo(str(path), sha256_file(path), random=False)
+    network = Network(
+        module=module,
+        input_spec=architecture.input_spec(options),
+        layers=architecture.layers,
+        classes=_class_names(info.source, count, classes, checkpoint.classes),
+        trained_on=checkpoint.trained_on,
+        aslan_layers=architecture.aslan_layers,
+        check_input=architecture.check_input,
+    )
+    return Backbone(architecture.name, network, info, device, options)
+
+
+def _merge_options(
+    path: Path, architecture: Architecture, checkpoint: Checkpoint, given: Mapping[str, Any]
+) -> dict[str, str]:
+    for key, value in given.items():
+        stored = checkpoint.options.get(key, value)
+        if stored != value:
+            raise UserError(
+                f"{path} holds weights with {key}={stored!r}, not {value!r}", f"Leave {key} out, or use other weights"
+            )
+    return architecture.resolve_options({**checkpoint.options, **given})
+
+
+def hash_state(module: nn.Module) -> str:
+    """SHA-256 of all parameters and buffers with their names."""
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else b"")
+    return digest.hexdigest()
+
+
+def _custom_factory(name: str) -> Any:
+    where, _, attribute = name.rpartition(":")
+    if where.endswith(".py"):
+        module = _import_file(Path(where), name)
+    else:
+        try:
+            module = importlib.import_module(where)
+        except (ImportError, ValueError) as error:
+            raise UserError(
+                f"backbone {name!r}: cannot import {where!r}: {error}", "Write package.module:factory or file.py:factory"
+            ) from error
+    try:
+        return getattr(module, attribute)
+    except AttributeError as error:
+        raise UserError(f"backbone {name!r}: {where} has no {attribute!r}", "Name a factory function") from error
+
+
+def _import_file(path: Path, name: str) -> Any:
+    if not path.is_file():
+        raise UserError(f"backbone {name!r}: {path} does not exist", "Write path/to/file.py:factory")
+    module_name = f"p3d_eval_user_{path.stem}_{sha256_json(str(path.resolve()))[:8]}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"backbone {name!r}: {path} is not a Python file", "Write path/to/file.py:factory")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _call_factory(
+    name: str,
+    factory: Any,
+    path: Path | None,
+    seed: int,
+    classes: int | Sequence[str] | None,
+    options: Mapping[str, Any],
+    device: torch.device,
+) -> Backbone:
+    if not callable(factory):
+        raise UserError(f"backbone {name!r} is a {type(factory).__name__}, not a function", "Name a factory function")
+    arguments = dict(options)
+    takes = inspect.signature(factory).parameters
+    for key, value in (("weights", path), ("classes", classes)):
+        if value is not None and key not in takes:
+            raise UserError(f"backbone {name!r} takes no {key}", f"Leave {key} out, or add the parameter to the factory")
+        if value is not None:
+            arguments[key] = value
+    try:
+        inspect.signature(factory).bind(**arguments)
+    except TypeError as error:
+        raise UserError(f"backbone {name!r}: {error}", f"It takes {', '.join(takes) or 'no options'}") from error
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        made = factory(**arguments)
+    if isinstance(made, Backbone):
+        return made
+    if not isinstance(made, Network):
+        raise UserError(
+            f"backbone {name!r} returned a {type(made).__name__}", "Return a p3d_eval.backbones.Network or Backbone"
+        )
+    source = str(path) if path is not None else made.weights_source or name
+    digest = sha256_file(path) if path is not None else hash_state(made.module)
+    return Backbone(name, made, WeightsInfo(source, digest, made.random), device, options)

@@ -1,0 +1,117 @@
+"""The two ways to describe a network: a built module (`Network`), and a named family (`Architecture`)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from p3d_eval.backbones.spec import InputSpec
+from p3d_eval.errors import UnknownNameError, UserError
+
+if TYPE_CHECKING:
+    from p3d_eval.backbones.checkpoint import Reader
+
+CheckInput = Callable[[tuple[int, int, int, int]], None]
+
+
+def accept_any_input(shape: tuple[int, int, int, int]) -> None:  # noqa: ARG001
+    """Take clips of every shape: the default for networks that state no limits."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A module with everything that feature extraction has to know about it.
+
+    A factory (``package.module:factory``, ``path/to/file.py:factory`` or an entry point in the group
+    ``p3d_eval.backbones``) returns one of these, or a `Backbone`. The module takes a float32 tensor
+    N × C × T × H × W, prepared as ``input_spec`` says.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network. Every module path inside it is a layer that can be asked for.
+    input_spec : InputSpec
+        How raw frames become its input.
+    layers : tuple of str
+        Module paths to list; empty lists the module's direct children.
+    classes : tuple of str
+        Names of the entries of ``prob``.
+    trained_on : str
+        Data that the weights were trained on.
+    aslan_layers : tuple of str
+        Layers that the ASLAN protocol uses by default.
+    check_input : callable
+        Takes (C, T, H, W) and raises `UserError` when the network cannot.
+    weights_source : str
+        Where the weights come from, when the factory loaded them itself.
+    random : bool
+        Whether the weights are random.
+    """
+
+    module: nn.Module
+    input_spec: InputSpec
+    layers: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    trained_on: str = ""
+    aslan_layers: tuple[str, ...] = ()
+    check_input: CheckInput = accept_any_input
+    weights_source: str = ""
+    random: bool = False
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A family of networks that this package builds itself and fills from weights files.
+
+    Parameters
+    ----------
+    name, summary : str
+        What users type, and one line about it.
+    options : mapping
+        Option → values it takes, the default first.
+    build : callable
+        (options, number of classes) → module with freshly drawn weights.
+    input_spec : callable
+        options → `InputSpec`.
+    layers, aslan_layers : tuple of str
+        Module paths to list, and those of the ASLAN protocol.
+    check_input : callable
+        Takes (C, T, H, W) and raises `UserError` when the network cannot.
+    head : str
+        Parameter whose first axis is the number of classes.
+    default_classes : int
+        Number of classes of a network without weights.
+    readers : mapping
+        File suffix → reader of foreign checkpoints.
+    """
+
+    name: str
+    summary: str
+    build: Callable[[Mapping[str, str], int], nn.Module]
+    input_spec: Callable[[Mapping[str, str]], InputSpec]
+    layers: tuple[str, ...]
+    aslan_layers: tuple[str, ...]
+    check_input: CheckInput
+    head: str
+    default_classes: int
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    readers: Mapping[str, "Reader"] = field(default_factory=dict)
+
+    def resolve_options(self, given: Mapping[str, Any]) -> dict[str, str]:
+        """Fill in the defaults and check every value.
+
+        Raises
+        ------
+        UserError
+            For an unknown option or value.
+        """
+        for key, value in given.items():
+            if key not in self.options:
+                raise UnknownNameError(f"option of {self.name}", key, self.options)
+            if value not in self.options[key]:
+                raise UserError(
+                    f"{self.name}: {key}={value!r} is not a choice",
+                    f"Choose one of {', '.join(self.options[key])}",
+                )
+        return {key: str(given.get(key, values[0])) for key, values in self.options.items()}
