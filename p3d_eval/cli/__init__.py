@@ -7,7 +7,7 @@ from pkgutil import iter_modules
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperGroup
 from typer.main import get_command as build_command
 
 from p3d_eval import __version__
@@ -16,6 +16,7 @@ from p3d_eval.errors import P3DEvalError
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 _BUG = 1
+_USAGE = 2
 
 
 def _commands() -> dict[str, Any]:
@@ -34,15 +35,26 @@ def _protocol_summaries() -> dict[str, str]:
     return {name: PROTOCOLS.summary(name) for name in PROTOCOLS.names()}
 
 
+def _single(name: str, summary: str) -> Any:
+    """Build a command that only has a name, a summary and the option --debug."""
+    holder = typer.Typer(add_completion=False)
+
+    @holder.command(name, help=summary)
+    def run(
+        debug: Annotated[bool, typer.Option("--debug", help="Show a traceback on errors.")] = False,
+    ) -> None:
+        pass
+
+    return build_command(holder)
+
+
 def _add_debug(command: Any) -> None:
     """Give a command, and the commands below it, the --debug option that :class:`LazyGroup` acts on."""
     for child in getattr(command, "commands", {}).values():
         _add_debug(child)
-    command.params.append(
-        TyperOption(
-            param_decls=["--debug"], is_flag=True, expose_value=False, help="Show a traceback on errors."
-        )
-    )
+    (option,) = _single("debug", "").params
+    option.expose_value = False
+    command.params.append(option)
 
 
 class LazyGroup(TyperGroup):
@@ -62,7 +74,7 @@ class LazyGroup(TyperGroup):
         elif cmd_name not in _protocol_summaries():
             return None
         elif self._listing:
-            return TyperCommand(cmd_name, help=_protocol_summaries()[cmd_name])
+            return _single(cmd_name, _protocol_summaries()[cmd_name])
         else:
             from p3d_eval.cli._protocols import protocol_command
 
@@ -78,37 +90,42 @@ class LazyGroup(TyperGroup):
         finally:
             self._listing = False
 
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command; print what a person can act on, and keep tracebacks for ``--debug``."""
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line; print what a person can act on, and keep tracebacks for ``--debug``."""
+        kwargs["standalone_mode"] = False
         try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
+            code = super().main(*args, **kwargs) or 0
+        except typer.Abort:
+            code = _INTERRUPTED
+        except Exception as error:  # noqa: BLE001 (the last place to turn an error into a message)
+            code = _explain(error)
+        if code == _INTERRUPTED:
             print_error("interrupted", "The same command goes on where this one stopped")
-            raise typer.Exit(_INTERRUPTED) from None
-        except P3DEvalError as error:
-            if "--debug" in sys.argv:
-                traceback.print_exc()
-            print_error(*str(error).split("\n", 1))
-            raise typer.Exit(error.exit_code) from None
-        except (typer.Exit, typer.Abort, BrokenPipeError):
-            raise
-        except Exception as error:
-            # typer's usage errors carry an exit code of their own and print themselves.
-            if hasattr(error, "exit_code"):
-                raise
-            if "--debug" in sys.argv:
-                traceback.print_exc()
-            print_error(
-                f"internal error: {type(error).__name__}: {error}",
-                "This is a bug in p3d-eval: run again with --debug and report what it prints",
-            )
-            raise typer.Exit(_BUG) from None
+        sys.exit(code)
+
+
+def _explain(error: Exception) -> int:
+    """Print one or two lines about an error; return the exit code."""
+    if "--debug" in sys.argv:
+        traceback.print_exception(error)
+    if isinstance(error, P3DEvalError):
+        print_error(*str(error).split("\n", 1))
+        return error.exit_code
+    context = getattr(error, "ctx", None)
+    if context is not None:  # typer's own errors about the words of the command
+        print_error(error.format_message(), f"{context.command_path} --help shows what it takes")  # type: ignore[attr-defined]
+        return _USAGE
+    print_error(
+        f"internal error: {type(error).__name__}: {error}",
+        "This is a bug in p3d-eval: run again with --debug and report what it prints",
+    )
+    return _BUG
 
 
 app = typer.Typer(
     name="p3d-eval",
     cls=LazyGroup,
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -123,7 +140,8 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback(epilog="Example: p3d-eval aslan --features feats.h5")
 def _main(
-    version: Annotated[
+    ctx: typer.Context,
+    version: Annotated[  # noqa: ARG001 (its callback acts)
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
@@ -132,3 +150,5 @@ def _main(
     Extract named layers to one HDF5 file, run the protocols of the P3D ResNet paper on it,
     and print tables beside the published rows.
     """
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())

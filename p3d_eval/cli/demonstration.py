@@ -8,7 +8,7 @@ import typer
 from p3d_eval.cli._shared import Quiet, console
 
 NAME = "demo"
-command = typer.Typer()
+command = typer.Typer(add_completion=False)
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for videos, features, results and tables.")]
 Fetch = Annotated[

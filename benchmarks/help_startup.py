@@ -1,0 +1,59 @@
+"""Start-up of ``p3d-eval --help`` against a two-command typer program, as whole processes, alternating.
+
+Run: python benchmarks/help_startup.py [--runs 15]
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+PEER = '''
+import typer
+app = typer.Typer()
+
+@app.command()
+def first(name: str, count: int = 1) -> None:
+    """Print a name."""
+
+@app.command()
+def second(name: str) -> None:
+    """Print another."""
+
+app()
+'''
+
+
+def seconds(command: list[str]) -> float:
+    """Wall time of one process."""
+    started = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parents[1])
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=15)
+    runs = parser.parse_args().runs
+    with tempfile.TemporaryDirectory() as folder:
+        peer = Path(folder) / "peer.py"
+        peer.write_text(PEER)
+        ours_command = [sys.executable, "-m", "p3d_eval", "--help"]
+        peer_command = [sys.executable, str(peer), "--help"]
+        seconds(ours_command), seconds(peer_command)  # warm the file cache
+        pairs = [(seconds(ours_command), seconds(peer_command)) for _ in range(runs)]
+    ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
+    loaded = subprocess.run(
+        [sys.executable, "-X", "importtime", *ours_command[1:]], capture_output=True, text=True, check=True
+    ).stderr
+    heavy = [name for name in ("torch", "numpy", "h5py", "sklearn") if f" {name}\n" in loaded]
+    print(f"p3d-eval --help {ours:.3f} s, two-command typer program {theirs:.3f} s, {ours / theirs:.2f}x")
+    print(json.dumps({"ours_s": ours, "peer_s": theirs, "ratio": ours / theirs, "heavy_modules": heavy}))
+
+
+if __name__ == "__main__":
+    main()

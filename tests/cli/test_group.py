@@ -1,0 +1,92 @@
+"""The command line as a whole: exit codes, messages, --debug, listing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from p3d_eval import __version__, cli
+from p3d_eval.errors import P3DEvalError, UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "p3d_eval", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Run a command that raises what the test asks for."""
+
+    def invoke(error: BaseException, *arguments: str):
+        app = typer.Typer(add_completion=False)
+
+        @app.command("fail")
+        def fail() -> None:
+            """Fail."""
+            raise error
+
+        monkeypatch.setattr(cli, "_commands", lambda: {"fail": app})
+        monkeypatch.setattr(sys, "argv", ["p3d-eval", "fail", *arguments])
+        return CliRunner().invoke(cli.app, ["fail", *arguments])
+
+    return invoke
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (
+            UserError("feats.h5: no layer 'x'", "Choose pool5"),
+            2,
+            "error: feats.h5: no layer 'x'\nChoose pool5\n",
+        ),
+        (P3DEvalError("some videos failed"), 1, "error: some videos failed\n"),
+        (ZeroDivisionError("x"), 1, "error: internal error: ZeroDivisionError: x\n"),
+        (KeyboardInterrupt(), 130, "error: interrupted\n"),
+    ],
+)
+def test_errors_are_one_or_two_lines_and_an_exit_code(failing, error, code, message):
+    result = failing(error)
+    assert result.exit_code == code
+    assert result.stderr.startswith(message)
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.splitlines()) <= 2
+
+
+def test_debug_shows_the_traceback_and_keeps_the_exit_code(failing):
+    result = failing(UserError("wrong"), "--debug")
+    assert result.exit_code == 2
+    assert "Traceback" in result.stderr
+
+
+def test_a_command_s_own_exit_code_passes_through(failing):
+    assert failing(typer.Exit(3)).exit_code == 3
+
+
+def test_version_and_usage():
+    assert run("--version").stdout == f"p3d-eval {__version__}\n"
+    wrong = run("extrakt")
+    assert wrong.returncode == 2
+    assert "extract" in wrong.stderr
+
+
+def test_every_command_has_help_with_an_example_and_debug():
+    from typer.main import get_command
+
+    group = get_command(cli.app)
+    names = group.list_commands(None)
+    assert {"extract", "import", "inspect", "annotate", "report", "weights", "backbones", "demo"} <= set(names)
+    assert {"ucf101", "aslan"} <= set(names)
+    for name in names:
+        result = CliRunner().invoke(cli.app, [name, "--help"], terminal_width=200)
+        assert result.exit_code == 0, name
+        assert "xample" in result.output, f"{name} --help shows no example"
+        assert "--debug" in result.output, name
+        assert "--install-completion" not in result.output, name
