@@ -1,7 +1,6 @@
 """The demo's study as a list of commands, run as a user would type them."""
 
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from p3d_eval.progress import Progress
 SEED = 0
 CLIPS = 2  # a video, to keep the demo short; the paper takes 20
 I3D_CLIP_LENGTH = 16  # frames, P3D's length; I3D was trained on 64
+RESULTS = "results/*.json"
 _RENDERED = "videos/.rendered"
 
 
@@ -69,7 +69,13 @@ def commands(networks: list[Network]) -> list[list[str]]:
         ]
     for protocol in ("ucf101", "aslan"):
         study += [[protocol, "--features", network.store] for network in networks]
-    return [*study, ["report", "results"]]
+    return [*study, ["report", RESULTS]]
+
+
+def _expand(folder: Path, command: list[str]) -> list[str]:
+    """Put file names where the command has the pattern of the results, as a shell would."""
+    files = [path.relative_to(folder).as_posix() for path in sorted(folder.glob(RESULTS))]
+    return [word for item in command for word in (files if item == RESULTS else [item])]
 
 
 def run(folder: Path, networks: list[Network], announce: Callable[[str], None]) -> None:
@@ -95,9 +101,9 @@ def run(folder: Path, networks: list[Network], announce: Callable[[str], None]) 
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     for command in commands(networks):
-        announce(shlex.join(["p3d-eval", *command]))
+        announce(" ".join(["p3d-eval", *command]))
         done = subprocess.run(  # noqa: S603 (our own commands, no shell)
-            [sys.executable, "-m", "p3d_eval", *command],
+            [sys.executable, "-m", "p3d_eval", *_expand(folder, command)],
             cwd=folder,
             env=os.environ | {"PYTHONPATH": path},
             check=False,
