@@ -28,6 +28,7 @@ BACKBONES: Registry[object] = Registry(
         Entry("p3d199", "p3d_eval.backbones.p3d:P3D199", "P3D ResNet-152, the paper's network: 16 frames, 160 × 160"),
         Entry("p3d131", "p3d_eval.backbones.p3d:P3D131", "P3D ResNet-101: 16 frames, 160 × 160"),
         Entry("p3d63", "p3d_eval.backbones.p3d:P3D63", "P3D ResNet-50 (Table 1 of the paper): 16 frames, 160 × 160"),
+        Entry("i3d", "p3d_eval.backbones.i3d:I3D_RGB", "I3D RGB (Carreira and Zisserman): 16 frames or more, 224 × 224"),
     ),
     group="p3d_eval.backbones",
 )
