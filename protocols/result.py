@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.errors import UserError
-from p3d_eval.files import atomic_output, write_text
+from p3d_eval.files import atomic_output, require_new, write_text
 from p3d_eval.provenance import now, package_versions, sha256_file, sha256_json
 
 SCHEMA_VERSION = 1
@@ -262,11 +262,12 @@ class Result:
         UserError
             When a file exists and ``overwrite`` is false, or the folder cannot be written.
         """
+        require_new(path, overwrite)
         document = self.to_json()
         if self.scores is not None:
-            scores_path = path.with_suffix(".scores.npz")
-            digest = self.scores.save(scores_path, overwrite)
-            document["scores_file"] = {"name": scores_path.name, "sha256": digest}
+            beside = scores_path(path)
+            digest = self.scores.save(beside, overwrite)
+            document["scores_file"] = {"name": beside.name, "sha256": digest}
         write_text(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", overwrite)
         return path
 
@@ -307,12 +308,17 @@ class Result:
         """
         if self.scores_file is None:
             raise UserError(f"{path}: this result has no scores")
-        scores_path = path.with_name(self.scores_file["name"])
-        if not scores_path.is_file():
-            raise UserError(f"{scores_path}: the scores of {path.name} are not there")
-        if sha256_file(scores_path) != self.scores_file["sha256"]:
-            raise UserError(f"{scores_path}: not the scores that {path.name} was made with")
-        return Scores.load(scores_path)
+        beside = path.with_name(Path(self.scores_file["name"]).name)
+        if not beside.is_file():
+            raise UserError(f"{beside}: the scores of {path.name} are not there")
+        if sha256_file(beside) != self.scores_file["sha256"]:
+            raise UserError(f"{beside}: not the scores that {path.name} was made with")
+        return Scores.load(beside)
+
+
+def scores_path(path: Path) -> Path:
+    """Where the scores of the result at ``path`` are saved."""
+    return path.with_suffix(".scores.npz")
 
 
 def _metrics(raw: Mapping[str, Any]) -> dict[str, Metric]:

@@ -1,0 +1,114 @@
+"""One command a protocol, made from its options dataclass; and how a result is printed."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from p3d_eval.cli._shared import Features, Json, Overwrite, Quiet, console, print_json
+from p3d_eval.errors import UserError
+
+_COMMON: dict[str, tuple[Any, Any]] = {
+    "features": (Features, inspect.Parameter.empty),
+    "out": (
+        Annotated[
+            Path | None,
+            typer.Option(
+                "--out", help="Result file (default: results/PROTOCOL-LABEL.json).", show_default=False
+            ),
+        ],
+        None,
+    ),
+    "label": (Annotated[str | None, typer.Option("--label", help="Name of the row in tables.")], None),
+    "overwrite": (Overwrite, False),
+    "quiet": (Quiet, False),
+    "json_output": (Json, False),
+}
+
+
+def protocol_command(name: str) -> Any:
+    """Build the command that runs the protocol ``name``: its own options, then the common ones.
+
+    Returns
+    -------
+    The command object that typer builds.
+    """
+    from p3d_eval.protocols import PROTOCOLS
+
+    protocol = PROTOCOLS.load(name)
+    app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    help_text = f"{protocol.summary}\n\nExample: p3d-eval {name} --features feats.h5"
+    app.command(name, help=help_text)(_function(name, protocol))
+    return typer.main.get_command(app)
+
+
+def _function(name: str, protocol: Any) -> Callable[..., None]:
+    """Make a function whose signature holds the protocol's options."""
+
+    def command(**values: Any) -> None:
+        common = {key: values.pop(key) for key in _COMMON}
+        _run(name, common, values)
+
+    parameters = [
+        inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=value)
+        for key, (hint, value) in (_COMMON | _own_options(protocol)).items()
+    ]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
+
+
+def _own_options(protocol: Any) -> dict[str, tuple[Any, Any]]:
+    """Return the protocol's options as (annotation, default) by parameter name."""
+    from p3d_eval.protocols.protocol import default, flag
+
+    hints = get_type_hints(protocol.options)
+    own: dict[str, tuple[Any, Any]] = {}
+    if protocol.annotation_option is not None:
+        source = protocol.annotation_option
+        own[source.name] = (Annotated[Path | None, typer.Option(f"--{source.name}", help=source.help)], None)
+    for field in fields(protocol.options):
+        if field.name in _COMMON:
+            raise TypeError(f"option {field.name!r} of {protocol.name} is a common option's name")
+        option = typer.Option(f"--{flag(field)}", help=field.metadata["help"])
+        own[field.name] = (Annotated[hints[field.name], option], default(field))
+    return own
+
+
+def _run(name: str, common: dict[str, Any], options: dict[str, Any]) -> None:
+    """Evaluate, save, and print the result as a table or as JSON."""
+    from p3d_eval.features import open_features
+    from p3d_eval.protocols.evaluate import evaluate
+
+    path: Path = common["features"]
+    if common["quiet"] and common["json_output"]:
+        raise UserError("--quiet and --json contradict each other", "Choose one")
+    store = open_features(path)
+    out = common["out"] or Path("results") / f"{name}-{_file_name(common['label'] or store.label)}.json"
+    screen = console(stderr=True)
+    show = screen.is_terminal and not common["quiet"]
+    status = screen.status(f"{name} on {path} …") if show else None
+    if status is not None:
+        status.start()
+    try:
+        result = evaluate(name, store, out, overwrite=common["overwrite"], label=common["label"], **options)
+    finally:
+        if status is not None:
+            status.stop()
+    if common["json_output"]:
+        import json
+
+        print_json(json.loads(out.read_text(encoding="utf-8")))
+    elif not common["quiet"]:
+        from p3d_eval.cli._results import print_result
+
+        print_result(result, out)
+
+
+def _file_name(label: str) -> str:
+    """Make a label a file name: what is neither letter, digit, dot nor underscore becomes one dash."""
+    kept = "".join(letter if letter.isalnum() or letter in "._" else " " for letter in label)
+    return "-".join(kept.split()) or "features"

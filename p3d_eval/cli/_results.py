@@ -1,0 +1,95 @@
+"""How a protocol's result is printed in the terminal."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from p3d_eval.cli._shared import console
+
+if TYPE_CHECKING:
+    from p3d_eval.protocols.result import Metric, Result
+
+_SHOWN_MISSING = 5
+
+
+def percent(metric: "Metric") -> str:
+    """Format a metric in percent: with its standard error or its interval, where it has one."""
+    if metric.value is None:
+        return f"– ({metric.reason})"
+    text = f"{100 * metric.value:.2f}"
+    if metric.standard_error is not None:
+        return f"{text} ± {100 * metric.standard_error:.2f}"
+    if metric.low is not None and metric.high is not None:
+        return f"{text} [{100 * metric.low:.2f}, {100 * metric.high:.2f}]"
+    return text
+
+
+def print_result(result: "Result", path: Path) -> None:
+    """Print splits, headline, variants, choices, warnings and sources of a result saved at ``path``."""
+    screen = console()
+    screen.print(_table(result))
+    for name, metric in result.metrics.items():
+        if metric.method:
+            screen.print(f"{name}: {metric.method}; n = {metric.n} {metric.unit}", style="dim", markup=False)
+    screen.print("Choices", style="bold")
+    for choice in result.choices:
+        screen.print(f"  {choice}", markup=False)
+    for warning in result.warnings:
+        screen.print(f"warning: {warning}", style="bold red", markup=False)
+    _print_sources(result, path)
+
+
+def _table(result: "Result") -> object:
+    """Build the table: a row for each split, the headline, then the variants."""
+    from rich.table import Table
+
+    shown = [name for name in result.metrics if any(name in split.metrics for split in result.splits)]
+    columns = [*shown, *(name for name in result.metrics if name not in shown)]
+    table = Table(
+        title=f"{result.protocol} · {result.label} (in %)",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+    )
+    for heading in ("", *columns, "train", "test"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for split in result.splits:
+        cells = [percent(split.metrics[name]) if name in split.metrics else "" for name in columns]
+        table.add_row(f"split {split.name}", *cells, str(split.n_train), str(split.n_test))
+    table.add_section()
+    table.add_row("all", *(percent(result.metrics[name]) for name in columns), "", "", style="bold")
+    for variant in result.variants:
+        cells = [percent(variant.metrics[name]) if name in variant.metrics else "" for name in columns]
+        mark = " (headline)" if variant.headline else ""
+        table.add_row(f"  {variant.name}{mark}", *cells, "", "", style="dim")
+    return table
+
+
+def _print_sources(result: "Result", path: Path) -> None:
+    """Print coverage, annotations, certificates and where the result was saved."""
+    screen = console()
+    coverage = result.coverage
+    line = f"Coverage: {coverage.used} of {coverage.expected} videos"
+    if coverage.missing:
+        names = ", ".join(coverage.missing[:_SHOWN_MISSING])
+        more = len(coverage.missing) - _SHOWN_MISSING
+        line += f"; missing ones are counted as {coverage.counted_as}: {names}"
+        line += f" … and {more} more" if more > 0 else ""
+        screen.print(line, style="bold red", markup=False)
+    else:
+        screen.print(line, markup=False)
+    source = result.annotations
+    official = "official" if source.get("official") else "not the official ones"
+    digest = str(source.get("sha256"))[:12]
+    screen.print(f"Annotations: {source.get('source')} (SHA-256 {digest}…, {official})", markup=False)
+    if result.certificates:
+        worst = max(result.certificates, key=lambda certificate: certificate.relative_gap)
+        screen.print(
+            f"Solver: {len(result.certificates)} fits, largest relative duality gap {worst.relative_gap:.1e} "
+            f"(at most {worst.tolerance:.0e} wanted) – {'converged' if result.converged else 'NOT CONVERGED'}",
+            style=None if result.converged else "bold red",
+            markup=False,
+        )
+    spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in result.seconds.items())
+    screen.print(f"Time: {spent}", style="dim", markup=False)
+    screen.print(f"Result: {path}", markup=False)

@@ -1,0 +1,234 @@
+"""ASLAN's pair lists: View 2 of the official ``.mat`` layout, and a plain CSV.
+
+Kliper-Gross, Hassner and Wolf, TPAMI 34(3) 2012; layout from the data set's ReadMe.txt: the variable
+``action_splits_pairs`` is 600 × 5 × 10, with columns sample 1, sample 2, label (1 = same action), action 1,
+action 2, and one fold a page.
+"""
+
+import csv
+import io
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+from p3d_eval.errors import UserError, shorten
+from p3d_eval.protocols.annotations.text import numbered_lines
+
+OFFICIAL_FILE = "View2.mat"
+VARIABLE = "action_splits_pairs"
+
+# Published: 10 folds of 300 same and 300 different pairs, 3,697 samples, 432 actions, at most 30 same pairs of
+# one action in a fold, folds disjoint in actions (TPAMI paper, Table 2 and section 3).
+FOLDS, PAIRS, SAME_PAIRS = 10, 600, 300
+SAMPLES, ACTIONS, SAME_PER_ACTION = 3697, 432, 30
+
+_COLUMNS = 5
+_CSV_COLUMNS = ("fold", "id1", "id2", "same")
+_CSV_CLASSES = ("class1", "class2")
+_MATLAB_5 = b"MATLAB 5.0 MAT-file"
+_MATLAB_73 = (b"MATLAB 7.3 MAT-file", b"\x89HDF\r\n\x1a\n")
+_READ_ERRORS = (
+    MatReadError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError, MemoryError,
+    NotImplementedError, OSError, zlib.error, UnicodeError, AttributeError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of videos, fold by fold.
+
+    Parameters
+    ----------
+    fold : ndarray of int, shape (n,)
+        Index into ``fold_names``.
+    fold_names : tuple of str
+        Names of the folds, in order.
+    names : tuple of str
+        Every sample named by a pair, once: numbers as the files write them, or ids.
+    numbered : bool
+        Whether all names are sample numbers.
+    first, second : ndarray of int, shape (n,)
+        Indices into ``names``.
+    same : ndarray of bool, shape (n,)
+        Whether the two samples show one action.
+    actions : ndarray of str, shape (n, 2), or None
+        Actions of the two samples where the file names them.
+    """
+
+    fold: NDArray[np.intp]
+    fold_names: tuple[str, ...]
+    names: tuple[str, ...]
+    numbered: bool
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    same: NDArray[np.bool_]
+    actions: NDArray[np.str_] | None = None
+
+    def shared_actions(self) -> tuple[str, ...]:
+        """Actions that occur in more than one fold (none in the official list)."""
+        if self.actions is None:
+            return ()
+        folds: dict[str, set[int]] = {}
+        for fold, both in zip(self.fold.tolist(), self.actions.tolist(), strict=True):
+            for action in both:
+                folds.setdefault(action, set()).add(fold)
+        return tuple(sorted(action for action, where in folds.items() if len(where) > 1))
+
+    def contradictions(self) -> tuple[str, ...]:
+        """Pairs that are listed twice in a fold, or whose label does not follow from their actions."""
+        found = []
+        keys = np.column_stack([self.fold, np.sort(np.column_stack([self.first, self.second]), axis=1)])
+        _, once = np.unique(keys, axis=0, return_index=True)
+        twice = np.setdiff1d(np.arange(len(keys)), once)
+        if len(twice):
+            found.append(
+                f"the pair {self._show(twice[0])} is listed twice in fold {self.fold_names[self.fold[twice[0]]]}"
+            )
+        if self.actions is not None:
+            wrong = np.flatnonzero((self.actions[:, 0] == self.actions[:, 1]) != self.same)
+            if len(wrong):
+                one, two = self.actions[wrong[0]]
+                label = "same" if self.same[wrong[0]] else "not same"
+                found.append(
+                    f"the pair {self._show(wrong[0])} is {label!r} but its actions are {one} and {two}"
+                )
+        return tuple(found)
+
+    def _show(self, row: int) -> str:
+        return f"{self.names[self.first[row]]}, {self.names[self.second[row]]}"
+
+    def deviations(self) -> tuple[str, ...]:
+        """How the list differs from the published description of View 2; empty when it agrees."""
+        found = list(self.contradictions())
+        counts = np.bincount(self.fold, minlength=len(self.fold_names))
+        same = np.bincount(self.fold[self.same], minlength=len(self.fold_names))
+        if len(counts) != FOLDS or (counts != PAIRS).any():
+            found.append(f"not {FOLDS} folds of {PAIRS} pairs")
+        elif (same != SAME_PAIRS).any():
+            found.append(f"not {SAME_PAIRS} same pairs in every fold")
+        if not self.numbered or any(not 1 <= int(name) <= SAMPLES for name in self.names):
+            found.append(f"samples other than 1 to {SAMPLES}")
+        if self.actions is None:
+            return (*found, "no actions")
+        if self.shared_actions():
+            found.append("actions shared between folds")
+        # Folds are disjoint in actions, so that a count over all folds is the count in one.
+        _, most = np.unique(self.actions[self.same, 0], return_counts=True)
+        if len(most) and most.max() > SAME_PER_ACTION:
+            found.append(f"more than {SAME_PER_ACTION} same pairs of one action")
+        if len(np.unique(self.actions)) > ACTIONS:
+            found.append(f"more than {ACTIONS} actions")
+        return tuple(found)
+
+
+def parse(files: Mapping[str, bytes]) -> Pairs:
+    """Read the one file of pairs, ``.mat`` or CSV by its first bytes.
+
+    Raises
+    ------
+    UserError
+        When the file is neither, or its contents are not pairs.
+    """
+    if len(files) != 1:
+        raise UserError(f"ASLAN pairs: one file is needed, got {shorten(files) or 'none'}")
+    ((name, data),) = files.items()
+    if data.startswith(_MATLAB_73):
+        raise UserError(f"{name}: a MATLAB 7.3 file", "Save it in MATLAB with save('View2.mat', …, '-v7')")
+    if data.startswith(_MATLAB_5) or name.lower().endswith(".mat"):
+        return parse_mat(name, data)
+    return parse_csv(name, data)
+
+
+def parse_mat(name: str, data: bytes) -> Pairs:
+    """Read the official layout, N × 5 × folds, from a MATLAB 5–7 file."""
+    try:
+        variables = loadmat(io.BytesIO(data), variable_names=[VARIABLE])
+    except _READ_ERRORS as error:
+        raise UserError(f"{name}: not a readable MATLAB file ({' '.join(str(error).split())})") from None
+    if VARIABLE not in variables:
+        raise UserError(
+            f"{name}: no variable {VARIABLE!r}", "The reporting list is View2.mat of the ASLAN data set"
+        )
+    table = np.asarray(variables[VARIABLE])
+    if table.ndim != 3 or table.shape[1] != _COLUMNS or table.shape[2] < 2 or not len(table):
+        shape = " × ".join(map(str, table.shape))
+        raise UserError(f"{name}: {VARIABLE} is {shape}, not pairs × {_COLUMNS} × folds")
+    if table.dtype.kind not in "iufb" or not np.array_equal(table, np.floor(table)):
+        raise UserError(f"{name}: {VARIABLE} holds values that are not whole numbers")
+    rows = np.moveaxis(table, 2, 0).reshape(-1, _COLUMNS).astype(np.int64)
+    if (rows[:, :2] < 1).any():
+        raise UserError(f"{name}: sample number {rows[:, :2].min()} in {VARIABLE}, numbers start at 1")
+    fold_names = tuple(str(number) for number in range(1, table.shape[2] + 1))
+    fold = np.repeat(np.arange(table.shape[2]), table.shape[0])
+    return _pairs(
+        name, fold, fold_names, rows[:, :2].astype(str), rows[:, 2].astype(str), rows[:, 3:].astype(str)
+    )
+
+
+def parse_csv(name: str, data: bytes) -> Pairs:
+    """Read ``fold,id1,id2,same[,class1,class2]`` with that header; ids are sample numbers or video ids."""
+    lines = list(numbered_lines(name, data))
+    numbers, texts = zip(*lines, strict=True)
+    try:
+        header, *records = [[cell.strip() for cell in row] for row in csv.reader(texts, strict=True)]
+    except csv.Error as error:
+        raise UserError(f"{name}: not a CSV file ({error})") from None
+    if tuple(header) not in (_CSV_COLUMNS, _CSV_COLUMNS + _CSV_CLASSES):
+        raise UserError(
+            f"{name}: the header is {','.join(header)[:80]!r}",
+            f"Pairs are a MATLAB file or a CSV with the header {','.join(_CSV_COLUMNS)}[,{','.join(_CSV_CLASSES)}]",
+        )
+    if not records:
+        raise UserError(f"{name}: the list of pairs is empty")
+    for number, record in zip(numbers[1:], records, strict=True):
+        if len(record) != len(header) or not all(record):
+            raise UserError(
+                f"{name}, line {number}: {len(header)} values are needed: {','.join(record)[:80]!r}"
+            )
+    table = np.array(records)
+    fold_names, fold = _ordered(table[:, 0])
+    actions = table[:, 4:] if len(header) > len(_CSV_COLUMNS) else None
+    pairs = _pairs(name, fold, fold_names, table[:, 1:3], table[:, 3], actions)
+    for problem in pairs.contradictions():
+        raise UserError(f"{name}: {problem}")
+    return pairs
+
+
+def _ordered(values: NDArray[np.str_]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """Distinct values (numbers by size, else as texts) and the index of each value among them."""
+    names = sorted(
+        set(values.tolist()), key=lambda text: (not text.isdigit(), int(text) if text.isdigit() else 0, text)
+    )
+    position = {name: index for index, name in enumerate(names)}
+    return tuple(names), np.array([position[value] for value in values.tolist()], np.intp)
+
+
+def _pairs(
+    source: str,
+    fold: NDArray[np.intp],
+    fold_names: tuple[str, ...],
+    samples: NDArray[np.str_],
+    labels: NDArray[np.str_],
+    actions: NDArray[np.str_] | None,
+) -> Pairs:
+    """Check what both formats must hold: labels of 0 and 1, two folds or more, both labels in every training set."""
+    wrong = set(labels.tolist()) - {"0", "1"}
+    if wrong:
+        raise UserError(f"{source}: label {min(wrong)!r} of a pair is neither 0 nor 1")
+    if len(fold_names) < 2:
+        raise UserError(f"{source}: pairs of one fold only", "Leave-one-fold-out needs two or more")
+    numbered = all(text.isdigit() for text in set(samples.ravel().tolist()))
+    if numbered:
+        samples = samples.astype(np.int64).astype(str)  # 0017 and 17 are one sample
+    names, index = _ordered(samples.ravel())
+    index = index.reshape(-1, 2)
+    same = labels == "1"
+    for number, fold_name in enumerate(fold_names):
+        if len(set(same[fold != number].tolist())) < 2:
+            raise UserError(f"{source}: fold {fold_name} leaves pairs of one label only to train on")
+    return Pairs(fold, fold_names, names, numbered, index[:, 0], index[:, 1], same, actions)

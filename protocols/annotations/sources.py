@@ -1,0 +1,67 @@
+"""Where a protocol's annotations come from: the first place that has them."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from p3d_eval.errors import UserError
+from p3d_eval.features import FeatureStore
+from p3d_eval.protocols.annotations.official import get_dataset, read_official
+from p3d_eval.protocols.protocol import AnnotationFiles, Protocol
+
+DATA_VARIABLE = "P3D_EVAL_DATA"
+
+
+def user_data_folder() -> Path:
+    """Folder of prepared data sets: ``P3D_EVAL_DATA``, else the operating system's place for user data."""
+    return Path(os.environ.get(DATA_VARIABLE) or platformdirs.user_data_dir("p3d-eval"))
+
+
+def find_annotations(
+    protocol: Protocol, store: FeatureStore, given: str | os.PathLike[str] | None
+) -> AnnotationFiles | None:
+    """Find a protocol's annotation files.
+
+    The order: the option; files embedded in the store; ``<user data folder>/<dataset>/``; files of the
+    official names beside the store.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        Whose annotations.
+    store : FeatureStore
+        May have annotations embedded, or beside it.
+    given : path or None
+        What the user named.
+
+    Returns
+    -------
+    AnnotationFiles or None
+        None only where the protocol can do without.
+
+    Raises
+    ------
+    UserError
+        When the protocol needs annotations and no place has them (all are named), or a file is not valid.
+    """
+    if protocol.dataset is None or protocol.annotation_option is None:
+        return None
+    option = f"--{protocol.annotation_option.name}"
+    dataset = get_dataset(protocol.dataset)
+    if given is not None:
+        return AnnotationFiles(read_official(protocol.dataset, Path(given)), f"{option} {given}")
+    embedded = store.annotations(protocol.dataset)
+    if embedded:
+        return AnnotationFiles(embedded, f"embedded in {store.path}")
+    folders = (user_data_folder() / protocol.dataset, store.path.resolve().parent)
+    for folder in folders:
+        if all((folder / name).is_file() for name in dataset.files):
+            return AnnotationFiles(read_official(protocol.dataset, folder), str(folder))
+    if not protocol.needs_annotations:
+        return None
+    raise UserError(
+        f"{protocol.name}: no annotations: {option} not given, none embedded in {store.path}, "
+        f"no {', '.join(dataset.files)} in {' or '.join(map(str, folders))}",
+        f"Official file: {dataset.where}; p3d-eval annotate {store.path} {protocol.dataset} FILE embeds it",
+    )

@@ -1,0 +1,75 @@
+"""What every result says about the features behind it."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from p3d_eval.errors import UserError, shorten
+from p3d_eval.features import FeatureStore
+from p3d_eval.provenance import sha256_bytes, sha256_json
+from p3d_eval.protocols.protocol import AnnotationFiles
+from p3d_eval.protocols.result import Certificate, Coverage
+
+AllowMissing = Literal["wrong", "excluded"] | None
+
+_TRACED = ("weights", "input_spec", "sampling", "trained_on", "decoder", "precision", "device", "reductions")
+
+
+def describe_features(store: FeatureStore, layers: Sequence[str]) -> dict[str, Any]:
+    """Provenance of the store as a result carries it (plain JSON values)."""
+    known = {name: store.provenance.get(name) for name in _TRACED}
+    return {
+        "file": str(store.path),
+        "identity": store.identity,
+        "backbone": store.provenance["backbone"],
+        "label": store.label,
+        "layers": list(layers),
+        **known,
+    }
+
+
+def describe_annotations(dataset: str, annotations: AnnotationFiles, official: bool) -> dict[str, Any]:
+    """Source and SHA-256 of the annotations: of the file, or of the table of names and hashes of several."""
+    hashes = {name: sha256_bytes(data) for name, data in annotations.files.items()}
+    digest = next(iter(hashes.values())) if len(hashes) == 1 else sha256_json(hashes)
+    return {"dataset": dataset, "source": annotations.source, "sha256": digest, "official": official}
+
+
+def feature_warnings(store: FeatureStore) -> list[str]:
+    """What a reader must know about the features before quoting a number."""
+    if store.provenance["weights"].get("random"):
+        return ["The features come from random weights: the numbers say nothing about a trained network."]
+    return []
+
+
+def certificate_warnings(certificates: Iterable[Certificate]) -> list[str]:
+    """One loud line for every fit that did not converge."""
+    return [
+        f"NOT CONVERGED: {c.problem}: relative duality gap {c.relative_gap:.1e} is above {c.tolerance:.1e}; "
+        "an unconverged solver can look better than the right one."
+        for c in certificates
+        if not c.converged
+    ]
+
+
+def make_coverage(
+    store: FeatureStore, expected: int, missing: Sequence[str], allow_missing: AllowMissing, what: str
+) -> Coverage:
+    """Count the videos that the annotations name, and refuse missing ones unless the user allowed them.
+
+    Raises
+    ------
+    UserError
+        When videos are missing and ``allow_missing`` is None, or all of them are.
+    """
+    if missing and (allow_missing is None or len(missing) == expected):
+        raise UserError(
+            f"{store.path}: {len(missing)} of {expected} videos of {what} have no features: {shorten(missing)}",
+            "Extract them"
+            + (
+                ", or add --allow-missing wrong|excluded"
+                if len(missing) < expected
+                else " with the data set's names"
+            ),
+        )
+    counted = (allow_missing or "complete") if missing else "complete"
+    return Coverage(expected, expected - len(missing), tuple(missing), counted)

@@ -1,0 +1,155 @@
+"""Accuracy, ROC and the ActivityNet measures, as the official evaluation code defines them."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from p3d_eval.errors import UserError
+
+Array = NDArray[np.float64]
+
+
+def top_k_accuracy(scores: ArrayLike, labels: ArrayLike, k: int = 1) -> float:
+    """Share of samples whose label is among the k highest scores.
+
+    Ties count against the sample: its label must beat, or stand before in column order, all but k − 1 others.
+
+    Parameters
+    ----------
+    scores : array_like of float, shape (n, classes)
+        Score of every class.
+    labels : array_like of int, shape (n,)
+        Column of the right class.
+    k : int
+        Number of guesses.
+
+    Raises
+    ------
+    UserError
+        When the shapes do not fit, a label is no column, k is not between 1 and the number of classes, or a
+        score is not a number.
+    """
+    values, targets = _checked_scores(scores), np.asarray(labels)
+    if targets.shape != values.shape[:1] or targets.dtype.kind not in "iu":
+        raise UserError(f"labels: {len(values)} column indices are needed, got {targets.dtype} {targets.shape}")
+    if (targets < 0).any() or (targets >= values.shape[1]).any():
+        raise UserError(f"labels: an index is not between 0 and {values.shape[1] - 1}")
+    if not 1 <= k <= values.shape[1]:
+        raise UserError(f"k: {k} is not between 1 and {values.shape[1]}")
+    own = np.take_along_axis(values, targets[:, None], axis=1)
+    before = np.arange(values.shape[1]) < targets[:, None]
+    rank = (values > own).sum(axis=1) + ((values == own) & before).sum(axis=1)
+    return float((rank < k).mean())
+
+
+def roc_auc(scores: ArrayLike, positive: ArrayLike) -> float | None:
+    """Area under the ROC curve: the share of (positive, negative) pairs in the right order, ties one half.
+
+    Parameters
+    ----------
+    scores : array_like of float, shape (n,)
+        Decision values.
+    positive : array_like of bool, shape (n,)
+        Which samples are positive.
+
+    Returns
+    -------
+    float or None
+        None where there is no positive or no negative sample.
+    """
+    values, labels = np.asarray(scores, np.float64), np.asarray(positive, bool)
+    if values.ndim != 1 or values.shape != labels.shape:
+        raise UserError(f"scores {values.shape} and labels {labels.shape} are not two vectors of one length")
+    if not np.isfinite(values).all():
+        raise UserError("scores: a value is NaN or infinite")
+    n_positive = int(labels.sum())
+    n_negative = len(labels) - n_positive
+    if not n_positive or not n_negative:
+        return None
+    ordered, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    mid_ranks = np.cumsum(counts) - (counts - 1) / 2  # 1-based, ties share their mean (Mann and Whitney, 1947)
+    rank_sum = mid_ranks[inverse][labels].sum()
+    return float((rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+
+
+def activitynet_hit_at_k(scores: ArrayLike, labels: ArrayLike, k: int = 3) -> tuple[float, float]:
+    """Hit@k and average Hit@k of untrimmed classification.
+
+    Source: activitynet/ActivityNet, Evaluation/eval_classification.py: of each video's distinct labels, the
+    share r that is among its k highest scores; average Hit@k is the mean of r, Hit@k the mean of ⌈r⌉.
+
+    Parameters
+    ----------
+    scores : array_like of float, shape (videos, classes)
+        A video without predictions has −inf throughout and scores 0.
+    labels : array_like of bool, shape (videos, classes)
+        Which classes each video shows, at least one.
+    k : int
+        Number of guesses.
+
+    Returns
+    -------
+    tuple of float
+        Hit@k, average Hit@k.
+    """
+    values, wanted = _multi_label(scores, labels)
+    if k < 1:
+        raise UserError(f"k: {k} is not positive")
+    if not len(values) or not wanted.any(axis=1).all():
+        raise UserError("labels: every video needs at least one class")
+    order = np.argsort(values, axis=1, kind="stable")[:, ::-1][:, :k]  # the official code reverses argsort
+    guessed = np.zeros_like(wanted)
+    np.put_along_axis(guessed, order, True, axis=1)
+    guessed &= values > -np.inf
+    share = (guessed & wanted).sum(axis=1) / wanted.sum(axis=1)
+    return float(np.ceil(share).mean()), float(share.mean())
+
+
+def activitynet_average_precision(scores: ArrayLike, labels: ArrayLike) -> Array:
+    """Average precision of every class: all-point interpolation of VOC 2011, not scikit-learn's sum of steps.
+
+    Source: activitynet/ActivityNet, Evaluation/eval_classification.py and utils.py. The mean over classes is
+    the benchmark's mAP. The official order of tied scores is unspecified; here later videos come first, as
+    a reversed stable sort leaves them.
+
+    Parameters
+    ----------
+    scores : array_like of float, shape (videos, classes)
+        A video that has no prediction for a class has −inf there and is not ranked.
+    labels : array_like of bool, shape (videos, classes)
+        Which classes each video shows.
+
+    Returns
+    -------
+    ndarray of float64, shape (classes,)
+        NaN for a class that no video shows.
+    """
+    values, wanted = _multi_label(scores, labels)
+    return np.array([_interpolated_precision(values[:, c], wanted[:, c]) for c in range(values.shape[1])])
+
+
+def _interpolated_precision(scores: Array, positive: NDArray[np.bool_]) -> float:
+    total = int(positive.sum())
+    if not total:
+        return float("nan")
+    order = np.argsort(scores, kind="stable")[::-1]
+    hits = positive[order[scores[order] > -np.inf]]
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    # Recall rises by 1/total at every hit and nowhere else.
+    return float(envelope[hits].sum() / total)
+
+
+def _checked_scores(scores: ArrayLike) -> Array:
+    values = np.asarray(scores, np.float64)
+    if values.ndim != 2 or not len(values):
+        raise UserError(f"scores: an array (samples, classes) is needed, got {values.shape}")
+    if np.isnan(values).any():
+        raise UserError("scores: a value is NaN")
+    return values
+
+
+def _multi_label(scores: ArrayLike, labels: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
+    values, wanted = _checked_scores(scores), np.asarray(labels)
+    if wanted.shape != values.shape:
+        raise UserError(f"labels {wanted.shape} and scores {values.shape} differ in shape")
+    return values, wanted.astype(bool)

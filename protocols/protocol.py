@@ -1,0 +1,132 @@
+"""What a protocol is: options, annotations and a pure function from a feature store to a result."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, fields
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from p3d_eval.errors import UnknownNameError, UserError
+
+if TYPE_CHECKING:  # listing protocols must not load numpy or h5py
+    from p3d_eval.features import FeatureStore
+    from p3d_eval.protocols.result import Result
+
+
+@dataclass(frozen=True)
+class AnnotationFiles:
+    """Official annotation files as raw bytes, and where they were found.
+
+    Parameters
+    ----------
+    files : mapping of str to bytes
+        File name → contents.
+    source : str
+        Where they were found, for the result, e.g. ``"--pairs View2.mat"``.
+    """
+
+    files: Mapping[str, bytes]
+    source: str
+
+
+@dataclass(frozen=True)
+class AnnotationOption:
+    """The command-line option that names a protocol's annotation file or folder.
+
+    Parameters
+    ----------
+    name : str
+        Name of the option, without dashes, e.g. ``"pairs"``.
+    help : str
+        One line for ``--help``.
+    """
+
+    name: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One evaluation protocol.
+
+    Parameters
+    ----------
+    name, version : str
+        What users type; a version changes when a protocol's numbers may.
+    summary : str
+        One line for listings and ``--help``.
+    options : type
+        A frozen dataclass; each field has ``metadata={"help": …}`` and may have ``"flag"``, the option's
+        name on the command line without dashes.
+    run : callable
+        ``run(store, annotations, options) -> Result``, pure; ``annotations`` is None when there are none.
+    dataset : str or None
+        Whose annotations the protocol reads (see :mod:`p3d_eval.protocols.annotations.sources`).
+    annotation_option : AnnotationOption or None
+        The option that names the annotations.
+    needs_annotations : bool
+        Whether the protocol cannot run without annotation files.
+    """
+
+    name: str
+    version: str
+    summary: str
+    options: type
+    run: "Callable[[FeatureStore, AnnotationFiles | None, Any], Result]"
+    dataset: str | None = None
+    annotation_option: AnnotationOption | None = None
+    needs_annotations: bool = False
+
+    def parse_options(self, values: Mapping[str, Any]) -> Any:
+        """Build the options dataclass, checking names, choices and numbers.
+
+        Raises
+        ------
+        UserError
+            When an option is unknown, or a value is not one of its choices or not of its type.
+        """
+        known = {field.name: field for field in fields(self.options)}
+        hints = get_type_hints(self.options)
+        for name in values:
+            if name not in known:
+                raise UnknownNameError(f"option of {self.name}", name, known)
+        return self.options(**{name: _checked(name, value, hints[name]) for name, value in values.items()})
+
+
+def flag(field: "Field[Any]") -> str:
+    """Name of a field's command-line option, without dashes."""
+    return field.metadata.get("flag", field.name.replace("_", "-"))
+
+
+def default(field: "Field[Any]") -> Any:
+    """Return a field's default; every option of a protocol has one."""
+    if field.default is MISSING:
+        raise TypeError(f"option {field.name!r} needs a default")
+    return field.default
+
+
+def choices(hint: Any) -> tuple[Any, ...]:
+    """Values of a ``Literal`` (also of ``Literal[…] | None``), empty for any other type."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    if get_origin(hint) in (Union, UnionType):
+        return tuple(value for part in get_args(hint) for value in choices(part))
+    return ()
+
+
+def _checked(name: str, value: Any, hint: Any) -> Any:
+    """Check one value against its type; whole numbers become floats where a float is wanted."""
+    parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if value is None and type(None) in parts:
+        return None
+    allowed = choices(hint)
+    if allowed:
+        named = {str(choice): choice for choice in allowed}  # so that split=1 means "1"
+        if str(value) not in named:
+            raise UserError(f"{name}: {value!r} is not one of {', '.join(named)}")
+        return named[str(value)]
+    if float in parts and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    plain = tuple(part for part in parts if isinstance(part, type))
+    if plain and (not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain)):
+        raise UserError(f"{name}: {value!r} is not a {' or '.join(part.__name__ for part in plain)}")
+    return value
