@@ -1,4 +1,4 @@
-"""Reading a file that nobody vouches for: every wrong thing becomes one line that names the file and the place."""
+"""Reading a file that nobody vouches for: what is wrong becomes one line that names the file and the place."""
 
 import json
 from collections.abc import Iterator
@@ -41,12 +41,12 @@ def open_hdf5(path: Path) -> Iterator[tuple[h5py.File, int]]:
     UserError
         When the file is missing or unreadable, is not HDF5, is truncated, or anything inside cannot be read.
     """
+    if not path.is_file():
+        raise UserError(f"{path}: no such feature file", "p3d-eval extract … --out makes one")
+    if not h5py.is_hdf5(path):
+        raise UserError(f"{path}: not an HDF5 file", "Give the .h5 file that p3d-eval extract wrote")
     try:
-        if not path.is_file():
-            raise UserError(f"{path}: no such feature file", "p3d-eval extract … --out makes one")
         size = path.stat().st_size
-        if not h5py.is_hdf5(path):
-            raise UserError(f"{path}: not an HDF5 file", "Give the .h5 file that p3d-eval extract wrote")
         with h5py.File(path, "r", locking=False) as file:
             yield file, size
     except UserError:

@@ -1,5 +1,6 @@
 """Identity of a video: its path below the folder, without extension, with ``/``; and matching names to it."""
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -101,10 +102,16 @@ def _listed(line: str, base: Path) -> VideoFile:
 
 def _list_folder(folder: Path) -> tuple[VideoFile, ...]:
     found = []
-    for parent, folders, files in folder.walk(follow_symlinks=True):
+    visited: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in visited:  # links may lead round in a circle
+            folders.clear()
+            continue
+        visited.add(real)
         folders.sort()
         for name in files:
-            path = parent / name
+            path = Path(parent, name)
             if path.suffix.lower() in VIDEO_EXTENSIONS and not name.startswith("."):
                 relative = PurePosixPath(path.relative_to(folder).as_posix())
                 found.append(VideoFile(_without_extension(relative), path))

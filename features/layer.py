@@ -1,7 +1,9 @@
 """A stored layer as a lazy two-dimensional array: videos × values, read in the parts that are asked for."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +21,14 @@ Floats = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Extent:
-    """Where a contiguous dataset lies in its file: byte offset, rows, shape of a row, type."""
+    """Where a contiguous dataset lies in its file: byte offset, rows, shape of a row, type, inode."""
 
     dataset: str
     offset: int
     rows: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    inode: int
 
     @property
     def width(self) -> int:
@@ -56,7 +59,9 @@ def read_rows(path: Path, extent: Extent, rows: NDArray[np.int64], start: int, s
     edges = [0, *breaks.tolist(), len(rows)] if len(rows) else [0]
     try:
         with path.open("rb", buffering=0) as file:
-            for first, last in zip(edges[:-1], edges[1:], strict=True):
+            if os.fstat(file.fileno()).st_ino != extent.inode:
+                raise UserError(f"{path} was replaced after it was opened", "Open it again")
+            for first, last in pairwise(edges):
                 file.seek(extent.offset + (int(rows[first]) * extent.width + start) * item)
                 _fill(path, extent, file, values[first:last])
     except OSError as error:
@@ -65,7 +70,7 @@ def read_rows(path: Path, extent: Extent, rows: NDArray[np.int64], start: int, s
 
 
 def _fill(path: Path, extent: Extent, file: Any, part: Floats) -> None:
-    view = memoryview(part.reshape(-1).view(np.uint8))
+    view = part.reshape(-1).view(np.uint8).data
     while len(view):
         count = file.readinto(view)
         if not count:
@@ -105,7 +110,8 @@ class Layer:
         return self.shape[0]
 
     def __repr__(self) -> str:
-        return f"<Layer {self._extent.dataset} of {self._store.path}: {self.shape[0]} × {self.shape[1]} {self.dtype}>"
+        size = f"{self.shape[0]} × {self.shape[1]} {self.dtype}"
+        return f"<Layer {self._extent.dataset} of {self._store.path}: {size}>"
 
     def _read(self, positions: NDArray[np.int64], start: int, stop: int) -> Floats:
         """Read by position among the ids, in any order, with repetitions."""

@@ -1,4 +1,4 @@
-"""Making a feature file: every dataset allocated at once, so that no later write touches HDF5's own structures."""
+"""Making a feature file: all space allocated at once, so that no later write touches HDF5's own structures."""
 
 import json
 from collections.abc import Mapping

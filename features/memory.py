@@ -145,7 +145,7 @@ def write_store(
 
 
 def _content_hash(values: NDArray[Any]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(values).view(np.uint8)).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
 
 
 def embed_annotations(

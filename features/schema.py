@@ -1,4 +1,4 @@
-"""The feature file's schema: names, types and limits of everything in it (documented in docs/schema/features.md)."""
+"""The feature file's schema: names, types and limits of what is in it (docs/schema/features.md says why)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

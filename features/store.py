@@ -1,5 +1,6 @@
 """Reading feature files: ids, layers, provenance and annotations, checked before anything relies on them."""
 
+import os
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -48,6 +49,7 @@ class FeatureStore:
         with checks.open_hdf5(path) as (file, size):
             checks.require_schema(path, file)
             self._size = size
+            self._inode = os.fstat(file.id.get_vfd_handle()).st_ino
             self._read_videos(file)
             self._read_provenance(file)
             self._read_layers(file)
@@ -116,7 +118,7 @@ class FeatureStore:
             )
         if (offset or 0) + dataset.nbytes > self._size:
             raise checks.damaged(self.path, f"{dataset.name} is truncated")
-        return Extent(dataset.name, offset or 0, rows, dataset.shape[1:], dataset.dtype)
+        return Extent(dataset.name, offset or 0, rows, dataset.shape[1:], dataset.dtype, self._inode)
 
     def _read_layers(self, file: h5py.File) -> None:
         path = self.path

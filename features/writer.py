@@ -188,11 +188,6 @@ class StoreWriter:
         self._file["complete"][0] = 1
         self._sync()
 
-    def reopen_run(self) -> None:
-        """Declare the file incomplete while failed videos are tried again."""
-        self._file["complete"][0] = 0
-        self._sync()
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -1,0 +1,128 @@
+"""From the clips of many videos to the mean activation of each: shared batches, float64 sums."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from p3d_eval.features.prefetch import DecodedVideo, PreparedClip
+
+Activations = Mapping[str, NDArray[Any]]
+
+
+@dataclass
+class VideoResult:
+    """One video's outcome: means (layer → float64, native shape), or the reason why there are none.
+
+    ``starts`` and ``per_clip`` (layer → clips × native shape) are in time order, repetitions included;
+    ``per_clip`` is empty unless clips are kept.
+    """
+
+    row: int
+    id: str
+    reason: str | None = None
+    frames: int = 0
+    starts: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    means: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    per_clip: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+
+class _Pending:
+    """A video some of whose clips are still to come back from the network."""
+
+    def __init__(self, decoded: DecodedVideo, keep_clips: bool) -> None:
+        self.decoded = decoded
+        self.keep_clips = keep_clips
+        self.outstanding = 0
+        self.ended = False
+        self.starts: list[int] = []
+        self.repeats: list[int] = []
+        self.sums: dict[str, NDArray[np.float64]] = {}
+        self.kept: dict[str, list[NDArray[Any]]] = {}
+
+    def add(self, clip: PreparedClip, activations: Activations) -> None:
+        self.outstanding -= 1
+        self.starts.append(clip.start)
+        self.repeats.append(clip.repeats)
+        for name, values in activations.items():
+            weighted = values.astype(np.float64) * clip.repeats
+            if name in self.sums:
+                self.sums[name] += weighted
+            else:
+                self.sums[name] = weighted
+            if self.keep_clips:
+                self.kept.setdefault(name, []).append(values.copy())
+
+    def result(self) -> VideoResult:
+        decoded = self.decoded
+        if decoded.reason is not None:
+            return VideoResult(decoded.row, decoded.video.id, reason=decoded.reason)
+        total = sum(self.repeats)
+        return VideoResult(
+            decoded.row,
+            decoded.video.id,
+            frames=decoded.frames,
+            starts=np.repeat(np.array(self.starts, np.int64), self.repeats),
+            means={name: sums / total for name, sums in self.sums.items()},
+            per_clip={
+                name: np.repeat(np.stack(kept), self.repeats, axis=0) for name, kept in self.kept.items()
+            },
+        )
+
+
+def average_videos(
+    videos: Iterator[DecodedVideo],
+    forward: Callable[[list[Any]], Activations],
+    batch_size: int,
+    keep_clips: bool = False,
+) -> Iterator[VideoResult]:
+    """Run the network over the clips of ``videos`` and yield each video's mean, in order.
+
+    Clips of different videos share batches, and every batch has exactly ``batch_size`` clips, the last one
+    padded by repetition: what a clip's activation is does not depend on how many others there were.
+
+    Parameters
+    ----------
+    videos : iterator of DecodedVideo
+        In the order to process.
+    forward : callable
+        List of ``batch_size`` prepared clips → layer → array (batch_size, *native shape).
+    batch_size : int
+        Clips in a batch.
+    keep_clips : bool
+        Whether each clip's activations are part of the result.
+    """
+    batch: list[tuple[_Pending, PreparedClip]] = []
+    pending: list[_Pending] = []
+    for decoded in videos:
+        video = _Pending(decoded, keep_clips)
+        pending.append(video)
+        for clip in decoded:
+            video.outstanding += 1
+            batch.append((video, clip))
+            if len(batch) == batch_size:
+                _run(batch, forward, batch_size)
+                batch = []
+        video.ended = True
+        yield from _settled(pending)
+    if batch:
+        _run(batch, forward, batch_size)
+    yield from _settled(pending)
+
+
+def _run(
+    batch: list[tuple[_Pending, PreparedClip]], forward: Callable[[list[Any]], Activations], batch_size: int
+) -> None:
+    inputs = [clip.input for _, clip in batch]
+    inputs += [inputs[-1]] * (batch_size - len(inputs))
+    activations = forward(inputs)
+    for index, (video, clip) in enumerate(batch):
+        video.add(clip, {name: values[index] for name, values in activations.items()})
+
+
+def _settled(pending: list[_Pending]) -> Iterator[VideoResult]:
+    """Yield, and forget, the videos at the front that have everything."""
+    while pending and pending[0].ended and pending[0].outstanding == 0:
+        yield pending.pop(0).result()

@@ -1,0 +1,211 @@
+"""Extraction: decode, run the network, average, write; interrupted runs go on where they stopped."""
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from p3d_eval.backbones.backbone import Backbone
+from p3d_eval.errors import UserError
+from p3d_eval.features.averaging import Activations, VideoResult, average_videos
+from p3d_eval.features.decode import DecodeError, count_frames
+from p3d_eval.features.identity import require_same
+from p3d_eval.features.ids import VideoFile
+from p3d_eval.features.lock import WriterLock
+from p3d_eval.features.memory import embed_annotations
+from p3d_eval.features.planning import ExtractionPlan, plan_extraction
+from p3d_eval.features.prefetch import Prefetcher
+from p3d_eval.features.schema import DONE, LayerPlan
+from p3d_eval.features.store import FeatureStore
+from p3d_eval.features.writer import StoreWriter, create_store
+from p3d_eval.progress import Progress
+from p3d_eval.provenance import command_line
+
+ProgressFactory = Callable[[int, int], Progress]
+
+
+@dataclass(frozen=True)
+class ExtractSummary:
+    """What an extraction did.
+
+    Parameters
+    ----------
+    path : Path
+        The feature file.
+    done : int
+        Videos with features now.
+    failed : mapping of str to str
+        Videos without, and why.
+    skipped : int
+        Videos that an earlier run had done.
+    expected : int
+        All videos.
+    seconds : float
+        Time it took.
+    """
+
+    path: Path
+    done: int
+    failed: Mapping[str, str] = field(default_factory=dict)
+    skipped: int = 0
+    expected: int = 0
+    seconds: float = 0.0
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether the file was complete before."""
+        return self.skipped == self.expected
+
+
+def extract(
+    backbone: Backbone,
+    videos: Sequence[VideoFile] | Path,
+    layers: str | Sequence[str] | None,
+    out: Path,
+    *,
+    progress: ProgressFactory | None = None,
+    **options: Any,
+) -> ExtractSummary:
+    """Plan an extraction and run it; ``options`` are those of `plan_extraction`."""
+    return run_extraction(plan_extraction(backbone, videos, layers, out, **options), progress)
+
+
+def run_extraction(plan: ExtractionPlan, progress: ProgressFactory | None = None) -> ExtractSummary:
+    """Extract what the file does not have yet.
+
+    Parameters
+    ----------
+    plan : ExtractionPlan
+        From `plan_extraction`.
+    progress : callable, optional
+        (all videos, videos done before) → `Progress`.
+
+    Returns
+    -------
+    ExtractSummary
+
+    Raises
+    ------
+    UserError
+        When the existing file is of another run, another process writes it, or space is short.
+    """
+    started = time.monotonic()
+    with WriterLock(plan.out):
+        rows = _prepare_file(plan)
+        skipped = len(plan.videos) - len(rows)
+        if rows or not FeatureStore(plan.out).complete:
+            _extract_rows(plan, rows, progress)
+        store = FeatureStore(plan.out)
+    for dataset, files in plan.store.annotations.items():
+        if dataset not in store.embedded:
+            embed_annotations(plan.out, dataset, files)
+    return ExtractSummary(
+        plan.out, len(store.ids), store.failed, skipped, len(plan.videos), time.monotonic() - started
+    )
+
+
+def _prepare_file(plan: ExtractionPlan) -> list[int]:
+    """Make the file, or check that it is this run's; return the rows still to do, failed ones among them."""
+    if plan.out.exists() and not plan.overwrite:
+        existing = FeatureStore(plan.out)
+        wanted = (plan.store.identity, plan.store.videos)
+        require_same(plan.out, (existing.identity_fields, existing.videos), wanted)
+        return [int(row) for row in np.flatnonzero(existing.video_table["status"] != DONE)]
+    store = replace(plan.store, clip_counts=_clip_counts(plan)) if plan.per_clip else plan.store
+    free = shutil.disk_usage(plan.out.resolve().parent).free
+    if store.nbytes > free:
+        raise UserError(
+            f"{plan.out} needs {store.nbytes / 1e9:.1f} GB, {free / 1e9:.1f} GB are free",
+            "Pool layers (res5c:avg), leave out --per-clip, use --dtype float16, or choose another disk",
+        )
+    create_store(plan.out, store)
+    return list(range(len(plan.videos)))
+
+
+def _clip_counts(plan: ExtractionPlan) -> NDArray[np.int64]:
+    """Clips of each video; sliding clips need the number of frames, which only decoding tells."""
+    if plan.sampling.kind != "sliding":
+        return np.full(len(plan.videos), plan.sampling.clips, np.int64)
+    counts = np.zeros(len(plan.videos), np.int64)
+    for row, video in enumerate(plan.videos):
+        try:
+            counts[row] = plan.sampling.count(count_frames(video.path))
+        except DecodeError:
+            counts[row] = 0  # the run itself meets the error again and lists it
+    return counts
+
+
+def _extract_rows(plan: ExtractionPlan, rows: list[int], progress: ProgressFactory | None) -> None:
+    backbone = plan.backbone
+    layers = plan.layers
+
+    def prepare(frames: NDArray[np.uint8]) -> torch.Tensor:
+        return backbone.preprocess(torch.from_numpy(frames)[None])[0]
+
+    def forward(inputs: list[torch.Tensor]) -> Activations:
+        found = backbone.features(torch.stack(inputs), layers)
+        return {name: values.float().cpu().numpy() for name, values in found.items()}
+
+    clip_bytes = 4 * int(np.prod(backbone.input_spec.input_shape))
+    waiting = [(row, plan.videos[row]) for row in rows]
+    settings = {
+        "batch_size": plan.batch_size,
+        "workers": plan.workers,
+        "device": plan.store.provenance["device"],
+        "threads": torch.get_num_threads(),
+    }
+    shown = progress(len(plan.videos), len(plan.videos) - len(rows)) if progress else nullcontext()
+    with (
+        StoreWriter(plan.out, command_line(), settings) as writer,
+        Prefetcher(waiting, plan.sampling, prepare, plan.workers, clip_bytes) as videos,
+        shown as bar,
+    ):
+        for result in average_videos(iter(videos), forward, plan.batch_size, plan.per_clip):
+            reason = _write(writer, plan.store.layers, result)
+            if bar is not None:
+                if reason is not None:
+                    bar.note(f"{result.id}: {reason}")
+                bar.advance()
+        writer.finish()
+
+
+def _write(writer: StoreWriter, layers: Mapping[str, LayerPlan], result: VideoResult) -> str | None:
+    """Store one video's outcome; return the reason when it has no features."""
+    reason = result.reason
+    means: dict[str, NDArray[Any]] = {}
+    clips: dict[str, NDArray[Any]] = {}
+    if reason is None:
+        with np.errstate(over="ignore"):
+            means = {name: values.astype(layers[name].dtype) for name, values in result.means.items()}
+            clips = {name: values.astype(layers[name].dtype) for name, values in result.per_clip.items()}
+        reason = _unusable(layers, means) or _unusable(layers, clips)
+    capacity = writer.clip_capacity(result.row)
+    if reason is None and capacity is not None and capacity != len(result.starts):
+        reason = f"{len(result.starts)} clips, {capacity} when this file was begun (--overwrite makes it anew)"
+    if reason is not None:
+        writer.fail_video(result.row, reason)
+        return reason
+    writer.write_video(
+        result.row,
+        means,
+        frames=result.frames,
+        clips=len(result.starts),
+        starts=result.starts,
+        per_clip=clips if capacity is not None else None,
+    )
+    return None
+
+
+def _unusable(layers: Mapping[str, LayerPlan], values: Mapping[str, NDArray[Any]]) -> str | None:
+    for name, array in values.items():
+        if not np.isfinite(array).all():
+            limit = " (too large for float16?)" if layers[name].dtype == "float16" else ""
+            return f"layer {name!r} is not finite{limit}"
+    return None

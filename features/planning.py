@@ -1,0 +1,212 @@
+"""What an extraction will do, checked before the first video is decoded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from p3d_eval.backbones.backbone import Backbone
+from p3d_eval.backbones.layers import parse_layers
+from p3d_eval.errors import UserError
+from p3d_eval.features.decode import decoder_versions
+from p3d_eval.features.ids import VideoFile, list_videos
+from p3d_eval.features.sampling import Sampling
+from p3d_eval.features.schema import LayerPlan, StorePlan, VideoRecord
+from p3d_eval.files import require_writable
+from p3d_eval.provenance import command_line, machine, now, package_versions
+
+PRECISION = "float32"  # TF32 off: the reference
+_PROBABILITIES = "prob"  # never stored in float16: its tail underflows, and row 10 of ASLAN's measures breaks
+_STORED_TYPES = ("float32", "float16")
+
+
+@dataclass(frozen=True)
+class ExtractionPlan:
+    """An extraction that has been checked and not begun.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The network.
+    videos : tuple of VideoFile
+        What to run it on.
+    layers : str
+        Requests in the layers' grammar, comma separated.
+    out : Path
+        The feature file.
+    sampling : Sampling
+        Which clips.
+    store : StorePlan
+        What the file will hold (without the number of clips, where that needs decoding).
+    per_clip : bool
+        Whether every clip's activations are stored.
+    batch_size, workers : int
+        Clips in a batch; decoding threads.
+    overwrite : bool
+        Whether an existing file is replaced.
+    """
+
+    backbone: Backbone
+    videos: tuple[VideoFile, ...]
+    layers: str
+    out: Path
+    sampling: Sampling
+    store: StorePlan
+    per_clip: bool = False
+    batch_size: int = 8
+    workers: int = 2
+    overwrite: bool = False
+
+    @property
+    def nbytes(self) -> int:
+        """Predicted size of the file's activations (a lower bound for sliding clips that are all stored)."""
+        if not self.per_clip:
+            return self.store.nbytes
+        clips = 1 if self.sampling.kind == "sliding" else self.sampling.clips
+        return self.store.nbytes * (1 + clips)
+
+
+def plan_extraction(
+    backbone: Backbone,
+    videos: Sequence[VideoFile] | Path,
+    layers: str | Sequence[str] | None,
+    out: Path,
+    *,
+    sampling: Sampling | None = None,
+    per_clip: bool = False,
+    dtype: str = "float32",
+    batch_size: int = 8,
+    workers: int = 2,
+    annotations: Mapping[str, Mapping[str, bytes]] | None = None,
+    overwrite: bool = False,
+) -> ExtractionPlan:
+    """Check everything that can be checked before the first video is decoded.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The network; its input spec says clip length and frame stride, which must be the sampling's.
+    videos : sequence of VideoFile, or Path
+        What to run it on; a path is a folder or a list (`list_videos`).
+    layers : str or sequence of str, optional
+        ``[alias=]layer[:reduction]``; by default the backbone's ASLAN layers.
+    out : Path
+        The feature file.
+    sampling : Sampling, optional
+        Which clips; by default 20 uniform ones of the backbone's clip length and frame stride.
+    per_clip : bool
+        Whether to store every clip's activations beside the means.
+    dtype : {"float32", "float16"}
+        Stored type; ``prob`` is always float32.
+    batch_size, workers : int
+        Clips in a batch; decoding threads.
+    annotations : mapping, optional
+        Dataset → file name → raw content, to embed in a new file.
+    overwrite : bool
+        Whether an existing file is replaced instead of continued.
+
+    Raises
+    ------
+    UserError
+        When a layer or option is unknown, there are no videos, or the file cannot be written.
+    """
+    if dtype not in _STORED_TYPES:
+        raise UserError(f"unknown stored type {dtype!r}", f"Choose {' or '.join(_STORED_TYPES)}")
+    if batch_size < 1 or workers < 1:
+        raise UserError(f"batch size {batch_size} and workers {workers} must be 1 at least")
+    spec = backbone.input_spec
+    chosen = sampling or Sampling(spec.clip_length, frame_stride=spec.frame_stride)
+    if (chosen.clip_length, chosen.frame_stride) != (spec.clip_length, spec.frame_stride):
+        raise UserError(
+            f"sampling takes {chosen.clip_length} frames, every {chosen.frame_stride}; {backbone.name} "
+            f"is set to {spec.clip_length}, every {spec.frame_stride}",
+            "Use backbone.with_input(clip_length=…, frame_stride=…)",
+        )
+    wanted = layers or backbone.aslan_layers
+    if not wanted:
+        raise UserError(f"{backbone.name} registers no default layers", "Name them with --layers")
+    text = wanted if isinstance(wanted, str) else ",".join(wanted)
+    stored = _plan_layers(backbone, text, dtype)
+    found = list_videos(videos) if isinstance(videos, Path) else tuple(videos)
+    require_writable(out)
+    store = StorePlan(
+        videos=tuple(_record(video) for video in found),
+        layers=stored,
+        identity=_identity(backbone, text, chosen, stored, per_clip),
+        provenance=_provenance(backbone, text, chosen),
+        classes=tuple(backbone.classes),
+        annotations=annotations or {},
+    )
+    return ExtractionPlan(backbone, found, text, out, chosen, store, per_clip, batch_size, workers, overwrite)
+
+
+def _record(video: VideoFile) -> VideoRecord:
+    try:
+        found = video.path.stat()
+    except OSError as error:
+        raise UserError(f"{video.path}: {error.strerror}") from error
+    return VideoRecord(video.id, found.st_size, found.st_mtime_ns)
+
+
+def _plan_layers(backbone: Backbone, layers: str, dtype: str) -> dict[str, LayerPlan]:
+    paths = {request.name: request.path for request in parse_layers(layers)}
+    return {
+        name: LayerPlan(shape, axes, "float32" if paths[name] == _PROBABILITIES else dtype)
+        for name, (shape, axes) in backbone.request_shapes(layers).items()
+    }
+
+
+def _requests(layers: str) -> dict[str, str]:
+    """Return stored name → layer and reduction."""
+    return {
+        request.name: f"{request.path}:{request.reduction}" if request.reduction else request.path
+        for request in parse_layers(layers)
+    }
+
+
+def _identity(
+    backbone: Backbone, layers: str, sampling: Sampling, stored: Mapping[str, LayerPlan], per_clip: bool
+) -> dict[str, Any]:
+    """Everything that determines the numbers, besides the videos."""
+    return {
+        "backbone": backbone.name,
+        "options": dict(backbone.options),
+        "weights_sha256": backbone.weights.sha256,
+        "input_spec": backbone.input_spec.to_json(),
+        "layers": _requests(layers),
+        "sampling": sampling.to_json(),
+        "per_clip": per_clip,
+        "precision": PRECISION,
+        "dtype": {name: layer.dtype for name, layer in stored.items()},
+        "decoder": decoder_versions(),
+    }
+
+
+def _provenance(backbone: Backbone, layers: str, sampling: Sampling) -> dict[str, Any]:
+    return {
+        "aslan_layers": list(backbone.aslan_layers),
+        "backbone": backbone.name,
+        "command": command_line(),
+        "created": now(),
+        "decoder": decoder_versions(),
+        "device": _device_name(backbone.device),
+        "input_spec": backbone.input_spec.to_json(),
+        "machine": machine(),
+        "options": dict(backbone.options),
+        "precision": PRECISION,
+        "reductions": _requests(layers),
+        "sampling": sampling.to_json(),
+        "trained_on": backbone.trained_on,
+        "versions": package_versions(),
+        "weights": {
+            "source": backbone.weights.source,
+            "sha256": backbone.weights.sha256,
+            "random": backbone.weights.random,
+        },
+    }
+
+
+def _device_name(device: torch.device) -> str:
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)

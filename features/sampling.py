@@ -1,0 +1,105 @@
+"""Which frames make the clips of a video."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from p3d_eval.errors import UserError
+
+Kind = Literal["uniform", "random", "sliding"]
+
+DEFAULT_CLIPS = 20  # P3D: "20 clips per video" (the authors, pseudo-3d-residual-networks#5)
+DEFAULT_CLIP_STRIDE = 8  # C3D: 16 frames, every 8
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How clips are chosen from a video's decoded frames.
+
+    Parameters
+    ----------
+    clip_length : int
+        Frames in a clip.
+    kind : {"uniform", "random", "sliding"}
+        Evenly spread starts, random starts (seeded by ``seed`` and the video's id), or every
+        ``clip_stride``-th start.
+    clips : int
+        Clips of a video, for ``uniform`` and ``random``.
+    frame_stride : int
+        Video frames from one frame of a clip to the next.
+    clip_stride : int
+        Video frames from one start to the next, for ``sliding``.
+    seed : int
+        Of ``random``.
+    """
+
+    clip_length: int
+    kind: Kind = "uniform"
+    clips: int = DEFAULT_CLIPS
+    frame_stride: int = 1
+    clip_stride: int = DEFAULT_CLIP_STRIDE
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("uniform", "random", "sliding"):
+            raise UserError(f"unknown sampling {self.kind!r}", "Choose uniform, random or sliding")
+        for name in ("clip_length", "clips", "frame_stride", "clip_stride"):
+            if getattr(self, name) < 1:
+                raise UserError(f"sampling: {name} is {getattr(self, name)}", "It must be 1 at least")
+
+    @property
+    def span(self) -> int:
+        """Video frames from the first frame of a clip to its last, both counted."""
+        return (self.clip_length - 1) * self.frame_stride + 1
+
+    def count(self, frames: int) -> int:
+        """Clips of a video with ``frames`` decoded frames."""
+        if self.kind == "sliding":
+            return max(0, frames - self.span) // self.clip_stride + 1
+        return self.clips
+
+    def starts(self, frames: int, video: str) -> NDArray[np.int64]:
+        """First frames of the clips, ascending, repetitions kept.
+
+        With P = max(1, frames − span + 1) possible starts, ``uniform`` takes floor((2i + 1) P / (2n)) for
+        i = 0 … n − 1 (n = 1 is the centre), ``random`` n independent draws from 0 … P − 1.
+
+        Parameters
+        ----------
+        frames : int
+            Decoded frames of the video, T ≥ 1.
+        video : str
+            Its id.
+
+        Returns
+        -------
+        ndarray of int64, shape (clips,)
+        """
+        possible = max(1, frames - self.span + 1)
+        if self.kind == "sliding":
+            return np.arange(0, possible, self.clip_stride, dtype=np.int64)
+        if self.kind == "uniform":
+            return (2 * np.arange(self.clips, dtype=np.int64) + 1) * possible // (2 * self.clips)
+        draws = [_draw(self.seed, video, index) % possible for index in range(self.clips)]
+        return np.array(sorted(draws), np.int64)
+
+    def frames_of(self, start: int, frames: int) -> NDArray[np.int64]:
+        """Frame numbers of the clip at ``start``; a video shorter than the clip is looped."""
+        return (start + np.arange(self.clip_length, dtype=np.int64) * self.frame_stride) % frames
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the values that determine the clips, and no others, for the file's identity."""
+        common = {"kind": self.kind, "clip_length": self.clip_length, "frame_stride": self.frame_stride}
+        if self.kind == "sliding":
+            return common | {"clip_stride": self.clip_stride}
+        seed = {"seed": self.seed} if self.kind == "random" else {}
+        return common | {"clips": self.clips} | seed
+
+
+def _draw(seed: int, video: str, index: int) -> int:
+    """Return 64 random bits that depend on nothing but their arguments: no platform, no library version."""
+    digest = hashlib.sha256(f"{seed}\0{video}\0{index}".encode()).digest()
+    return int.from_bytes(digest[:8], "big")
