@@ -122,7 +122,7 @@ class Backbone:
         return Backbone(self.name, network, self.weights, self.device, self.options)
 
     def request_shapes(self, layers: LayerTexts) -> dict[str, tuple[tuple[int, ...], str]]:
-        """Stored shape and axes of every requested layer, without running the network on numbers.
+        """Return the stored shape and axes of every requested layer without running the network on numbers.
 
         Parameters
         ----------
@@ -176,7 +176,7 @@ class Backbone:
 
     def _check(self, x: Tensor) -> None:
         channels = self.input_spec.channels
-        if x.ndim != 5 or x.shape[1] != channels or not x.is_floating_point():  # noqa: PLR2004
+        if x.ndim != 5 or x.shape[1] != channels or not x.is_floating_point():
             raise UserError(
                 f"{self.name}: input is {x.dtype} of shape {tuple(x.shape)}, "
                 f"not float of shape N × {channels} × T × H × W",

@@ -1,7 +1,6 @@
 """Weights files: this package's safetensors format, foreign readers, and the account of every parameter."""
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ FORMAT = "p3d-eval-weights"
 FORMAT_VERSION = "1"
 SUFFIX = ".safetensors"
 _NAMES_LISTED = 10
+_LONGEST_NAME = 80  # characters of a foreign name in a message
 
 
 @dataclass(frozen=True)
@@ -151,12 +151,12 @@ def read_checkpoint(path: Path, architecture: "Architecture") -> Checkpoint:
 
 
 def count_classes(path: Path, checkpoint: Checkpoint, architecture: "Architecture") -> int:
-    """Number of classes that the file's classifier has."""
+    """Read the number of classes off the file's classifier."""
     head = checkpoint.tensors.get(architecture.head)
     if head is None or head.ndim == 0 or head.shape[0] == 0:
         raise UserError(
             f"{path} has no classifier {architecture.head!r} of {architecture.name} "
-            f"(its tensors: {shorten(sorted(checkpoint.tensors)) or 'none'})",
+            f"(its tensors: {shorten(map(_printable, sorted(checkpoint.tensors))) or 'none'})",
             "Is this the file of another network?",
         )
     return head.shape[0]
@@ -164,6 +164,12 @@ def count_classes(path: Path, checkpoint: Checkpoint, architecture: "Architectur
 
 def _listed(label: str, names: list[str]) -> list[str]:
     return [f"{len(names)} {label} ({shorten(names, _NAMES_LISTED)})"] if names else []
+
+
+def _printable(name: str) -> str:
+    """Keep a name from a foreign file on one line of sensible length."""
+    plain = name.encode("unicode_escape").decode("ascii")
+    return plain if len(plain) <= _LONGEST_NAME else f"{plain[:_LONGEST_NAME]}…"
 
 
 def _size(tensor: Tensor) -> str:
@@ -189,7 +195,7 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
     """
     wanted = {k: v for k, v in module.state_dict().items() if not k.endswith("num_batches_tracked")}
     missing = [name for name in wanted if name not in tensors]
-    unexpected = [name for name in tensors if name not in wanted]
+    unexpected = [_printable(name) for name in tensors if name not in wanted]
     misshaped = [
         f"{name} is {_size(tensors[name])}, expected {_size(wanted[name])}"
         for name in wanted
@@ -215,5 +221,4 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
 
 
 def _finite(tensor: Tensor) -> bool:
-    # One pass without a temporary of the tensor's size: a NaN or Inf survives the sum of squares.
-    return not tensor.is_floating_point() or math.isfinite(float(tensor.double().sum() if tensor.numel() else 0))
+    return bool(torch.isfinite(tensor).all())

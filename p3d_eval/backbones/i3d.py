@@ -200,7 +200,9 @@ def _build(options: Mapping[str, str], classes: int) -> nn.Module:  # noqa: ARG0
 
 
 def _layer_names() -> tuple[str, ...]:
-    mixed = [name for name in _MIXED for name in ((_POOL_BEFORE[name][0], name) if name in _POOL_BEFORE else (name,))]
+    mixed = [
+        name for name in _MIXED for name in ((_POOL_BEFORE[name][0], name) if name in _POOL_BEFORE else (name,))
+    ]
     return (
         "conv3d_1a_7x7",
         "maxpool3d_2a_3x3",

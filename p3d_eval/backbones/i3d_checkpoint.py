@@ -42,12 +42,12 @@ def _parameter_name(keys: tuple[str, ...]) -> str | None:
 
 
 def _to_torch(name: str, array: torch.Tensor) -> torch.Tensor:
-    """T × H × W × in × out → out × in × T × H × W; 1 × 1 × 1 × 1 × C statistics → C; the classifier → a matrix."""
+    """T × H × W × in × out → out × in × T × H × W; 1 × … × 1 × C → C; the classifier → a matrix."""
     if name.startswith("logits.") or ".bn." in name:
         while array.ndim and array.shape[0] == 1 and array.ndim > (2 if name == "logits.weight" else 1):
             array = array.squeeze(0)
-        return array.T.contiguous() if array.ndim == 2 else array  # noqa: PLR2004
-    return array.permute(4, 3, 0, 1, 2).contiguous() if array.ndim == 5 else array  # noqa: PLR2004
+        return array.T.contiguous() if array.ndim == 2 else array
+    return array.permute(4, 3, 0, 1, 2).contiguous() if array.ndim == 5 else array
 
 
 def read_i3d_checkpoint(path: Path) -> Checkpoint:
@@ -61,13 +61,15 @@ def read_i3d_checkpoint(path: Path) -> Checkpoint:
     tensors: dict[str, torch.Tensor] = {}
     strange: list[str] = []
     for keys, array in read_pickled_arrays(path).items():
-        name = _parameter_name(keys) if len(keys) > 2 else None  # noqa: PLR2004
+        name = _parameter_name(keys) if len(keys) > 2 else None
         if name is None:
             strange.append("/".join(keys))
         else:
             tensors[name] = _to_torch(name, torch.from_numpy(array.astype("float32")))
     if strange:
-        raise UserError(f"{path} does not fit i3d: unexpected {shorten(strange)}", "Is this another network's file?")
+        raise UserError(
+            f"{path} does not fit i3d: unexpected {shorten(strange)}", "Is this another network's file?"
+        )
     known = sha256_file(path) == KINETICS_400_SHA256
     return Checkpoint(
         tensors=tensors,

@@ -122,9 +122,7 @@ def parse_layers(layers: str | Sequence[str]) -> tuple[LayerRequest, ...]:
     seen: set[str] = set()
     for request in requests:
         if request.name in seen:
-            raise UserError(
-                f"two layers would be stored as {request.name!r}", "Give one an alias: alias=layer"
-            )
+            raise UserError(f"two layers would be stored as {request.name!r}", "Give one an alias: alias=layer")
         seen.add(request.name)
     return requests
 
@@ -157,7 +155,7 @@ def reduce_output(output: Tensor, request: LayerRequest) -> tuple[Tensor, str]:
     if not set(reduction.needs) <= set(axes):
         shape = " × ".join(map(str, output.shape[1:])) or "a number"
         raise UserError(
-            f"layer {request.path!r} ({shape}, axes {axes or 'none'}) cannot be reduced by {request.reduction!r}",
+            f"{request.reduction!r} does not apply to layer {request.path!r} ({shape}, axes {axes or 'none'})",
             "spatial needs height and width; cls and mean need tokens",
         )
     reduced, kept = reduction.apply(output, axes)

@@ -25,10 +25,22 @@ BACKBONES: Registry[object] = Registry(
     kind="backbone",
     base=object,
     builtin=(
-        Entry("p3d199", "p3d_eval.backbones.p3d:P3D199", "P3D ResNet-152, the paper's network: 16 frames, 160 × 160"),
+        Entry(
+            "p3d199",
+            "p3d_eval.backbones.p3d:P3D199",
+            "P3D ResNet-152, the paper's network: 16 frames, 160 × 160",
+        ),
         Entry("p3d131", "p3d_eval.backbones.p3d:P3D131", "P3D ResNet-101: 16 frames, 160 × 160"),
-        Entry("p3d63", "p3d_eval.backbones.p3d:P3D63", "P3D ResNet-50 (Table 1 of the paper): 16 frames, 160 × 160"),
-        Entry("i3d", "p3d_eval.backbones.i3d:I3D_RGB", "I3D RGB (Carreira and Zisserman): 16 frames or more, 224 × 224"),
+        Entry(
+            "p3d63",
+            "p3d_eval.backbones.p3d:P3D63",
+            "P3D ResNet-50 (Table 1 of the paper): 16 frames, 160 × 160",
+        ),
+        Entry(
+            "i3d",
+            "p3d_eval.backbones.i3d:I3D_RGB",
+            "I3D RGB (Carreira and Zisserman): 16 frames or more, 224 × 224",
+        ),
     ),
     group="p3d_eval.backbones",
 )
@@ -104,11 +116,15 @@ def _device(device: str | torch.device) -> torch.device:
     return found
 
 
-def _class_names(where: str, count: int, given: int | Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
+def _class_names(
+    where: str, count: int, given: int | Sequence[str] | None, known: tuple[str, ...]
+) -> tuple[str, ...]:
     names = known if given is None or isinstance(given, int) else tuple(given)
     number = given if isinstance(given, int) else len(names) if names else count
     if number != count:
-        raise UserError(f"{where} has {count} classes, {number} were given", "Give the classes of these weights")
+        raise UserError(
+            f"{where} has {count} classes, {number} were given", "Give the classes of these weights"
+        )
     return names
 
 
@@ -122,7 +138,13 @@ def _load_architecture(
 ) -> Backbone:
     if path is None:
         options = architecture.resolve_options(given)
-        count = architecture.default_classes if classes is None else classes if isinstance(classes, int) else len(classes)
+        count = (
+            architecture.default_classes
+            if classes is None
+            else classes
+            if isinstance(classes, int)
+            else len(classes)
+        )
         if count < 1:
             raise UserError(f"{architecture.name}: {count} classes", "A network needs one class at least")
         with torch.random.fork_rng(devices=[]):
@@ -132,7 +154,7 @@ def _load_architecture(
         checkpoint = Checkpoint({})
     else:
         checkpoint = read_checkpoint(path, architecture)
-        options = _merge_options(path, architecture, checkpoint, given)
+        options = merge_options(path, architecture, checkpoint, given)
         count = count_classes(path, checkpoint, architecture)
         with torch.device("meta"):
             module = architecture.build(options, count)
@@ -150,14 +172,22 @@ def _load_architecture(
     return Backbone(architecture.name, network, info, device, options)
 
 
-def _merge_options(
+def merge_options(
     path: Path, architecture: Architecture, checkpoint: Checkpoint, given: Mapping[str, Any]
 ) -> dict[str, str]:
+    """Options of a network whose weights come from ``path``: the file's, then the given, then the defaults.
+
+    Raises
+    ------
+    UserError
+        When a given option contradicts the file, or is unknown.
+    """
     for key, value in given.items():
         stored = checkpoint.options.get(key, value)
         if stored != value:
             raise UserError(
-                f"{path} holds weights with {key}={stored!r}, not {value!r}", f"Leave {key} out, or use other weights"
+                f"{path} holds weights with {key}={stored!r}, not {value!r}",
+                f"Leave {key} out, or use other weights",
             )
     return architecture.resolve_options({**checkpoint.options, **given})
 
@@ -181,12 +211,15 @@ def _custom_factory(name: str) -> Any:
             module = importlib.import_module(where)
         except (ImportError, ValueError) as error:
             raise UserError(
-                f"backbone {name!r}: cannot import {where!r}: {error}", "Write package.module:factory or file.py:factory"
+                f"backbone {name!r}: cannot import {where!r}: {error}",
+                "Write package.module:factory or file.py:factory",
             ) from error
     try:
         return getattr(module, attribute)
     except AttributeError as error:
-        raise UserError(f"backbone {name!r}: {where} has no {attribute!r}", "Name a factory function") from error
+        raise UserError(
+            f"backbone {name!r}: {where} has no {attribute!r}", "Name a factory function"
+        ) from error
 
 
 def _import_file(path: Path, name: str) -> Any:
@@ -212,18 +245,24 @@ def _call_factory(
     device: torch.device,
 ) -> Backbone:
     if not callable(factory):
-        raise UserError(f"backbone {name!r} is a {type(factory).__name__}, not a function", "Name a factory function")
+        raise UserError(
+            f"backbone {name!r} is a {type(factory).__name__}, not a function", "Name a factory function"
+        )
     arguments = dict(options)
     takes = inspect.signature(factory).parameters
     for key, value in (("weights", path), ("classes", classes)):
         if value is not None and key not in takes:
-            raise UserError(f"backbone {name!r} takes no {key}", f"Leave {key} out, or add the parameter to the factory")
+            raise UserError(
+                f"backbone {name!r} takes no {key}", f"Leave {key} out, or add the parameter to the factory"
+            )
         if value is not None:
             arguments[key] = value
     try:
         inspect.signature(factory).bind(**arguments)
     except TypeError as error:
-        raise UserError(f"backbone {name!r}: {error}", f"It takes {', '.join(takes) or 'no options'}") from error
+        raise UserError(
+            f"backbone {name!r}: {error}", f"It takes {', '.join(takes) or 'no options'}"
+        ) from error
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         made = factory(**arguments)
@@ -231,7 +270,8 @@ def _call_factory(
         return made
     if not isinstance(made, Network):
         raise UserError(
-            f"backbone {name!r} returned a {type(made).__name__}", "Return a p3d_eval.backbones.Network or Backbone"
+            f"backbone {name!r} returned a {type(made).__name__}",
+            "Return a p3d_eval.backbones.Network or Backbone",
         )
     source = str(path) if path is not None else made.weights_source or name
     digest = sha256_file(path) if path is not None else hash_state(made.module)

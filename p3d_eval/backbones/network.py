@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CheckInput = Callable[[tuple[int, int, int, int]], None]
 
 
-def accept_any_input(shape: tuple[int, int, int, int]) -> None:  # noqa: ARG001
+def accept_any_input(shape: tuple[int, int, int, int]) -> None:
     """Take clips of every shape: the default for networks that state no limits."""
 
 

@@ -139,11 +139,11 @@ class P3D(nn.Module):
         self.pool1 = nn.MaxPool3d((2, 3, 3), stride=2, padding=0, ceil_mode=True)
         width_in, index = 64, 0
         for stage, (width, names) in enumerate(zip(_STAGE_WIDTHS, blocks, strict=True), start=2):
-            flat = stage == 5  # noqa: PLR2004
-            if stage > 2:  # noqa: PLR2004
+            flat = stage == 5
+            if stage > 2:
                 self.add_module(f"pool{stage}a", _DropTime() if flat else _halve_time())
             for position, name in enumerate(names):
-                stride = 2 if stage > 2 and position == 0 else 1  # noqa: PLR2004
+                stride = 2 if stage > 2 and position == 0 else 1
                 if flat:
                     block = _Block(width_in, width, stride, flat=True)
                 else:

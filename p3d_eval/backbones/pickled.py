@@ -18,10 +18,42 @@ from numpy.typing import NDArray
 from p3d_eval.errors import UserError
 
 _OPCODES = frozenset(
-    "PROTO FRAME STOP MARK NONE NEWTRUE NEWFALSE EMPTY_DICT EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 "
-    "SETITEM SETITEMS BININT BININT1 BININT2 LONG1 BINFLOAT SHORT_BINBYTES BINBYTES BINBYTES8 "
-    "SHORT_BINUNICODE BINUNICODE MEMOIZE BINPUT LONG_BINPUT BINGET LONG_BINGET "
-    "GLOBAL STACK_GLOBAL REDUCE BUILD".split()
+    [
+        "PROTO",
+        "FRAME",
+        "STOP",
+        "MARK",
+        "NONE",
+        "NEWTRUE",
+        "NEWFALSE",
+        "EMPTY_DICT",
+        "EMPTY_TUPLE",
+        "TUPLE",
+        "TUPLE1",
+        "TUPLE2",
+        "TUPLE3",
+        "SETITEM",
+        "SETITEMS",
+        "BININT",
+        "BININT1",
+        "BININT2",
+        "LONG1",
+        "BINFLOAT",
+        "SHORT_BINBYTES",
+        "BINBYTES",
+        "BINBYTES8",
+        "SHORT_BINUNICODE",
+        "BINUNICODE",
+        "MEMOIZE",
+        "BINPUT",
+        "LONG_BINPUT",
+        "BINGET",
+        "LONG_BINGET",
+        "GLOBAL",
+        "STACK_GLOBAL",
+        "REDUCE",
+        "BUILD",
+    ]
 )
 _DTYPES = {"f2": "<f2", "f4": "<f4", "f8": "<f8"}
 _MOST_ARRAYS = 10_000

@@ -45,7 +45,7 @@ def preprocess(clips: Tensor, spec: InputSpec) -> Tensor:
     UserError
         When the tensor has another dtype, rank or number of channels.
     """
-    if clips.dtype != torch.uint8 or clips.ndim != 5 or clips.shape[-1] != spec.channels:  # noqa: PLR2004
+    if clips.dtype != torch.uint8 or clips.ndim != 5 or clips.shape[-1] != spec.channels:
         raise UserError(
             f"clips are {clips.dtype} of shape {tuple(clips.shape)}, "
             f"not uint8 of shape N × T × H × W × {spec.channels}",

@@ -56,6 +56,14 @@ class InputSpec:
         if min(self.clip_length, self.frame_stride, *self.crop) < 1 or min(self.std) <= 0:
             raise UserError("input spec: clip length, frame stride, crop and std must be positive")
 
+        short = (self.resize, self.resize) if isinstance(self.resize, int) else self.resize
+        if short[0] < self.crop[0] or short[1] < self.crop[1]:
+            raise UserError(
+                f"input spec: a crop of {self.crop[0]} × {self.crop[1]} does not fit into frames "
+                f"resized to {' × '.join(map(str, short))}",
+                "Choose a larger resize with it",
+            )
+
     @property
     def channels(self) -> int:
         """Number of input channels."""

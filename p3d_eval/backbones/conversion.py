@@ -1,0 +1,195 @@
+"""What a weights file holds, and any readable weights file in this package's own format."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from p3d_eval.backbones.caffe import read_p3d_caffemodel
+from p3d_eval.backbones.checkpoint import (
+    SUFFIX,
+    Checkpoint,
+    Reader,
+    count_classes,
+    fill,
+    read_checkpoint,
+    read_safetensors,
+    require_file,
+    write_safetensors,
+)
+from p3d_eval.backbones.i3d_checkpoint import read_i3d_checkpoint
+from p3d_eval.backbones.loading import BACKBONES, merge_options
+from p3d_eval.backbones.network import Architecture
+from p3d_eval.errors import UserError
+from p3d_eval.files import require_new
+from p3d_eval.provenance import sha256_file
+
+_READERS: dict[str, Reader] = {
+    SUFFIX: read_safetensors,
+    ".caffemodel": read_p3d_caffemodel,
+    ".ckpt": read_i3d_checkpoint,
+}
+
+
+@dataclass(frozen=True)
+class WeightsSummary:
+    """What a weights file says of itself.
+
+    Parameters
+    ----------
+    file, sha256 : str
+        Path as given, and hash.
+    architecture : str
+        Network, empty when the file does not say.
+    options : dict
+        Options of the network, as far as the file says.
+    trained_on : str
+        Training data, empty when unknown.
+    classes : tuple of str
+        Class names, empty when unknown.
+    shapes : dict
+        Tensor name → shape.
+    """
+
+    file: str
+    sha256: str
+    architecture: str
+    options: dict[str, str]
+    trained_on: str
+    classes: tuple[str, ...]
+    shapes: dict[str, tuple[int, ...]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, tuples as lists."""
+        plain = dict(vars(self))
+        plain["classes"] = list(self.classes)
+        plain["shapes"] = {name: list(shape) for name, shape in self.shapes.items()}
+        return plain
+
+
+def summarise_weights(path: Path) -> WeightsSummary:
+    """Read a weights file and say what is in it.
+
+    Raises
+    ------
+    UserError
+        When the file is absent or broken, or has an unknown suffix.
+    """
+    require_file(path)
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise UserError(
+            f"{path}: no reader for {path.suffix or 'a file without suffix'}",
+            f"Known formats: {', '.join(sorted(_READERS))}",
+        )
+    checkpoint = reader(path)
+    return WeightsSummary(
+        file=str(path),
+        sha256=sha256_file(path),
+        architecture=checkpoint.architecture,
+        options=dict(checkpoint.options),
+        trained_on=checkpoint.trained_on,
+        classes=checkpoint.classes,
+        shapes={name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items()},
+    )
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """Read class names, one a line, in the order of the network's outputs.
+
+    Raises
+    ------
+    UserError
+        When the file cannot be read, is empty, or has an empty or repeated line.
+    """
+    try:
+        names = tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"cannot read the class names in {path}: {error}", "Give UTF-8 text, one name a line"
+        ) from error
+    if not names:
+        raise UserError(f"{path} is empty", "Write one class name a line")
+    seen: set[str] = set()
+    for number, name in enumerate(names, start=1):
+        if not name or name in seen:
+            what = f"the class {name!r} is there twice" if name else "an empty line"
+            raise UserError(f"{path}, line {number}: {what}", "Write one class name a line")
+        seen.add(name)
+    return names
+
+
+def load_architecture(name: str) -> Architecture:
+    """Load a registered architecture, refusing names that only make finished networks."""
+    found = BACKBONES.load(name)
+    if not isinstance(found, Architecture):
+        raise UserError(f"backbone {name!r} reads its own weights", "Convert weights of a built-in backbone")
+    return found
+
+
+def convert_weights(
+    source: Path,
+    backbone: str,
+    out: Path,
+    *,
+    classes: Sequence[str] | None = None,
+    trained_on: str | None = None,
+    options: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+) -> Checkpoint:
+    """Write weights in this package's format, after checking that every parameter fits.
+
+    Parameters
+    ----------
+    source : Path
+        Weights in any format that the network has a reader for.
+    backbone : str
+        Registered name of the network.
+    out : Path
+        File to write, ``.safetensors``.
+    classes : sequence of str, optional
+        Class names, when the source does not carry them.
+    trained_on : str, optional
+        Training data, when the source does not say.
+    options : mapping, optional
+        The network's options, when the source does not say.
+    overwrite : bool
+        Whether ``out`` may be replaced.
+
+    Returns
+    -------
+    Checkpoint
+        What was written.
+
+    Raises
+    ------
+    UserError
+        When the source does not fit the network or the output cannot be written.
+    """
+    if out.suffix != SUFFIX:
+        raise UserError(f"{out} does not end in {SUFFIX}", f"Name the output {out.stem}{SUFFIX}")
+    require_new(out, overwrite)
+    architecture = load_architecture(backbone)
+    checkpoint = read_checkpoint(source, architecture)
+    chosen = merge_options(source, architecture, checkpoint, options or {})
+    count = count_classes(source, checkpoint, architecture)
+    names = checkpoint.classes if classes is None else tuple(classes)
+    if names and len(names) != count:
+        raise UserError(
+            f"{source} has {count} classes, {len(names)} names were given", "Give the names of these weights"
+        )
+    with torch.device("meta"):
+        module = architecture.build(chosen, count)
+    fill(module, checkpoint.tensors, str(source))
+    complete = replace(
+        checkpoint,
+        architecture=architecture.name,
+        options=chosen,
+        classes=names,
+        trained_on=checkpoint.trained_on if trained_on is None else trained_on,
+        input_spec=architecture.input_spec(chosen).to_json(),
+    )
+    write_safetensors(out, complete, overwrite)
+    return complete

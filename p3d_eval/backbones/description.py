@@ -1,0 +1,90 @@
+"""What a backbone takes and gives, told without building its weights where that is possible."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from p3d_eval.backbones.backbone import Backbone, WeightsInfo
+from p3d_eval.backbones.loading import BACKBONES, load_backbone
+from p3d_eval.backbones.network import Architecture, Network
+
+
+@dataclass(frozen=True)
+class BackboneDescription:
+    """A backbone in words and numbers.
+
+    Parameters
+    ----------
+    name : str
+        What users type.
+    options : dict
+        Option → values it takes, the default first.
+    input_spec : dict
+        The input specification in JSON form.
+    layers : dict
+        Layer → (shape without batch, axes).
+    aslan_layers : tuple of str
+        Layers of the ASLAN protocol.
+    parameters : int
+        Trainable numbers.
+    """
+
+    name: str
+    options: dict[str, tuple[str, ...]]
+    input_spec: dict[str, Any]
+    layers: dict[str, tuple[tuple[int, ...], str]]
+    aslan_layers: tuple[str, ...]
+    parameters: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, tuples as lists."""
+        return {
+            "name": self.name,
+            "options": {key: list(values) for key, values in self.options.items()},
+            "input_spec": self.input_spec,
+            "layers": {k: {"shape": list(shape), "axes": axes} for k, (shape, axes) in self.layers.items()},
+            "aslan_layers": list(self.aslan_layers),
+            "parameters": self.parameters,
+        }
+
+
+def _without_weights(name: str, architecture: Architecture, given: dict[str, str]) -> Backbone:
+    options = architecture.resolve_options(given)
+    with torch.device("meta"):
+        module = architecture.build(options, architecture.default_classes)
+    network = Network(
+        module=module,
+        input_spec=architecture.input_spec(options),
+        layers=architecture.layers,
+        aslan_layers=architecture.aslan_layers,
+        check_input=architecture.check_input,
+    )
+    return Backbone(name, network, WeightsInfo("none", "", random=True), torch.device("meta"), options)
+
+
+def describe_backbone(name: str, options: dict[str, str] | None = None) -> BackboneDescription:
+    """Describe a backbone by its name.
+
+    Raises
+    ------
+    UserError
+        When the name or an option is unknown.
+    """
+    given = options or {}
+    found = None if ":" in name else BACKBONES.load(name)
+    choices: dict[str, tuple[str, ...]] = {}
+    if isinstance(found, Architecture):
+        backbone = _without_weights(name, found, given)
+        choices = dict(found.options)
+    else:
+        backbone = load_backbone(name, **given)
+    axes = backbone.axes
+    return BackboneDescription(
+        name=name,
+        options=choices,
+        input_spec=backbone.input_spec.to_json(),
+        layers={layer: (shape, axes[layer]) for layer, shape in backbone.layers.items()},
+        aslan_layers=backbone.aslan_layers,
+        parameters=sum(p.numel() for p in backbone.module.parameters()),
+    )

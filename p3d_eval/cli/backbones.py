@@ -1,0 +1,59 @@
+"""``p3d-eval backbones``: what networks there are, what each takes and gives."""
+
+from typing import Annotated
+
+import typer
+
+from p3d_eval.cli._shared import Json, Quiet, print_json, print_table
+
+NAME = "backbones"
+command = typer.Typer(help="List the backbones, or show one.")
+
+
+@command.callback(invoke_without_command=True)
+def list_backbones(ctx: typer.Context, json: Json = False, quiet: Quiet = False) -> None:
+    """List the backbones, or show one with its layers.
+
+    Example: p3d-eval backbones
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    from p3d_eval.backbones import BACKBONES
+
+    summaries = {name: BACKBONES.summary(name) for name in BACKBONES.names()}
+    if json:
+        print_json([{"name": name, "summary": summary} for name, summary in summaries.items()])
+    elif not quiet:
+        print_table("Backbones", ("name", "summary"), summaries.items())
+
+
+@command.command()
+def show(
+    name: Annotated[
+        str, typer.Argument(help="Backbone: a listed name, package.module:factory or file.py:factory.")
+    ],
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="The network's option, key=value; repeatable.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show a backbone's input, options and layers with their shapes.
+
+    Example: p3d-eval backbones show p3d199
+    """
+    from p3d_eval.backbones.description import describe_backbone
+    from p3d_eval.cli.weights import parse_options
+
+    described = describe_backbone(name, parse_options(option or []))
+    if json:
+        print_json(described.to_json())
+        return
+    if quiet:
+        return
+    rows = [(key.replace("_", " "), value) for key, value in described.input_spec.items()]
+    rows += [(f"option {key}", ", ".join(values)) for key, values in described.options.items()]
+    rows += [("ASLAN layers", ", ".join(described.aslan_layers)), ("parameters", f"{described.parameters:,}")]
+    print_table(name, ("", ""), rows)
+    layers = [(k, " × ".join(map(str, shape)), axes) for k, (shape, axes) in described.layers.items()]
+    print_table("\nLayers", ("layer", "shape", "axes"), layers)
