@@ -1,1 +1,6 @@
 """Results to tables and figures, with the published rows beside them."""
+
+from p3d_eval.reports.comparison import build_tables
+from p3d_eval.reports.document import FORMATS, Report, render
+
+__all__ = ["FORMATS", "Report", "build_tables", "render"]

@@ -1,0 +1,71 @@
+"""Which measured rows may stand beside published ones, and which beside each other."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from p3d_eval.protocols.result import Result
+from p3d_eval.reports.layouts import METHODS, Layout
+
+# Options of a backbone that the published rows were made with; with others it is another network.
+_PUBLISHED_OPTIONS = {"p3d199": {"variant": "ABC", "modality": "rgb"}}
+
+
+def random_weights(result: Result) -> bool:
+    """Whether the features come from a network that was never trained."""
+    weights = result.features.get("weights")
+    return isinstance(weights, Mapping) and bool(weights.get("random"))
+
+
+def complete(result: Result) -> bool:
+    """Whether every video that the annotations name was used."""
+    return result.coverage.counted_as == "complete" and result.coverage.used == result.coverage.expected
+
+
+def obstacles(result: Result, layout: Layout) -> tuple[str, ...]:
+    """Say why a result may not be compared with published rows; empty where it may.
+
+    The rule: the annotations are the official ones and every video they name was used. A result of
+    some of the splits, of an untrained network or of a solver that did not converge is not the
+    published quantity either.
+    """
+    reasons = []
+    if not result.annotations.get("official", False):
+        reasons.append(f"not the official {layout.trials}")
+    if not complete(result):
+        reasons.append(f"{result.coverage.used} of {result.coverage.expected} videos")
+    if layout.splits is not None and len(result.splits) != layout.splits:
+        reasons.append(f"{len(result.splits)} of {layout.splits} splits")
+    if random_weights(result):
+        reasons.append("random weights")
+    if not result.converged:
+        reasons.append("not converged")
+    return tuple(reasons)
+
+
+def published_method(result: Result) -> str | None:
+    """Name of the published method that a result repeats, None where it repeats none."""
+    backbone = str(result.features.get("backbone", ""))
+    options = result.features.get("options") or {}
+    wanted = _PUBLISHED_OPTIONS.get(backbone, {})
+    if any(options.get(name, value) != value for name, value in wanted.items()):
+        return None
+    return METHODS.get(backbone)
+
+
+def same_trials(results: Sequence[Result]) -> bool:
+    """Whether all results were measured on the same annotations, splits and videos."""
+    return len({_trials(result) for result in results}) <= 1
+
+
+def _trials(result: Result) -> tuple[Any, ...]:
+    coverage = result.coverage
+    # The splits' own hashes, where a protocol gives them, see through where the annotations came from.
+    hashes = result.annotations.get("split_hashes") or result.annotations.get("sha256")
+    return (
+        json.dumps(hashes, sort_keys=True),
+        tuple((split.name, split.n_train, split.n_test) for split in result.splits),
+        coverage.expected,
+        coverage.missing,
+        coverage.counted_as,
+    )

@@ -1,0 +1,31 @@
+"""Marks of footnotes: † is kept for results that must not be quoted, the others follow in order of use."""
+
+from p3d_eval.reports.table import Footnote
+
+LOUD_MARK = "†"
+_MARKS = "‡§¶‖#"
+
+
+class Footnotes:
+    """Remarks collected while a table is built; the same text always gets the same mark."""
+
+    def __init__(self) -> None:
+        self._loud: list[Footnote] = []
+        self._marks: dict[str, str] = {}
+
+    def mark(self, text: str) -> str:
+        """Return the mark of a remark, a new one for a new text."""
+        if text not in self._marks:
+            turn, place = divmod(len(self._marks), len(_MARKS))
+            self._marks[text] = _MARKS[place] * (turn + 1)
+        return self._marks[text]
+
+    def warn(self, text: str) -> str:
+        """Return the mark of the loud footnote, the first below the table."""
+        self._loud = [Footnote(LOUD_MARK, text, loud=True)]
+        return LOUD_MARK
+
+    @property
+    def collected(self) -> tuple[Footnote, ...]:
+        """All footnotes, the loud one first."""
+        return (*self._loud, *(Footnote(mark, text) for text, mark in self._marks.items()))

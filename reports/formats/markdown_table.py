@@ -1,0 +1,48 @@
+"""Markdown (GitHub's tables): the best value bold, headings of groups in italics, remarks as a list."""
+
+import re
+
+from p3d_eval.reports.formats.text_table import one_line
+from p3d_eval.reports.table import Column, Row, Table
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#$])")
+
+
+def to_markdown(table: Table) -> str:
+    """Draw one table as Markdown, ending with a line break."""
+    headings = [table.first, *(column.heading for column in table.columns)]
+    rule = [":--", *(":--" if column.align == "left" else "--:" for column in table.columns)]
+    lines = [f"**{escape(table.title)}**", "", _line([escape(text) for text in headings]), _line(rule)]
+    for group in table.groups:
+        lines.append(_line([f"*{escape(group.heading)}*", *("" for _ in table.columns)]))
+        lines += [_line(_cells(row, table.columns)) for row in group.rows]
+    remarks = [
+        f"- {escape(note.mark)} **{escape(note.text)}**"
+        if note.loud
+        else f"- {escape(note.mark)} {escape(note.text)}"
+        for note in table.footnotes
+    ]
+    remarks += [f"- {escape(note)}" for note in table.notes]
+    if table.has_best:
+        remarks.insert(0, "- **bold**: best of the rows that may be compared")
+    if remarks:
+        lines += ["", *remarks]
+    return "\n".join(lines) + "\n"
+
+
+def escape(text: str) -> str:
+    """``text`` on one line, with Markdown's special characters taken literally."""
+    return _SPECIAL.sub(r"\\\1", one_line(text))
+
+
+def _cells(row: Row, columns: tuple[Column, ...]) -> list[str]:
+    cells = [escape(row.label + "".join(row.marks))]
+    for column in columns:
+        cell = row.cells.get(column.key)
+        text = "" if cell is None else escape(cell.shown + "".join(cell.marks))
+        cells.append(f"**{text}**" if cell is not None and cell.best else text)
+    return cells
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,150 @@
+"""Measured rows: labels that tell results apart, cells in percent, remarks."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from p3d_eval.protocols.result import Metric, Result
+from p3d_eval.reports.footnotes import Footnotes
+from p3d_eval.reports.layouts import Layout
+from p3d_eval.reports.table import Cell, Row, rounded
+
+PERCENT = 100.0
+_ID_SHOWN = 8  # digits of a result id that tell two results apart in print
+_FITS_SHOWN = 3  # unconverged fits named in a footnote
+
+
+def percent_cell(metric: Metric, footnotes: Footnotes) -> Cell:
+    """Turn a metric, a fraction with its interval, into a cell in percent."""
+    if metric.value is None:
+        marks = (footnotes.mark(f"undefined: {metric.reason or 'no reason given'}"),)
+        return Cell(words="undefined", marks=marks)
+
+    def scaled(value: float | None) -> float | None:
+        return None if value is None else PERCENT * value
+
+    return Cell(
+        value=PERCENT * metric.value,
+        standard_error=scaled(metric.standard_error),
+        low=scaled(metric.low),
+        high=scaled(metric.high),
+    )
+
+
+def measured_row(
+    result: Result, label: str, layout: Layout, marks: tuple[str, ...], footnotes: Footnotes
+) -> Row:
+    """Build the row of one result, without differences and without a mark for the best."""
+    cells = {
+        shown.key: percent_cell(result.metrics[shown.key], footnotes)
+        for shown in layout.shown
+        if shown.key in result.metrics
+    }
+    cells |= {key: Cell(words=word) for key, word in layout.words.items()}
+    return Row(label=label, kind="measured", cells=cells, marks=marks, attributes=_attributes(result))
+
+
+def _attributes(result: Result) -> dict[str, str]:
+    coverage = result.coverage
+    return {
+        "source": "measured",
+        "result_id": result.result_id,
+        "official": str(bool(result.annotations.get("official", False))).lower(),
+        "converged": str(result.converged).lower(),
+        "videos_used": str(coverage.used),
+        "videos_expected": str(coverage.expected),
+        "missing_counted_as": "" if coverage.counted_as == "complete" else coverage.counted_as,
+    }
+
+
+def distinct_labels(results: Sequence[Result]) -> list[str]:
+    """Label every result; those that share a label get the options in which they differ.
+
+    Two results that differ in no option (other features, other annotations) get their result id.
+    """
+    alike = Counter(result.label for result in results)
+    labels = []
+    for result in results:
+        if alike[result.label] == 1:
+            labels.append(result.label)
+            continue
+        settings = [_settings(other) for other in results if other.label == result.label]
+        own = _settings(result)
+        differing = [key for key in own if any(other.get(key) != own[key] for other in settings)]
+        details = ", ".join(f"{key}={own[key]}" for key in differing)
+        labels.append(f"{result.label} ({details})" if details else result.label)
+    repeated = Counter(labels)
+    return [
+        f"{label} [{result.result_id[:_ID_SHOWN]}]" if repeated[label] > 1 else label
+        for label, result in zip(labels, results, strict=True)
+    ]
+
+
+def _settings(result: Result) -> dict[str, str]:
+    layers = result.features.get("layers")
+    settings = {key: _plain(value) for key, value in result.options.items()}
+    return settings | ({"layers": _plain(layers)} if layers and "layers" not in settings else {})
+
+
+def _plain(value: Any) -> str:
+    return "+".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def unconverged(results: Mapping[str, Result]) -> str:
+    """Name the fits, by row, whose certificates failed; empty where all hold."""
+    rows = []
+    for label, result in results.items():
+        failed = [one for one in result.certificates if not one.converged]
+        if failed:
+            fits = "; ".join(
+                f"{one.problem}: relative gap {one.relative_gap:.1e} > {one.tolerance:.0e}"
+                for one in failed[:_FITS_SHOWN]
+            )
+            more = f"; and {len(failed) - _FITS_SHOWN} more" if len(failed) > _FITS_SHOWN else ""
+            rows.append(f"{label} ({fits}{more})")
+    return ", ".join(rows)
+
+
+def coverage_remark(result: Result) -> str:
+    """Say how many videos a result lacks and how they were counted."""
+    coverage = result.coverage
+    missing = coverage.expected - coverage.used
+    return f"{coverage.used} of {coverage.expected} videos; {missing} missing, counted as {coverage.counted_as}"
+
+
+def sensitivity(label: str, result: Result, layout: Layout) -> str:
+    """Write the variants of a result in one line, e.g. ``i3d: l2 56.7 ± 0.8, AUC 59.3; …``; empty for none."""
+    lines = []
+    for variant in result.variants:
+        if variant.headline:
+            continue
+        parts = []
+        for shown in layout.shown:
+            metric = variant.metrics.get(shown.key)
+            if metric is not None and metric.value is not None and shown.ranked:
+                cell = Cell(
+                    value=PERCENT * metric.value,
+                    standard_error=metric.standard_error and PERCENT * metric.standard_error,
+                )
+                parts.append(f"{shown.heading.removesuffix(' (%)')} {cell.shown}")
+        lines.append(f"{variant.name}: {', '.join(parts)}")
+    return f"{label}: {'; '.join(lines)}" if lines else ""
+
+
+def interval_notes(results: Sequence[Result], layout: Layout) -> list[str]:
+    """Explain ± and brackets as they were made, with the independence that they assume."""
+    metrics = [result.metrics[s.key] for result in results for s in layout.shown if s.key in result.metrics]
+    notes = []
+    for metric in metrics:
+        if metric.standard_error is not None:
+            how = metric.method or f"standard error of {metric.n} {metric.unit}"
+            notes.append(f"±: {how}; folds share training pairs, so they are not independent")
+        elif metric.low is not None and metric.high is not None:
+            level = f"{rounded(PERCENT * metric.level, 0)} % " if metric.level is not None else ""
+            how = metric.method or "method not recorded"
+            caution = ""
+            if how.lower().startswith("wilson"):
+                unit = metric.unit or "trials"
+                caution = f"; it takes the {unit} as independent, which clips of one group are not"
+            notes.append(f"[low, high]: {level}interval, {how}{caution}")
+    return list(dict.fromkeys(notes))

@@ -1,0 +1,116 @@
+"""``p3d-eval report`` as a user types it: files, formats, mistakes and exit codes."""
+
+import io
+import json
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from p3d_eval.cli import app
+from p3d_eval.errors import UserError
+from p3d_eval.reports import Report
+from tests.support.results import aslan_result, ucf101_result
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A folder with three results."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    ucf101_result("p3d199", 0.89).save(folder / "ucf101-p3d199.json")
+    ucf101_result("i3d", 0.91, backbone="i3d").save(folder / "ucf101-i3d.json")
+    aslan_result("i3d", backbone="i3d").save(folder / "aslan-i3d.json")
+    return folder
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["report", *map(str, arguments)])
+
+
+def test_a_folder_stands_for_its_files(saved):
+    by_folder, by_files = run(saved), run(*sorted(saved.glob("*.json")))
+    assert by_folder.exit_code == 0
+    assert by_folder.stdout == by_files.stdout == Report.of([saved]).to_text()
+    assert by_folder.stdout.index("ASLAN") < by_folder.stdout.index("UCF101")
+
+
+def test_every_format_is_what_the_api_gives(saved):
+    report = Report.of([saved])
+    assert run(saved, "--format", "csv").stdout == report.to_csv()
+    assert run(saved, "--format", "markdown").stdout == report.to_markdown()
+    assert run(saved, "--format", "latex").stdout == report.to_latex()
+    fragment = run(saved, "--format", "latex", "--fragment", "--caption", "A & B", "--label", "tab:x").stdout
+    assert fragment == report.to_latex(standalone=False, caption="A & B", label="tab:x")
+    assert "\\documentclass" not in fragment
+
+
+def test_the_suffix_of_the_output_chooses_the_format(saved, tmp_path):
+    out = tmp_path / "deep" / "table.tex"
+    done = run(saved, "--out", out)
+    assert done.exit_code == 0
+    assert done.stdout == ""
+    assert out.read_text(encoding="utf-8") == Report.of([saved]).to_latex()
+    assert run(saved, "--out", tmp_path / "table.csv", "--quiet").output == ""
+    assert len(pd.read_csv(tmp_path / "table.csv")) == 2 + 17 + 1 + 6
+
+
+def test_only_measured(saved):
+    frame = pd.read_csv(io.StringIO(run(saved, "--format", "csv", "--only-measured").stdout))
+    assert set(frame["kind"]) == {"measured"}
+
+
+def test_json_is_one_document(saved):
+    document = json.loads(run(saved, "--json").stdout)
+    assert [table["protocol"] for table in document["tables"]] == ["aslan", "ucf101"]
+    row = document["tables"][1]["groups"][0]["rows"][0]
+    assert row["cells"]["accuracy"]["value"] == pytest.approx(91.0)
+
+
+def test_an_existing_output_is_kept_unless_told_otherwise(saved, tmp_path):
+    out = tmp_path / "table.csv"
+    out.write_text("mine", encoding="utf-8")
+    refused = run(saved, "--out", out)
+    assert refused.exit_code == 2
+    assert "exists" in refused.output
+    assert out.read_text(encoding="utf-8") == "mine"
+    assert run(saved, "--out", out, "--overwrite").exit_code == 0
+    assert out.read_text(encoding="utf-8") != "mine"
+
+
+def test_mistakes_are_named_and_exit_with_2(saved, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "list.json").write_text("[1, 2]", encoding="utf-8")
+    (tmp_path / "broken.json").write_text('{"protocol": "ucf101"', encoding="utf-8")
+    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
+    one = saved / "aslan-i3d.json"
+    copy = tmp_path / "copy.json"
+    copy.write_text(one.read_text(encoding="utf-8"), encoding="utf-8")
+    mistakes = {
+        (): "no results to report",
+        (tmp_path / "nothing.json",): "nothing.json: no such result file",
+        (tmp_path / "empty",): "no results in this folder",
+        (tmp_path / "list.json",): "list.json: not a result",
+        (tmp_path / "broken.json",): "broken.json: not a result",
+        (tmp_path / "bytes.json",): "bytes.json: not a result",
+        (one, copy): "copy.json is the same result as",
+        (one, "--caption", "x"): "--caption, --label and --fragment belong to LaTeX",
+        (one, "--json", "--format", "csv"): "both want standard output",
+    }
+    for arguments, complaint in mistakes.items():
+        done = run(*arguments)
+        assert done.exit_code == 2, arguments
+        assert complaint in done.output.replace("\n", " "), arguments
+        assert "Traceback" not in done.output
+        assert done.stdout == ""
+
+
+def test_an_unknown_format_is_refused(saved):
+    assert run(saved, "--format", "pdf").exit_code == 2
+
+
+def test_the_api_takes_results_and_paths_together(saved):
+    report = Report.of([saved / "ucf101-i3d.json", ucf101_result("p3d63", 0.8, backbone="p3d63")])
+    assert [row.label for row in report.tables[0].groups[0].rows] == ["i3d", "p3d63"]
+    with pytest.raises(UserError, match="same result"):
+        Report.of([saved / "ucf101-i3d.json", ucf101_result("i3d", 0.91, backbone="i3d")])

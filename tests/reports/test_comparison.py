@@ -1,0 +1,223 @@
+"""Which rows stand beside which, which difference is printed, and which value is the best."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from p3d_eval.errors import UserError
+from p3d_eval.protocols.result import Metric
+from p3d_eval.reports import build_tables
+from tests.support.results import aslan_result, ucf101_result
+
+
+def table_of(*results, **options):
+    (table,) = build_tables(list(results), **options)
+    return table
+
+
+def rows(table):
+    return {row.label: row for row in table.rows}
+
+
+def best(table, key):
+    return {row.label for row in table.rows if key in row.cells and row.cells[key].best}
+
+
+def remarks(table, label):
+    texts = {note.mark: note.text for note in table.footnotes}
+    return [texts[mark] for mark in rows(table)[label].marks]
+
+
+def test_an_official_complete_row_gets_its_difference_to_the_paper():
+    table = table_of(aslan_result(accuracy=0.815, auc=0.875))
+    cells = rows(table)["p3d199"].cells
+    assert cells["accuracy_difference"].value == pytest.approx(81.5 - 80.8)
+    assert cells["auc_difference"].value == pytest.approx(87.5 - 87.9)
+    assert cells["accuracy_difference"].shown == "+0.7"
+    assert cells["auc_difference"].shown == "-0.4"
+    assert rows(table)["p3d199"].attributes["compared_with"] == "P3D ResNet"
+
+
+def test_c3d_is_compared_with_c3d():
+    cells = rows(table_of(ucf101_result("c3d", 0.823, backbone="c3d")))["c3d"].cells
+    assert cells["accuracy_difference"].shown == "+0.0"
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (ucf101_result(official=False), "not the official splits"),
+        (ucf101_result(missing=("a", "b")), "13318 of 13320 videos"),
+        (ucf101_result(splits=1), "1 of 3 splits"),
+        (ucf101_result(random=True), "random weights"),
+        (ucf101_result(gap=1e-3), "not converged"),
+        (aslan_result(official=False), "not the official pairs"),
+    ],
+)
+def test_any_obstacle_leaves_the_published_rows_for_reference_only(result, reason):
+    table = table_of(result)
+    row = rows(table)["p3d199"]
+    assert not [key for key in row.cells if key.endswith("_difference")]
+    assert not [column for column in table.columns if column.key.endswith("_difference")]
+    published = [group for group in table.groups if group.rows[0].kind == "published"]
+    assert published
+    assert all(group.heading.startswith("published, for reference only") for group in published)
+    assert not any(cell.best for group in published for row in group.rows for cell in row.cells.values())
+    assert any(reason in remark for remark in remarks(table, "p3d199"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"backbone": "p3d63"},
+        {"backbone": "i3d"},
+        {"features": {"backbone": "p3d199", "options": {"variant": "A"}}},
+    ],
+)
+def test_a_network_without_a_published_row_gets_no_difference(changes):
+    row = rows(table_of(ucf101_result("mine", **changes)))["mine"]
+    assert "accuracy_difference" not in row.cells
+
+
+def test_the_best_is_sought_among_comparable_rows_only():
+    """87.0 loses to the paper's own 90.5; fusion with IDT (93.7) and fine-tuning are other settings."""
+    assert best(table_of(ucf101_result(accuracy=0.87)), "accuracy") == {"P3D ResNet (FV-VAE on res5c)"}
+    assert best(table_of(ucf101_result(accuracy=0.911)), "accuracy") == {"p3d199"}
+
+
+def test_reference_rows_never_compete():
+    trained = aslan_result("i3d", 0.612, 0.655, backbone="i3d", official=False)
+    untrained = aslan_result("p3d199 (random weights)", 0.55, 0.58, random=True, official=False)
+    table = table_of(trained, untrained)
+    assert best(table, "accuracy") == best(table, "auc") == {"i3d"}
+
+
+def test_a_single_row_is_not_the_best_of_anything():
+    assert not table_of(aslan_result(official=False)).has_best
+
+
+def test_an_unconverged_row_is_never_the_best_and_stands_out():
+    good = ucf101_result("good", 0.5, official=False)
+    fine = ucf101_result("fine", 0.4, official=False)
+    wrong = ucf101_result("wrong", 0.9, official=False, gap=1.5e-2)
+    table = table_of(good, fine, wrong)
+    assert best(table, "accuracy") == {"good"}
+    loud = [note for note in table.footnotes if note.loud]
+    assert [note.mark for note in loud] == ["†"]
+    assert loud[0].text == "NOT CONVERGED, do not quote: wrong (split 2: relative gap 1.5e-02 > 1e-06)"
+    assert rows(table)["wrong"].marks[0] == "†"
+    assert "†" not in rows(table)["good"].marks
+    assert rows(table)["wrong"].attributes["converged"] == "false"
+
+
+def test_rows_on_different_videos_are_not_ranked():
+    table = table_of(
+        ucf101_result("a", 0.5, official=False, annotations="1" * 64),
+        ucf101_result("b", 0.6, official=False, annotations="2" * 64),
+    )
+    assert not table.has_best
+    assert any("none is marked best" in note for note in table.notes)
+
+
+def test_ties_at_the_printed_precision_share_the_mark():
+    table = table_of(
+        ucf101_result("a", 0.50001, official=False),
+        ucf101_result("b", 0.50004, official=False),
+        ucf101_result("c", 0.4994, official=False),
+    )
+    assert best(table, "accuracy") == {"a", "b"}
+
+
+def test_comparable_rows_come_first_and_others_are_set_apart():
+    table = table_of(ucf101_result("mine", missing=("x",)), ucf101_result("p3d199", 0.88))
+    assert [group.heading for group in table.groups] == [
+        "measured",
+        "measured, not comparable with the published rows",
+        "published: representation + linear SVM",
+        "published: end-to-end fine-tuning",
+        "published: fusion with IDT",
+    ]
+    assert [row.label for row in table.groups[1].rows] == ["mine"]
+    assert "13319 of 13320 videos; 1 missing, counted as wrong" in remarks(table, "mine")
+
+
+def test_only_measured_rows_on_request():
+    table = table_of(aslan_result(), published=False)
+    assert {row.kind for row in table.rows} == {"measured"}
+    assert rows(table)["p3d199"].cells["accuracy_difference"].shown == "+0.0"
+
+
+def test_one_table_for_each_protocol_in_order_of_appearance():
+    tables = build_tables([aslan_result(), ucf101_result(), aslan_result("other")])
+    assert [table.protocol for table in tables] == ["aslan", "ucf101"]
+    assert [row.label for row in tables[0].groups[0].rows] == ["p3d199", "other"]
+
+
+def test_an_unknown_protocol_shows_its_metrics_without_ranking():
+    one = ucf101_result("a", protocol="mine", metrics={"error_rate": Metric(0.25)})
+    two = ucf101_result("b", protocol="mine", metrics={"error_rate": Metric(0.5)})
+    table = table_of(one, two)
+    assert [column.heading for column in table.columns] == ["error rate (%)"]
+    assert rows(table)["a"].cells["error_rate"].shown == "25.0"
+    assert not table.has_best
+    assert not table.footnotes
+
+
+def test_results_that_share_a_label_are_told_apart_by_their_options():
+    table = table_of(
+        ucf101_result("i3d", options={"C": 1.0, "layer": "pool5"}),
+        ucf101_result("i3d", options={"C": 10.0, "layer": "pool5"}),
+        ucf101_result("other"),
+    )
+    assert set(rows(table)) >= {"i3d (C=1.0)", "i3d (C=10.0)", "other"}
+
+
+def test_results_that_differ_in_no_option_are_told_apart_by_their_ids():
+    one = ucf101_result("i3d")
+    two = replace(one, features={**one.features, "identity": "another store"})
+    labels = {row.label for row in table_of(one, two).groups[0].rows}
+    assert labels == {f"i3d [{one.result_id[:8]}]", f"i3d [{two.result_id[:8]}]"}
+
+
+def test_undefined_is_said_with_its_reason():
+    table = table_of(aslan_result(metrics={"accuracy": Metric(None, reason="no pairs in fold 3")}))
+    cell = rows(table)["p3d199"].cells["accuracy"]
+    assert cell.shown == "undefined"
+    assert {note.mark: note.text for note in table.footnotes}[cell.marks[0]] == "undefined: no pairs in fold 3"
+
+
+def test_warnings_become_footnotes_once():
+    warned = [ucf101_result(name, warnings=("the groups overlap", "NOT CONVERGED: x")) for name in ("a", "b")]
+    table = table_of(*warned)
+    assert [note.text for note in table.footnotes].count("the groups overlap") == 1
+    assert not any(note.text.startswith("NOT CONVERGED") for note in table.footnotes)
+    assert remarks(table, "a") == remarks(table, "b") == ["the groups overlap"]
+
+
+def test_sensitivity_lines_follow_the_table_and_skip_the_headline():
+    notes = table_of(aslan_result()).notes
+    assert "Other choices, p3d199: l2: Accuracy 70.1 ± 0.6, AUC 76.1." in notes
+    assert not any("zscore+l2" in note for note in notes)
+
+
+def test_a_wilson_interval_says_what_it_assumes():
+    assert any("clips of one group are not" in note for note in table_of(ucf101_result()).notes)
+
+
+def test_nothing_to_report():
+    with pytest.raises(UserError, match="no results"):
+        build_tables([])
+
+
+def test_a_result_given_twice():
+    with pytest.raises(UserError, match="given twice"):
+        build_tables([aslan_result(), aslan_result()])
+
+
+@given(st.lists(st.integers(0, 1000), min_size=2, max_size=6))
+def test_the_best_is_the_largest_printed_value(thousandths):
+    results = [ucf101_result(f"r{i}", v / 1000, official=False) for i, v in enumerate(thousandths)]
+    expected = {f"r{i}" for i, v in enumerate(thousandths) if v == max(thousandths)}
+    assert best(table_of(*results), "accuracy") == expected

@@ -1,0 +1,318 @@
+"""What each format draws: golden small outputs, and what a reader of the format gets back."""
+
+import io
+import re
+import shutil
+import subprocess
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from p3d_eval.errors import UnknownNameError
+from p3d_eval.reports import FORMATS, Report, render
+from p3d_eval.reports.formats.latex_table import escape, label_key, to_latex_document
+from p3d_eval.reports.formats.text_table import display_width, one_line
+from p3d_eval.reports.table import Cell, Column, Footnote, Group, Row, Table
+from tests.support.results import aslan_result, ucf101_result
+
+SMALL = Table(
+    protocol="toy",
+    title="Toy",
+    first="Method",
+    columns=(Column("model", "Model", "left"), Column("accuracy", "Accuracy (%)"), Column("auc", "AUC (%)")),
+    groups=(
+        Group(
+            "measured",
+            (
+                Row(
+                    "a_b",
+                    "measured",
+                    {
+                        "model": Cell(words="linear"),
+                        "accuracy": Cell(80.84, standard_error=0.42, best=True),
+                        "auc": Cell(87.9, marks=("‡",)),
+                    },
+                    ("†",),
+                    {"source": "measured"},
+                ),
+            ),
+        ),
+        Group(
+            "published", (Row("MIP & co", "published", {"accuracy": Cell(65.5)}, (), {"source": "Table 5"}),)
+        ),
+    ),
+    footnotes=(Footnote("†", "NOT CONVERGED", loud=True), Footnote("‡", "pooled")),
+    notes=("A note.",),
+)
+
+
+def test_text_golden():
+    assert render(SMALL, "text") == (
+        "Toy\n"
+        "─────────────────────────────────────────\n"
+        "Method      Model   Accuracy (%)  AUC (%)\n"
+        "─────────────────────────────────────────\n"
+        "measured\n"
+        "  a_b†      linear   80.8 ± 0.4*   87.9‡\n"
+        "published\n"
+        "  MIP & co                 65.5\n"
+        "─────────────────────────────────────────\n"
+        "* best of the rows that may be compared\n"
+        "† NOT CONVERGED\n"
+        "‡ pooled\n"
+        "A note.\n"
+    )
+
+
+def test_markdown_golden():
+    assert render(SMALL, "markdown") == (
+        "**Toy**\n"
+        "\n"
+        "| Method | Model | Accuracy (%) | AUC (%) |\n"
+        "| :-- | :-- | --: | --: |\n"
+        "| *measured* |  |  |  |\n"
+        "| a\\_b† | linear | **80.8 ± 0.4** | 87.9‡ |\n"
+        "| *published* |  |  |  |\n"
+        "| MIP & co |  | 65.5 |  |\n"
+        "\n"
+        "- **bold**: best of the rows that may be compared\n"
+        "- † **NOT CONVERGED**\n"
+        "- ‡ pooled\n"
+        "- A note.\n"
+    )
+
+
+def test_latex_golden():
+    assert Report((SMALL,)).to_latex(standalone=False, caption="50% & more", label="tab:x y") == (
+        "\\begin{table}[htbp]\n"
+        "\\centering\n"
+        "\\caption{50\\% \\& more}\n"
+        "\\label{tab:x-y}\n"
+        "\\begin{tabular}{llrr}\n"
+        "\\toprule\n"
+        "Method & Model & Accuracy (\\%) & AUC (\\%) \\\\\n"
+        "\\midrule\n"
+        "\\multicolumn{4}{l}{\\emph{measured}} \\\\\n"
+        "a\\_b$^{\\dagger}$ & linear & \\textbf{80.8 $\\pm$ 0.4} & 87.9$^{\\ddagger}$ \\\\\n"
+        "\\midrule\n"
+        "\\multicolumn{4}{l}{\\emph{published}} \\\\\n"
+        "MIP \\& co &  & 65.5 &  \\\\\n"
+        "\\bottomrule\n"
+        "\\end{tabular}\n"
+        "\\par\\medskip\n"
+        "\\begin{minipage}{0.95\\linewidth}\\footnotesize\n"
+        "\\textbf{Bold}: best of the rows that may be compared.\\par\n"
+        "$^{\\dagger}$\\textbf{NOT CONVERGED}\\par\n"
+        "$^{\\ddagger}$pooled\\par\n"
+        "A note.\n"
+        "\\end{minipage}\n"
+        "\\end{table}\n"
+    )
+
+
+def test_csv_golden():
+    assert render(SMALL, "csv") == (
+        "protocol,group,method,kind,model,accuracy,accuracy_standard_error,auc,best,source,remarks\n"
+        "toy,measured,a_b,measured,linear,80.84,0.42,87.9,accuracy,measured,NOT CONVERGED; pooled\n"
+        "toy,published,MIP & co,published,,65.5,,,,Table 5,\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        (Cell(), "–"),
+        (Cell(88.649), "88.6"),
+        (Cell(-0.04, signed=True), "+0.0"),
+        (Cell(-0.4, signed=True), "-0.4"),
+        (Cell(78.864, decimals=2), "78.86"),
+        (Cell(60.88, standard_error=0.77, low=59.0, high=62.0), "60.9 ± 0.8"),
+        (Cell(88.6, low=87.94, high=89.26), "88.6 [87.9, 89.3]"),
+    ],
+)
+def test_cells(cell, shown):
+    assert cell.shown == shown
+
+
+def everything():
+    return Report.of(
+        [
+            ucf101_result("p3d199", 0.8887),
+            ucf101_result('100% & $#_{x}~^\\ "q" | é 模型 <b>', 0.91, backbone="i3d"),
+            ucf101_result("unsound", 0.97, gap=1.0),
+            aslan_result("i3d", 0.61234567, official=False),
+            aslan_result("p3d199 (random weights)", 0.55, official=False, random=True),
+        ]
+    )
+
+
+def test_csv_survives_pandas():
+    frame = pd.read_csv(io.StringIO(everything().to_csv()))
+    assert len(frame) == 3 + 17 + 2 + 6
+    measured = frame[frame["kind"] == "measured"].set_index("method")
+    assert measured.loc["p3d199", "accuracy"] == 88.87
+    assert measured.loc["p3d199", "accuracy_difference"] == pytest.approx(0.27)
+    assert measured.loc["i3d", "accuracy"] == pytest.approx(61.234567)
+    assert measured.loc["i3d", "accuracy_standard_error"] == pytest.approx(0.4)
+    assert not measured.loc["unsound", "converged"]
+    assert "NOT CONVERGED" in measured.loc["unsound", "remarks"]
+    assert '100% & $#_{x}~^\\ "q" | é 模型 <b>' in measured.index
+    published = frame[(frame["protocol"] == "ucf101") & (frame["method"] == "TSN")].iloc[0]
+    assert published["accuracy_with_flow"] == 94.0
+    assert pd.isna(published["accuracy_difference"])
+
+
+def parse_markdown(text):
+    """Tables of a Markdown text as lists of rows of plain text, and what stands in bold."""
+    tables, bold, row, strong = [], [], None, False
+    for token in MarkdownIt("commonmark").enable("table").parse(text):
+        if token.type == "table_open":
+            tables.append([])
+        elif token.type == "tr_open":
+            row = []
+            tables[-1].append(row)
+        elif token.type == "table_close":
+            row = None
+        elif token.type == "inline":
+            plain = "".join(child.content for child in token.children)
+            strong = any(child.type == "strong_open" for child in token.children)
+            if row is not None:
+                row.append(plain)
+                if strong:
+                    bold.append(plain)
+    return tables, bold
+
+
+def test_markdown_parses_into_the_same_cells():
+    report = everything()
+    tables, bold = parse_markdown(report.to_markdown())
+    assert [len(table) for table in tables] == [1 + 5 + 20, 1 + 2 + 8]
+    for table, drawn in zip(report.tables, tables, strict=True):
+        assert {len(row) for row in drawn} == {1 + len(table.columns)}
+        labels = [row[0] for row in drawn]
+        assert all(row.label + "".join(row.marks) in labels for row in table.rows)
+    assert bold == ["91.0 [87.9, 89.3]", "61.2 ± 0.4", "87.9", "87.9"]
+
+
+def test_text_lines_up():
+    for table in everything().tables:
+        lines = render(table, "text").splitlines()
+        rule = next(line for line in lines if line.startswith("─"))
+        end = max(i for i, line in enumerate(lines) if line == rule)
+        assert all(display_width(line) <= display_width(rule) + 1 for line in lines[1:end])
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_unconverged_result_stands_out_in_every_format(name):
+    text = render(Report.of([ucf101_result("unsound", gap=1.0)]).tables, name)
+    assert "NOT CONVERGED, do not quote" in text
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_missing_videos_and_random_weights_are_said_in_every_format(name):
+    result = ucf101_result("net (random weights)", random=True, missing=("v",))
+    text = render(Report.of([result]).tables, name)
+    assert "13319 of 13320 videos; 1 missing, counted as wrong" in text
+    assert "net (random weights)" in text
+    assert "for reference only" in text
+
+
+def test_an_unknown_format_is_named():
+    with pytest.raises(UnknownNameError, match="html"):
+        render(SMALL, "html")
+
+
+def test_notebooks_show_the_text():
+    page = Report((SMALL,))._repr_html_()
+    assert page.startswith("<pre>Toy\n")
+    assert "MIP &amp; co" in page
+
+
+def unescaped(text):
+    """What TeX would print of an escaped text, by undoing each escape; an independent reading of them."""
+    words = {
+        "textbackslash": "\\",
+        "textasciitilde": "~",
+        "textasciicircum": "^",
+        "textless": "<",
+        "textgreater": ">",
+        "textbar": "|",
+        "textquotedbl": '"',
+        "textasciigrave": "`",
+    }
+    text = re.sub(r"\\([a-z]+)\{\}", lambda match: f"\x00{words[match[1]]}", text)
+    text = re.sub(r"\{([\[\]])\}", r"\1", text)
+    text = re.sub(r"(?<!\x00)\\([&%$#_{}])", r"\1", text)
+    return text.replace("\x00", "")
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126)))
+def test_latex_escapes_can_be_undone(text):
+    assert unescaped(escape(text)) == one_line(text)
+
+
+@given(st.text())
+def test_one_line_is_one_printable_line(text):
+    assert len(one_line(text).splitlines()) <= 1
+    one_line(text).encode("utf-8")
+
+
+@given(st.text(max_size=20))
+@settings(max_examples=50)
+def test_label_keys_are_safe(text):
+    assert not set(label_key(text)) & set("\\{}%#&~^_ $")
+
+
+def test_latex_structure():
+    text = everything().to_latex()
+    assert text.startswith("\\documentclass")
+    assert text.count("\\begin{table}") == text.count("\\end{table}") == 2
+    for body in re.findall(r"\\begin\{tabular\}\{([lr]+)\}(.*?)\\end\{tabular\}", text, re.DOTALL):
+        lines = [line for line in body[1].splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
+        assert {len(re.findall(r"(?<!\\)&", line)) + 1 for line in lines} == {len(body[0])}
+    assert text.count("\\toprule") == text.count("\\bottomrule") == 2
+    assert "|" not in re.findall(r"\\begin\{tabular\}\{.*?\}", text)[0]
+
+
+def test_several_tables_have_labels_of_their_own():
+    text = everything().to_latex(label="tab:all")
+    assert re.findall(r"\\label\{(.*?)\}", text) == ["tab:all-ucf101", "tab:all-aslan"]
+
+
+PDFLATEX = shutil.which("pdflatex")
+NO_TEX = "pdflatex is not installed; `make test-tex` installs what this test needs (Debian, Ubuntu)"
+
+
+def compile_latex(folder, document):
+    """Run pdfLaTeX without drawing pages (no fonts needed); return its log."""
+    (folder / "table.tex").write_text(document, encoding="utf-8")
+    command = [PDFLATEX, "-draftmode", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=120)
+    log = done.stdout.decode("utf-8", "replace")
+    assert done.returncode == 0, log
+    return log
+
+
+@pytest.mark.skipif(PDFLATEX is None, reason=NO_TEX)
+def test_latex_compiles_on_its_own(tmp_path):
+    log = compile_latex(tmp_path, everything().to_latex())
+    assert "Overfull" not in log
+
+
+@pytest.mark.skipif(PDFLATEX is None, reason=NO_TEX)
+def test_every_printable_character_compiles(tmp_path):
+    characters = [chr(code) for code in (*range(32, 0x250), *range(0x370, 0x400), 0x2126, 0x6A21, 0x1F600)]
+    drawn = [escape(character) for character in characters]
+    compile_latex(tmp_path, to_latex_document([", \n".join(["x", *filter(None, drawn)]) + "\n"]))
+
+
+@pytest.mark.skipif(PDFLATEX is None, reason=NO_TEX)
+def test_a_fragment_can_be_input(tmp_path):
+    (tmp_path / "fragment.tex").write_text(Report((SMALL,)).to_latex(standalone=False), encoding="utf-8")
+    compile_latex(
+        tmp_path,
+        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\\input{fragment}\\end{document}\n",
+    )
