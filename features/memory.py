@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from p3d_eval.features.writer import StoreWriter, create_store
 from p3d_eval.files import atomic_output, require_new, require_writable
 from p3d_eval.provenance import command_line, machine, now, package_versions
 
-_AXES_BY_RANK = {0: "", 1: "C", 2: "TC", 3: "CHW", 4: "CTHW"}
+AXES_BY_RANK = {0: "", 1: "C", 2: "TC", 3: "CHW", 4: "CTHW"}
 
 
 def default_provenance() -> dict[str, Any]:
@@ -40,25 +40,65 @@ def default_provenance() -> dict[str, Any]:
     return {key: known.get(key) for key in PROVENANCE_KEYS}
 
 
-def _as_layer(name: str, values: ArrayLike, count: int, dtype: str) -> NDArray[Any]:
-    """Check one layer's array and bring it to the stored type."""
+def _as_layer(name: str, values: ArrayLike, count: int) -> NDArray[Any]:
+    """Check one layer's array."""
     array = np.asarray(values)
     if array.ndim < 1 or len(array) != count:
         raise UserError(f"layer {name!r} has {len(array) if array.ndim else 0} rows for {count} ids")
     if array.dtype.kind not in "fiub":
         raise UserError(f"layer {name!r} holds {array.dtype}, not numbers")
-    with np.errstate(over="ignore"):
-        return array.astype(dtype, copy=False)
+    return array
 
 
-def require_finite(name: str, ids: Sequence[str], values: NDArray[Any]) -> None:
-    """Refuse NaN and infinity, naming the layer and the first video that has them."""
-    wrong = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
-    if wrong.any():
-        video = ids[int(np.argmax(wrong))]
-        raise UserError(
-            f"layer {name!r} of video {video!r} has NaN or infinite values ({int(wrong.sum())} videos have)"
-        )
+def _stored(plan: StorePlan, rows: Iterable[Mapping[str, NDArray[Any]]]) -> Iterator[dict[str, NDArray[Any]]]:
+    """Bring each video's activations to the stored type; refuse NaN and infinity by name."""
+    for video, row in zip(plan.videos, rows, strict=False):
+        stored = {}
+        for name, values in row.items():
+            dtype = plan.layers[name].dtype
+            with np.errstate(over="ignore"):
+                stored[name] = np.asarray(values).astype(dtype, copy=False)
+            if not np.isfinite(stored[name]).all():
+                limit = "" if not np.isfinite(values).all() else f" once it is stored as {dtype}"
+                raise UserError(f"layer {name!r} of video {video.id!r} has NaN or infinite values{limit}")
+        yield stored
+
+
+def save_rows(
+    path: Path,
+    plan: StorePlan,
+    rows: Iterable[Mapping[str, NDArray[Any]]],
+    *,
+    failed: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write a complete feature file, whole or not at all, one video at a time.
+
+    Parameters
+    ----------
+    path : Path
+        The file to make.
+    plan : StorePlan
+        What it holds; the failed videos come last.
+    rows : iterable of mapping
+        For each other video, layer → activation.
+    failed : mapping of str to str, optional
+        Videos without features, and why.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    UserError
+        When a value is not finite, a name is unusable, or the file exists or cannot be made.
+    """
+    require_new(path, overwrite)
+    require_writable(path)
+    with WriterLock(path), atomic_output(path, overwrite) as temporary:
+        create_store(temporary, plan)
+        with StoreWriter(temporary, command_line()) as writer:
+            writer.write_all(_stored(plan, rows), failed or {})
+    return path
 
 
 def write_store(
@@ -112,14 +152,10 @@ def write_store(
     UserError
         When a shape does not fit, a value is not finite, an id repeats, or the file exists or cannot be made.
     """
-    target = Path(path)
-    require_new(target, overwrite)
     failures = dict(failed or {})
-    arrays = {name: _as_layer(name, values, len(ids), dtype) for name, values in layers.items()}
-    for name, values in arrays.items():
-        require_finite(name, ids, values)
+    arrays = {name: _as_layer(name, values, len(ids)) for name, values in layers.items()}
     given = dict(provenance or {}) | ({} if backbone is None else {"backbone": backbone})
-    named = {name: (axes or {}).get(name, _AXES_BY_RANK.get(v.ndim - 1, "")) for name, v in arrays.items()}
+    named = {name: (axes or {}).get(name, AXES_BY_RANK.get(v.ndim - 1, "")) for name, v in arrays.items()}
     for name, values in arrays.items():
         if len(named[name]) != values.ndim - 1:
             raise UserError(
@@ -130,18 +166,15 @@ def write_store(
         layers={name: LayerPlan(v.shape[1:], named[name], dtype) for name, v in arrays.items()},
         identity={
             "backbone": given.get("backbone", "imported"),
+            "dtype": dtype,
             "layers": {name: _content_hash(values) for name, values in arrays.items()},
         },
         provenance=default_provenance() | given,
         classes=tuple(classes),
         annotations=annotations or {},
     )
-    require_writable(target)
-    with WriterLock(target), atomic_output(target, overwrite) as temporary:
-        create_store(temporary, plan)
-        with StoreWriter(temporary, command_line()) as writer:
-            writer.write_all(arrays, failures)
-    return target
+    rows = ({name: values[index] for name, values in arrays.items()} for index in range(len(ids)))
+    return save_rows(Path(path), plan, rows, failed=failures, overwrite=overwrite)
 
 
 def _content_hash(values: NDArray[Any]) -> str:

@@ -79,6 +79,7 @@ def plan_extraction(
     dtype: str = "float32",
     batch_size: int = 8,
     workers: int = 2,
+    root: Path | None = None,
     annotations: Mapping[str, Mapping[str, bytes]] | None = None,
     overwrite: bool = False,
 ) -> ExtractionPlan:
@@ -102,6 +103,8 @@ def plan_extraction(
         Stored type; ``prob`` is always float32.
     batch_size, workers : int
         Clips in a batch; decoding threads.
+    root : Path, optional
+        What the paths of a list of videos are relative to.
     annotations : mapping, optional
         Dataset → file name → raw content, to embed in a new file.
     overwrite : bool
@@ -124,12 +127,9 @@ def plan_extraction(
             f"is set to {spec.clip_length}, every {spec.frame_stride}",
             "Use backbone.with_input(clip_length=…, frame_stride=…)",
         )
-    wanted = layers or backbone.aslan_layers
-    if not wanted:
-        raise UserError(f"{backbone.name} registers no default layers", "Name them with --layers")
-    text = wanted if isinstance(wanted, str) else ",".join(wanted)
+    text = _layers_text(backbone, layers)
     stored = _plan_layers(backbone, text, dtype)
-    found = list_videos(videos) if isinstance(videos, Path) else tuple(videos)
+    found = list_videos(videos, root) if isinstance(videos, Path) else tuple(videos)
     require_writable(out)
     store = StorePlan(
         videos=tuple(_record(video) for video in found),
@@ -140,6 +140,22 @@ def plan_extraction(
         annotations=annotations or {},
     )
     return ExtractionPlan(backbone, found, text, out, chosen, store, per_clip, batch_size, workers, overwrite)
+
+
+def _layers_text(backbone: Backbone, layers: str | Sequence[str] | None) -> str:
+    """Check requests against the network; return them, or its ASLAN layers, as one text.
+
+    Raises
+    ------
+    UserError
+        When a layer is unknown, or none is named and the network registers no default.
+    """
+    wanted = layers or backbone.aslan_layers
+    if not wanted:
+        raise UserError(f"{backbone.name} registers no default layers", "Name them with --layers")
+    text = wanted if isinstance(wanted, str) else ",".join(wanted)
+    backbone.request_shapes(text)
+    return text
 
 
 def _record(video: VideoFile) -> VideoRecord:

@@ -200,6 +200,15 @@ class FeatureStore:
         """Native shape of one video's activation."""
         return self._extents[self._known(layer)].shape
 
+    def stored_dtype(self, layer: str) -> str:
+        """Type in the file, e.g. ``"float16"`` (reading gives float32 then)."""
+        return str(self._extents[self._known(layer)].dtype)
+
+    @property
+    def has_clips(self) -> bool:
+        """Whether every clip's activations are stored beside the means."""
+        return self._clip_offsets is not None
+
     def __contains__(self, layer: object) -> bool:
         return layer in self._extents
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -155,11 +155,13 @@ class StoreWriter:
                 self._file["layers"][name]["clips"][first : first + clips] = values
         self._set(row, DONE, frames=frames, clips=clips, reason=b"")
 
-    def write_all(self, layers: Mapping[str, NDArray[Any]], failed: Mapping[str, str]) -> None:
-        """Store whole layers at once: the first videos have features, the others failed; then finish."""
+    def write_all(self, rows: Iterable[Mapping[str, NDArray[Any]]], failed: Mapping[str, str]) -> None:
+        """Store all videos of a new file, synced once: the first have features, the others failed."""
         count = len(self._file["videos/id"]) - len(failed)
-        for name, values in layers.items():
-            self._file["layers"][name]["mean"][:count] = values
+        layers = {name: group["mean"] for name, group in self._file["layers"].items()}
+        for row, means in zip(range(count), rows, strict=True):
+            for name, values in means.items():
+                layers[name][row] = values
         videos = self._file["videos"]
         videos["clips"][:count] = 1
         videos["run"][:] = self._run

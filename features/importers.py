@@ -1,0 +1,234 @@
+"""Features made elsewhere (IDT, another program's network) to a feature file."""
+
+import csv
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from p3d_eval.errors import UserError, shorten
+from p3d_eval.features.memory import AXES_BY_RANK, default_provenance, save_rows
+from p3d_eval.features.schema import LayerPlan, StorePlan, VideoRecord
+from p3d_eval.provenance import sha256_file, sha256_json
+
+Row = Mapping[str, NDArray[Any]]
+_ARRAYS = (".npy", ".npz")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Features found in files: ids, layers with the shape of one video, a hash, and a way to read the rows."""
+
+    ids: tuple[str, ...]
+    shapes: Mapping[str, tuple[int, ...]]
+    sha256: str
+    rows: Callable[[], Iterator[Row]]
+
+
+def import_features(
+    source: Path,
+    out: Path,
+    *,
+    name: str,
+    layer: str = "features",
+    ids: Path | None = None,
+    dtype: str = "float32",
+    annotations: Mapping[str, Mapping[str, bytes]] | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Make a feature file from a folder of .npy/.npz files, one .npy with a list of ids, or a .csv.
+
+    Parameters
+    ----------
+    source : Path
+        Folder (one .npy or .npz a video, at any depth; the id is the path without extension), one .npy of
+        shape (videos, …), or a .csv with an id and its numbers in each line.
+    out : Path
+        The feature file to make.
+    name : str
+        What made the features; tables call the row so.
+    layer : str
+        Name to store them under; the keys of .npz files are layers of their own.
+    ids : Path, optional
+        Text file with one id a line, in the order of the .npy's rows.
+    dtype : {"float32", "float16", "float64"}
+        Stored type.
+    annotations : mapping, optional
+        Dataset → file name → raw content, to embed.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Returns
+    -------
+    Path
+        ``out``.
+
+    Raises
+    ------
+    UserError
+        When a file cannot be read, shapes differ, an id repeats, or a value is not finite (the id is named).
+    """
+    found = read_source(source, layer, ids)
+    layers = {
+        key: LayerPlan(shape, AXES_BY_RANK.get(len(shape), "X" * len(shape)), dtype)
+        for key, shape in found.shapes.items()
+    }
+    plan = StorePlan(
+        videos=tuple(VideoRecord(video) for video in found.ids),
+        layers=layers,
+        identity={"backbone": name, "source_sha256": found.sha256, "dtype": dtype, "layers": sorted(layers)},
+        provenance=default_provenance()
+        | {"backbone": name, "weights": {"source": str(source), "sha256": found.sha256, "random": False}},
+        annotations=annotations or {},
+    )
+    return save_rows(out, plan, found.rows(), overwrite=overwrite)
+
+
+def read_source(source: Path, layer: str, ids: Path | None) -> Source:
+    """Look through ``source`` without keeping its values in memory.
+
+    Raises
+    ------
+    UserError
+        As `import_features` says.
+    """
+    if ids is not None and source.suffix.lower() != ".npy":
+        raise UserError(f"--ids goes with one .npy file, not with {source}")
+    if source.is_dir():
+        return _read_folder(source, layer)
+    if not source.is_file():
+        raise UserError(f"{source}: no such file or folder")
+    if source.suffix.lower() == ".csv":
+        return _read_csv(source, layer)
+    if source.suffix.lower() == ".npy":
+        return _read_array(source, layer, ids)
+    raise UserError(f"{source}: not a folder, .npy or .csv", "A single .npz belongs in a folder, as one video")
+
+
+def _load(path: Path, layer: str) -> dict[str, NDArray[Any]]:
+    """Read one .npy or .npz; pickled objects are refused."""
+    try:
+        loaded = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix.lower() == ".npy" else None)
+        if isinstance(loaded, np.ndarray):
+            found = {layer: loaded}
+        else:
+            with loaded:
+                found = {key: loaded[key] for key in loaded.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(
+            f"{path}: cannot be read as a NumPy file ({reason})", "Pickled objects are not read"
+        ) from error
+    for key, values in found.items():
+        if values.dtype.kind not in "fiub":
+            raise UserError(f"{path}: {key!r} holds {values.dtype}, not numbers")
+    if not found:
+        raise UserError(f"{path}: holds no array")
+    return found
+
+
+def _read_folder(folder: Path, layer: str) -> Source:
+    files: dict[str, Path] = {}
+    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ARRAYS and path.is_file()):
+        video = path.relative_to(folder).with_suffix("").as_posix()
+        if video in files:
+            raise UserError(f"{folder}: two files have the id {video!r}: {files[video].name} and {path.name}")
+        files[video] = path
+    if not files:
+        raise UserError(f"{folder}: no .npy or .npz files in this folder")
+    first, shapes = "", {}
+    for video, path in files.items():
+        found = {key: values.shape for key, values in _load(path, layer).items()}
+        if not first:
+            first, shapes = video, found
+        elif found != shapes:
+            raise UserError(f"{path}: {video!r} has {_describe(found)}, {first!r} has {_describe(shapes)}")
+    digest = sha256_json([[video, sha256_file(path)] for video, path in files.items()])
+    return Source(tuple(files), shapes, digest, lambda: (_load(path, layer) for path in files.values()))
+
+
+def _describe(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    return shorten(f"{key} {'×'.join(map(str, shape)) or 'a number'}" for key, shape in sorted(shapes.items()))
+
+
+def _read_array(path: Path, layer: str, ids: Path | None) -> Source:
+    if ids is None:
+        raise UserError(f"{path}: one .npy needs the videos' ids", "Give --ids FILE, one id a line")
+    values = _load(path, layer)[layer]
+    names = read_ids(ids)
+    if values.ndim < 1 or len(values) != len(names):
+        raise UserError(f"{path} has shape {values.shape}, {ids} names {len(names)} ids")
+    digest = sha256_json([sha256_file(path), list(names)])
+    return Source(names, {layer: values.shape[1:]}, digest, lambda: ({layer: row} for row in values))
+
+
+def read_ids(path: Path) -> tuple[str, ...]:
+    """Read one id a line; empty lines are skipped.
+
+    Raises
+    ------
+    UserError
+        When the file is missing, not text or empty, or an id repeats.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as a list of ids ({error})") from error
+    names = tuple(line.strip() for line in lines if line.strip())
+    if not names:
+        raise UserError(f"{path}: the list names no id")
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise UserError(f"{path}: duplicate id {name!r}")
+        seen.add(name)
+    return names
+
+
+def _read_csv(path: Path, layer: str) -> Source:
+    """Check every line; a first line without any number is a header."""
+    names: list[str] = []
+    width = 0
+    for line, video, numbers in _csv_rows(path):
+        if not names:
+            width = len(numbers)
+        elif len(numbers) != width:
+            raise UserError(f"{path}: line {line}, id {video!r}: {len(numbers)} numbers, {width} before")
+        names.append(video)
+    if not names or not width:
+        raise UserError(f"{path}: no line with an id and numbers")
+    return Source(
+        tuple(names),
+        {layer: (width,)},
+        sha256_file(path),
+        lambda: ({layer: numbers} for _, _, numbers in _csv_rows(path)),
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, str, NDArray[np.float64]]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            lines = (fields for fields in reader if any(field.strip() for field in fields))
+            for position, fields in enumerate(lines):
+                if position == 0 and not any(map(_is_number, fields[1:])):
+                    continue
+                video = fields[0].strip()
+                wrong = next((field for field in fields[1:] if not _is_number(field)), None)
+                if wrong is not None:
+                    raise UserError(f"{path}: line {reader.line_num}, id {video!r}: {wrong!r} is not a number")
+                yield reader.line_num, video, np.array(fields[1:], np.float64)
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        raise UserError(f"{path}: cannot be read as CSV ({error})") from error

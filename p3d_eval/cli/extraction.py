@@ -1,0 +1,218 @@
+"""``p3d-eval extract``: videos through a network into one feature file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, print_json
+from p3d_eval.errors import UserError
+
+if TYPE_CHECKING:
+    from p3d_eval.features.extractor import ExtractSummary
+    from p3d_eval.features.planning import ExtractionPlan
+
+NAME = "extract"
+command = typer.Typer(add_completion=False)
+
+_SOME_FAILED = 3  # exit code: finished, with failures listed
+_FAILURES_SHOWN = 20
+
+BackboneName = Annotated[
+    str, typer.Option("--backbone", help="Network: p3d199, i3d, …, package.module:factory or file.py:factory.")
+]
+Weights = Annotated[str, typer.Option("--weights", help="Weights file, or the word random.")]
+Videos = Annotated[Path, typer.Option("--videos", help="Folder of videos, or text file with one path a line.")]
+Root = Annotated[Path | None, typer.Option("--root", help="What a list's paths and ids are relative to.")]
+Out = Annotated[Path, typer.Option("--out", help="Feature file to make or to continue.")]
+Layers = Annotated[
+    str | None,
+    typer.Option(
+        "--layers", help="[alias=]layer[:flat|avg|spatial|cls|mean], …; default: the network's for ASLAN."
+    ),
+]
+SamplingKind = Annotated[str, typer.Option("--sampling", help="uniform, random or sliding.")]
+Clips = Annotated[int, typer.Option("--clips", help="Clips of a video (uniform, random).")]
+ClipLength = Annotated[
+    int | None, typer.Option("--clip-length", help="Frames of a clip; default: the network's.")
+]
+FrameStride = Annotated[
+    int | None, typer.Option("--frame-stride", help="Video frames between a clip's frames.")
+]
+ClipStride = Annotated[int, typer.Option("--clip-stride", help="Video frames between starts (sliding).")]
+PerClip = Annotated[bool, typer.Option("--per-clip", help="Store every clip's activations too.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+BatchSize = Annotated[int, typer.Option("--batch-size", help="Clips in a batch.")]
+Workers = Annotated[int, typer.Option("--workers", help="Decoding threads.")]
+Dtype = Annotated[str, typer.Option("--dtype", help="Stored type: float32 or float16 (prob stays float32).")]
+Option = Annotated[
+    list[str] | None, typer.Option("--option", help="The network's own option, KEY=VALUE; may be repeated.")
+]
+Dataset = Annotated[
+    list[str] | None, typer.Option("--dataset", help="Embed this data set's --annotations; may be repeated.")
+]
+Annotations = Annotated[
+    list[Path] | None, typer.Option("--annotations", help="Official annotation file or folder of --dataset.")
+]
+
+
+def read_embedded(datasets: list[str] | None, paths: list[Path] | None) -> dict[str, dict[str, bytes]]:
+    """Read the annotation files that are to be embedded: data set → file name → content."""
+    names, files = datasets or [], paths or []
+    if len(names) != len(files):
+        raise UserError(
+            f"{len(names)} --dataset and {len(files)} --annotations were given", "Each data set needs its file"
+        )
+    if not names:
+        return {}
+    from p3d_eval.protocols.annotations import read_official
+
+    return {name: read_official(name, path) for name, path in zip(names, files, strict=True)}
+
+
+def _options(pairs: list[str] | None) -> dict[str, str]:
+    found = {}
+    for pair in pairs or []:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise UserError(f"--option {pair!r} is not KEY=VALUE")
+        found[key] = value
+    return found
+
+
+@command.command(
+    NAME,
+    epilog="Example: p3d-eval extract --backbone p3d199 --weights p3d.caffemodel --videos videos --out feats.h5",
+)
+def extract(
+    backbone: BackboneName,
+    weights: Weights,
+    videos: Videos,
+    out: Out,
+    layers: Layers = None,
+    root: Root = None,
+    sampling: SamplingKind = "uniform",
+    clips: Clips = 20,
+    clip_length: ClipLength = None,
+    frame_stride: FrameStride = None,
+    clip_stride: ClipStride = 8,
+    per_clip: PerClip = False,
+    device: Device = "auto",
+    batch_size: BatchSize = 8,
+    workers: Workers = 2,
+    dtype: Dtype = "float32",
+    option: Option = None,
+    dataset: Dataset = None,
+    annotations: Annotations = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Run a network over videos and store the mean activations of named layers.
+
+    The same command goes on where an interrupted one stopped. Videos that cannot be decoded are listed
+    with their reason and the run goes on; then the exit status is 3.
+    """
+    from p3d_eval.features.ids import list_videos
+    from p3d_eval.features.sampling import Sampling
+    from p3d_eval.files import require_writable
+
+    require_writable(out)
+    embedded = read_embedded(dataset, annotations)
+    from p3d_eval.backbones import load_backbone
+    from p3d_eval.features.extractor import run_extraction
+    from p3d_eval.features.planning import plan_extraction, require_layers
+    from p3d_eval.progress import Progress
+
+    network = load_backbone(
+        backbone,
+        weights,
+        device,
+        seed=seed,
+        clip_length=clip_length,
+        frame_stride=frame_stride,
+        **_options(option),
+    )
+    spec = network.input_spec
+    chosen = Sampling(
+        spec.clip_length,
+        kind=sampling,  # type: ignore[arg-type]  # checked by Sampling
+        clips=clips,
+        frame_stride=spec.frame_stride,
+        clip_stride=clip_stride,
+        seed=seed,
+    )
+    require_layers(network, layers)
+    plan = plan_extraction(
+        network,
+        list_videos(videos, root),
+        layers,
+        out,
+        sampling=chosen,
+        per_clip=per_clip,
+        dtype=dtype,
+        batch_size=batch_size,
+        workers=workers,
+        annotations=embedded,
+        overwrite=overwrite,
+    )
+    screen = console(stderr=True)
+    if not quiet:
+        screen.print(_prediction(plan), markup=False)
+    summary = run_extraction(
+        plan, lambda total, done: Progress("extract", total=total, unit="videos", quiet=quiet, done=done)
+    )
+    if as_json:
+        print_json(_as_json(summary))
+    if not quiet:
+        for line in _outcome(summary):
+            screen.print(line, markup=False)
+    if summary.failed:
+        raise typer.Exit(_SOME_FAILED)
+
+
+def _prediction(plan: "ExtractionPlan") -> str:
+    sizes = ", ".join(
+        f"{name} {'×'.join(map(str, layer.shape)) or '1'} {layer.dtype}"
+        for name, layer in plan.store.layers.items()
+    )
+    bound = " or more" if plan.per_clip and plan.sampling.kind == "sliding" else ""
+    return (
+        f"{plan.backbone.name}, {len(plan.videos)} videos, {sizes}: {_size(plan.nbytes)}{bound} in {plan.out}"
+    )
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def _outcome(summary: "ExtractSummary") -> list[str]:
+    if summary.nothing_to_do:
+        return [f"{summary.path} is complete: {summary.done} videos, nothing to do"]
+    before = f" ({summary.skipped} of them before)" if summary.skipped else ""
+    lines = [
+        f"{summary.path}: {summary.done} of {summary.expected} videos done{before}, {len(summary.failed)} failed"
+    ]
+    shown = list(summary.failed.items())[:_FAILURES_SHOWN]
+    lines += [f"  {video}: {reason}" for video, reason in shown]
+    if len(summary.failed) > len(shown):
+        lines.append(
+            f"  … and {len(summary.failed) - len(shown)} more: p3d-eval inspect {summary.path} lists them"
+        )
+    return lines
+
+
+def _as_json(summary: "ExtractSummary") -> dict[str, Any]:
+    return {
+        "out": str(summary.path),
+        "expected": summary.expected,
+        "done": summary.done,
+        "skipped": summary.skipped,
+        "failed": dict(summary.failed),
+        "seconds": round(summary.seconds, 3),
+    }
