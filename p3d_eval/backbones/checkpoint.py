@@ -109,7 +109,7 @@ def read_safetensors(path: Path) -> Checkpoint:
 
 def write_safetensors(path: Path, checkpoint: Checkpoint, overwrite: bool = False) -> None:
     """Write a checkpoint in this package's format, atomically."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     metadata = {
         "format": FORMAT,
@@ -122,7 +122,7 @@ def write_safetensors(path: Path, checkpoint: Checkpoint, overwrite: bool = Fals
     }
     tensors = {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}
     with atomic_output(path, overwrite) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+        temporary.write_bytes(save(tensors, metadata=metadata))
 
 
 def read_checkpoint(path: Path, architecture: "Architecture") -> Checkpoint:

@@ -78,7 +78,7 @@ def describe_backbone(name: str, options: dict[str, str] | None = None) -> Backb
         backbone = _without_weights(name, found, given)
         choices = dict(found.options)
     else:
-        backbone = load_backbone(name, **given)
+        backbone = load_backbone(name, None, "cpu", **dict[str, Any](given))
     axes = backbone.axes
     return BackboneDescription(
         name=name,

@@ -6,6 +6,7 @@ between the temporal convolution's batch norm and the sum.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ _OPTIONS = {
 }
 
 
-def _bn(channels: int, flat: bool) -> nn.Module:
+def _bn(channels: int, flat: bool) -> nn.BatchNorm2d | nn.BatchNorm3d:
     return (nn.BatchNorm2d if flat else nn.BatchNorm3d)(channels, eps=_BN_EPSILON)
 
 
@@ -46,10 +47,11 @@ class _Block(nn.Module):
 
     def __init__(self, channels: int, width: int, stride: int, flat: bool) -> None:
         super().__init__()
-        conv, lead = (nn.Conv2d, ()) if flat else (nn.Conv3d, (1,))
+        conv: Any = nn.Conv2d if flat else nn.Conv3d
         out = width * _EXPANSION
-        point, three, pad = (*lead, 1, 1), (*lead, 3, 3), (*(0 for _ in lead), 1, 1)
-        strides = (*lead, stride, stride)
+        first = 1 if flat else 0  # a 2-D block has no time axis
+        point, three, pad = (1, 1, 1)[first:], (1, 3, 3)[first:], (0, 1, 1)[first:]
+        strides = (1, stride, stride)[first:]
         self.project = channels != out
         if self.project:
             self.branch1 = conv(channels, out, point, stride=strides, bias=False)
@@ -169,7 +171,8 @@ class P3D(nn.Module):
                 module.bn_branch2c.weight.fill_(0.2)
                 if module.project:
                     nn.init.kaiming_normal_(module.branch1.weight, nonlinearity="linear")
-        self.bn_conv1.running_var.fill_(1e4)  # type: ignore[operator, union-attr]  # input ±128, He gain √2
+        # The input spans ±128 and He initialisation gains √2: bring it to order one.
+        nn.init.constant_(self.bn_conv1.weight, 0.01)
         nn.init.normal_(self.fc.weight, std=0.01)
         nn.init.zeros_(self.fc.bias)
 

@@ -19,40 +19,11 @@ from p3d_eval.errors import UserError
 
 _OPCODES = frozenset(
     [
-        "PROTO",
-        "FRAME",
-        "STOP",
-        "MARK",
-        "NONE",
-        "NEWTRUE",
-        "NEWFALSE",
-        "EMPTY_DICT",
-        "EMPTY_TUPLE",
-        "TUPLE",
-        "TUPLE1",
-        "TUPLE2",
-        "TUPLE3",
-        "SETITEM",
-        "SETITEMS",
-        "BININT",
-        "BININT1",
-        "BININT2",
-        "LONG1",
-        "BINFLOAT",
-        "SHORT_BINBYTES",
-        "BINBYTES",
-        "BINBYTES8",
-        "SHORT_BINUNICODE",
-        "BINUNICODE",
-        "MEMOIZE",
-        "BINPUT",
-        "LONG_BINPUT",
-        "BINGET",
-        "LONG_BINGET",
-        "GLOBAL",
-        "STACK_GLOBAL",
-        "REDUCE",
-        "BUILD",
+        *("PROTO", "FRAME", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "EMPTY_DICT", "SETITEM", "SETITEMS"),
+        *("EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "BININT", "BININT1", "BININT2", "LONG1"),
+        *("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "SHORT_BINUNICODE", "BINUNICODE"),
+        *("MEMOIZE", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"),
+        *("GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD"),
     ]
 )
 _DTYPES = {"f2": "<f2", "f4": "<f4", "f8": "<f8"}
@@ -124,7 +95,7 @@ def _screen(data: bytes) -> None:
     for opcode, argument, _ in pickletools.genops(data):
         if opcode.name not in _OPCODES:
             raise pickle.UnpicklingError(f"the instruction {opcode.name}")
-        if opcode.name in {"FRAME", "LONG_BINPUT"} and int(argument) > len(data):
+        if opcode.name in {"FRAME", "LONG_BINPUT"} and (argument or 0) > len(data):
             raise pickle.UnpicklingError(f"{opcode.name} {argument} beyond the end of the file")
 
 

@@ -101,8 +101,8 @@ def fetch(
 
     Example: p3d-eval weights fetch i3d
     """
-    from p3d_eval.backbones.fetching import default_path, find_source
-    from p3d_eval.backbones.fetching import fetch as fetch_weights
+    from p3d_eval.backbones.download import default_path, find_source
+    from p3d_eval.backbones.download import fetch as fetch_weights
 
     source = find_source(name)
     target = default_path(name) if out is None else out

