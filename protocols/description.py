@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 from p3d_eval.errors import UserError, shorten
 from p3d_eval.features import FeatureStore
-from p3d_eval.provenance import sha256_bytes, sha256_json
 from p3d_eval.protocols.protocol import AnnotationFiles
 from p3d_eval.protocols.result import Certificate, Coverage
+from p3d_eval.provenance import sha256_bytes, sha256_json
 
 AllowMissing = Literal["wrong", "excluded"] | None
 
@@ -35,7 +35,7 @@ def describe_annotations(dataset: str, annotations: AnnotationFiles, official: b
 
 
 def feature_warnings(store: FeatureStore) -> list[str]:
-    """What a reader must know about the features before quoting a number."""
+    """Return what a reader must know about the features before quoting a number."""
     if store.provenance["weights"].get("random"):
         return ["The features come from random weights: the numbers say nothing about a trained network."]
     return []

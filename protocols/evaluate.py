@@ -65,6 +65,6 @@ def evaluate(
 
 
 def _honest(label: str, store: FeatureStore) -> str:
-    """A row made with random weights says so, whatever it is called."""
+    """Name a row: one made with random weights says so, whatever it is called."""
     random = bool(store.provenance["weights"].get("random"))
     return f"{label} (random weights)" if random and "random" not in label.lower() else label

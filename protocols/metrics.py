@@ -65,7 +65,7 @@ def roc_auc(scores: ArrayLike, positive: ArrayLike) -> float | None:
     n_negative = len(labels) - n_positive
     if not n_positive or not n_negative:
         return None
-    ordered, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     mid_ranks = np.cumsum(counts) - (counts - 1) / 2  # 1-based, ties share their mean (Mann and Whitney, 1947)
     rank_sum = mid_ranks[inverse][labels].sum()
     return float((rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))

@@ -6,12 +6,22 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from p3d_eval.errors import UserError
-from p3d_eval.files import atomic_output, require_new, write_text
+from p3d_eval.files import require_new, write_text
+from p3d_eval.protocols.scores import Scores, scores_path
 from p3d_eval.provenance import now, package_versions, sha256_file, sha256_json
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Certificate",
+    "Coverage",
+    "Metric",
+    "Result",
+    "Scores",
+    "Split",
+    "Variant",
+    "scores_path",
+]
 
 SCHEMA_VERSION = 1
 
@@ -119,50 +129,6 @@ class Variant:
     options: Mapping[str, Any]
     metrics: Mapping[str, Metric]
     headline: bool = False
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Decision values behind a result, for fusion, significance tests, confusion matrices and ROC curves.
-
-    Parameters
-    ----------
-    ids : ndarray of str, shape (n,) or (n, 2)
-        Video ids, or pairs of them.
-    split : ndarray of int, shape (n,)
-        Index of the split or fold, from 0.
-    labels : ndarray of int, shape (n,) or (n, classes)
-        Class index, multi-label indicator, or 1 for a pair of the same class.
-    classes : ndarray of str, shape (classes,)
-        Class names in the order of the columns of ``scores``.
-    scores : ndarray of float32, shape (n, classes) or (n,)
-        Decision values.
-    """
-
-    ids: NDArray[np.str_]
-    split: NDArray[np.integer[Any]]
-    labels: NDArray[np.integer[Any]]
-    classes: NDArray[np.str_]
-    scores: NDArray[np.float32]
-
-    def save(self, path: Path, overwrite: bool = False) -> str:
-        """Write an ``.npz`` that loads with ``allow_pickle=False``; return its SHA-256."""
-        with atomic_output(path, overwrite) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(
-                file,
-                ids=self.ids,
-                split=self.split,
-                labels=self.labels,
-                classes=self.classes,
-                scores=self.scores.astype(np.float32),
-            )
-        return sha256_file(path)
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what :meth:`save` wrote."""
-        with np.load(path, allow_pickle=False) as data:
-            return cls(**{name: data[name] for name in ("ids", "split", "labels", "classes", "scores")})
 
 
 @dataclass(frozen=True)
@@ -314,11 +280,6 @@ class Result:
         if sha256_file(beside) != self.scores_file["sha256"]:
             raise UserError(f"{beside}: not the scores that {path.name} was made with")
         return Scores.load(beside)
-
-
-def scores_path(path: Path) -> Path:
-    """Where the scores of the result at ``path`` are saved."""
-    return path.with_suffix(".scores.npz")
 
 
 def _metrics(raw: Mapping[str, Any]) -> dict[str, Metric]:

@@ -150,7 +150,7 @@ class PairSums:
 
 
 def _sums_as_given(x: Array, y: Array) -> Array:
-    """Sums of rows 1–8 over the given dimensions, shape (n, 8)."""
+    """Return the sums of rows 1–8 over the given dimensions, shape (n, 8)."""
     product, total, difference = x * y, _nonzero(x + y), x - y
     root_x, root_y = np.sqrt(x), np.sqrt(y)
     return np.stack(
@@ -169,7 +169,7 @@ def _sums_as_given(x: Array, y: Array) -> Array:
 
 
 def _sums_normalised(x: Array, y: Array, eps: float) -> Array:
-    """Sums of rows 9–12 over the given dimensions of L2-normalised descriptors, shape (n, 6)."""
+    """Return the sums of rows 9–12 over the given dimensions of L2-normalised descriptors, shape (n, 6)."""
     difference = x - y
     # Σ x log(x/y) + Σ y log(y/x) = Σ (x − y) log(x/y); with eps inside, x = 0 adds y's term only.
     divergence = _dot(difference, np.log(x + eps) - np.log(y + eps))

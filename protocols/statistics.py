@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
+from scipy.stats import t as student_t
 
+from p3d_eval.protocols.metrics import roc_auc
 from p3d_eval.protocols.result import Metric
 
 LEVEL = 0.95
@@ -40,7 +42,7 @@ def proportion(correct: int, n: int, unit: str) -> Metric:
 
 
 def standard_error(values: Sequence[float]) -> float | None:
-    """Standard deviation (n − 1) over √n; None for fewer than two values."""
+    """Compute the standard deviation (n − 1) over √n; None for fewer than two values."""
     if len(values) < 2:
         return None
     return float(np.std(values, ddof=1) / np.sqrt(len(values)))
@@ -81,3 +83,44 @@ def cluster_bootstrap(
             means[start : start + size] += (drawn @ hits) / (drawn @ sizes) / len(splits)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def mean_metric(values: Sequence[float | None], unit: str, level: float = LEVEL) -> Metric:
+    """Make a metric of the mean of folds: its standard error, and the interval of Student's t.
+
+    Undefined when a fold's value is. Folds are taken as independent, although their training sets overlap.
+    """
+    defined = [value for value in values if value is not None]
+    if len(defined) < len(values) or not defined:
+        return Metric(
+            None, n=len(values), unit=unit, reason=f"undefined in {len(values) - len(defined)} {unit}"
+        )
+    mean, error = float(np.mean(defined)), standard_error(defined)
+    if error is None:
+        return Metric(mean, n=len(defined), unit=unit)
+    spread = float(student_t.ppf((1 + level) / 2, len(defined) - 1)) * error
+    low, high = max(0.0, mean - spread), min(1.0, mean + spread)
+    method = f"mean of {len(defined)} {unit} ± standard error; Student's t, {unit} taken as independent"
+    return Metric(mean, low, high, level, method, len(defined), unit, error)
+
+
+def auc_metric(
+    scores: NDArray[np.float64], positive: NDArray[np.bool_], unit: str, level: float = LEVEL
+) -> Metric:
+    """Make a metric of the area under the ROC curve, with Hanley and McNeil's interval (Radiology 143, 1982).
+
+    Undefined where there is no positive or no negative sample. Samples are taken as independent.
+    """
+    area = roc_auc(scores, positive)
+    n_positive = int(positive.sum())
+    n_negative = len(positive) - n_positive
+    if area is None:
+        return Metric(None, n=len(positive), unit=unit, reason=f"{unit} of one label only")
+    two_positive, two_negative = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = area * (1 - area)
+    variance += (n_positive - 1) * (two_positive - area**2) + (n_negative - 1) * (two_negative - area**2)
+    spread = float(norm.ppf((1 + level) / 2) * np.sqrt(max(0.0, variance) / (n_positive * n_negative)))
+    low, high = max(0.0, area - spread), min(1.0, area + spread)
+    return Metric(
+        area, low, high, level, f"Hanley and McNeil, {unit} taken as independent", len(positive), unit
+    )

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from p3d_eval.errors import UserError
 from p3d_eval.features import FeatureStore
 from p3d_eval.features.ids import match_ids
-from p3d_eval.provenance import sha256_json
 from p3d_eval.protocols.annotations import ucf101 as lists
 from p3d_eval.protocols.classifiers import OneVsRestLinearSVC
 from p3d_eval.protocols.classifiers.fitting import fit_certified
@@ -31,6 +30,7 @@ from p3d_eval.protocols.protocol import AnnotationFiles, AnnotationOption, Proto
 from p3d_eval.protocols.result import Certificate, Coverage, Metric, Result, Scores, Split
 from p3d_eval.protocols.statistics import LEVEL, RESAMPLES, cluster_bootstrap, proportion
 from p3d_eval.protocols.timing import Timer
+from p3d_eval.provenance import sha256_json
 
 VERSION = "1"
 
@@ -231,13 +231,16 @@ def _scores(outcomes: list[_Outcome], classes: tuple[str, ...]) -> Scores:
 def _choices(options: Options, data: lists.Ucf101, store: FeatureStore) -> tuple[str, ...]:
     normalised = {"l2": "L2-normalised", "power+l2": "signed square root, then L2", "none": "as stored"}
     groups = ", ".join(f"g{tested.start:02}–g{tested.stop - 1:02}" for tested in lists.TEST_GROUPS.values())
+    width = store[options.layer].shape[1]
     rule = f"splits from the videos' names: class is the folder, test groups {groups}"
     return (
         rule if data.from_rule else "splits from the lists; class is the folder in the list",
-        f"feature: {options.layer}, {store[options.layer].shape[1]} values a video, {normalised[options.normalise]}",
-        f"classifier: one-vs-rest linear SVM, squared hinge, penalised bias, C = {options.C:g} (no source states C)",
-        "Wilson intervals of single splits take the clips of a group as independent, which they are not; "
-        "the interval of the mean resamples whole groups",
+        f"feature: {options.layer}, {width} values a video, {normalised[options.normalise]}",
+        f"classifier: one-vs-rest linear SVM, squared hinge, penalised bias, C = {options.C:g} (not stated)",
+        (
+            "Wilson intervals of single splits take the clips of a group as independent, which they are not; "
+            "the interval of the mean resamples whole groups"
+        ),
     )
 
 

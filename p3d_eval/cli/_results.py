@@ -9,13 +9,17 @@ if TYPE_CHECKING:
     from p3d_eval.protocols.result import Metric, Result
 
 _SHOWN_MISSING = 5
+_FEW_SPLITS = 5  # more are shown without their intervals
+_HEADINGS = {"auc": "AUC", "auc_mean_of_folds": "AUC, mean of folds"}
 
 
-def percent(metric: "Metric") -> str:
+def percent(metric: "Metric", interval: bool = True) -> str:
     """Format a metric in percent: with its standard error or its interval, where it has one."""
     if metric.value is None:
         return f"– ({metric.reason})"
     text = f"{100 * metric.value:.2f}"
+    if not interval:
+        return text
     if metric.standard_error is not None:
         return f"{text} ± {100 * metric.standard_error:.2f}"
     if metric.low is not None and metric.high is not None:
@@ -52,10 +56,12 @@ def _table(result: "Result") -> object:
         pad_edge=False,
     )
     for heading in ("", *columns, "train", "test"):
-        table.add_column(heading, justify="left" if not heading else "right")
+        table.add_column(_HEADINGS.get(heading, heading), justify="right" if heading else "left")
+    kind = "fold" if any(metric.unit == "folds" for metric in result.metrics.values()) else "split"
+    few = len(result.splits) <= _FEW_SPLITS
     for split in result.splits:
-        cells = [percent(split.metrics[name]) if name in split.metrics else "" for name in columns]
-        table.add_row(f"split {split.name}", *cells, str(split.n_train), str(split.n_test))
+        cells = [percent(split.metrics[name], few) if name in split.metrics else "" for name in columns]
+        table.add_row(f"{kind} {split.name}", *cells, str(split.n_train), str(split.n_test))
     table.add_section()
     table.add_row("all", *(percent(result.metrics[name]) for name in columns), "", "", style="bold")
     for variant in result.variants:
@@ -79,9 +85,13 @@ def _print_sources(result: "Result", path: Path) -> None:
     else:
         screen.print(line, markup=False)
     source = result.annotations
-    official = "official" if source.get("official") else "not the official ones"
+    official = "official" if source.get("official") else "not the official ones or not complete"
+    why = "; ".join(source.get("deviations", ()))
     digest = str(source.get("sha256"))[:12]
-    screen.print(f"Annotations: {source.get('source')} (SHA-256 {digest}…, {official})", markup=False)
+    screen.print(
+        f"Annotations: {source.get('source')} (SHA-256 {digest}…, {official}{': ' + why if why else ''})",
+        markup=False,
+    )
     if result.certificates:
         worst = max(result.certificates, key=lambda certificate: certificate.relative_gap)
         screen.print(

@@ -86,9 +86,8 @@ class Pairs:
         _, once = np.unique(keys, axis=0, return_index=True)
         twice = np.setdiff1d(np.arange(len(keys)), once)
         if len(twice):
-            found.append(
-                f"the pair {self._show(twice[0])} is listed twice in fold {self.fold_names[self.fold[twice[0]]]}"
-            )
+            fold_name = self.fold_names[self.fold[twice[0]]]
+            found.append(f"the pair {self._show(twice[0])} is listed twice in fold {fold_name}")
         if self.actions is not None:
             wrong = np.flatnonzero((self.actions[:, 0] == self.actions[:, 1]) != self.same)
             if len(wrong):
@@ -173,19 +172,15 @@ def parse_mat(name: str, data: bytes) -> Pairs:
 def parse_csv(name: str, data: bytes) -> Pairs:
     """Read ``fold,id1,id2,same[,class1,class2]`` with that header; ids are sample numbers or video ids."""
     lines = list(numbered_lines(name, data))
-    numbers, texts = zip(*lines, strict=True)
-    try:
-        header, *records = [[cell.strip() for cell in row] for row in csv.reader(texts, strict=True)]
-    except csv.Error as error:
-        raise UserError(f"{name}: not a CSV file ({error})") from None
+    header, *records = [_cells(name, number, text) for number, text in lines]
     if tuple(header) not in (_CSV_COLUMNS, _CSV_COLUMNS + _CSV_CLASSES):
         raise UserError(
             f"{name}: the header is {','.join(header)[:80]!r}",
-            f"Pairs are a MATLAB file or a CSV with the header {','.join(_CSV_COLUMNS)}[,{','.join(_CSV_CLASSES)}]",
+            f"A CSV of pairs begins with {','.join(_CSV_COLUMNS)}[,{','.join(_CSV_CLASSES)}]",
         )
     if not records:
         raise UserError(f"{name}: the list of pairs is empty")
-    for number, record in zip(numbers[1:], records, strict=True):
+    for (number, _), record in zip(lines[1:], records, strict=True):
         if len(record) != len(header) or not all(record):
             raise UserError(
                 f"{name}, line {number}: {len(header)} values are needed: {','.join(record)[:80]!r}"
@@ -197,6 +192,13 @@ def parse_csv(name: str, data: bytes) -> Pairs:
     for problem in pairs.contradictions():
         raise UserError(f"{name}: {problem}")
     return pairs
+
+
+def _cells(name: str, number: int, text: str) -> list[str]:
+    try:
+        return [cell.strip() for cell in next(csv.reader([text], strict=True))]
+    except csv.Error as error:
+        raise UserError(f"{name}, line {number}: not CSV ({error})") from None
 
 
 def _ordered(values: NDArray[np.str_]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
@@ -216,7 +218,7 @@ def _pairs(
     labels: NDArray[np.str_],
     actions: NDArray[np.str_] | None,
 ) -> Pairs:
-    """Check what both formats must hold: labels of 0 and 1, two folds or more, both labels in every training set."""
+    """Check what both formats must hold: labels of 0 and 1, two folds or more, both labels to train on."""
     wrong = set(labels.tolist()) - {"0", "1"}
     if wrong:
         raise UserError(f"{source}: label {min(wrong)!r} of a pair is neither 0 nor 1")

@@ -57,7 +57,8 @@ def find_annotations(
     folders = (user_data_folder() / protocol.dataset, store.path.resolve().parent)
     for folder in folders:
         if all((folder / name).is_file() for name in dataset.files):
-            return AnnotationFiles(read_official(protocol.dataset, folder), str(folder))
+            place = folder / dataset.files[0] if len(dataset.files) == 1 else folder
+            return AnnotationFiles(read_official(protocol.dataset, folder), str(place))
     if not protocol.needs_annotations:
         return None
     raise UserError(

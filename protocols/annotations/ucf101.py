@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from p3d_eval.errors import UnknownNameError, UserError
-from p3d_eval.provenance import sha256_json
 from p3d_eval.protocols.annotations.text import numbered_lines
+from p3d_eval.provenance import sha256_json
 
 CLASS_FILE = "classInd.txt"
 SPLIT_NUMBERS = (1, 2, 3)

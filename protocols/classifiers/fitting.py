@@ -11,7 +11,7 @@ from p3d_eval.protocols.result import Certificate
 
 
 def fit_certified(model: OneVsRestLinearSVC, X: NDArray[Any], y: NDArray[Any], problem: str) -> Certificate:
-    """Fit ``model`` and return the certificate of its worst binary problem; a failed one is the result's to tell."""
+    """Fit ``model`` and return the certificate of its worst binary problem, whether it holds or not."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(X, y)

@@ -20,7 +20,7 @@ _ATTEMPTS = 4
 
 
 class OneVsRestLinearSVC(ClassifierMixin, BaseEstimator):
-    """Linear SVM as LIBLINEAR defines it (L2-regularised, squared hinge, bias penalised), one class against the rest.
+    """Linear SVM as LIBLINEAR defines it, one class against the rest: squared hinge, bias penalised.
 
     LIBLINEAR stops by the size of its projected gradient, which says little about the distance to the
     optimum. Here every binary problem is judged by its relative duality gap, in float64, and solved again
