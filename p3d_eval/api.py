@@ -1,1 +1,212 @@
 """The Python interface: the command line's verbs as functions that compute and return."""
+
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from p3d_eval.backbones import Backbone
+    from p3d_eval.features import FeatureStore
+    from p3d_eval.protocols.result import Result
+    from p3d_eval.reports import Report
+
+StrPath = str | PathLike[str]
+
+
+def load_backbone(
+    name: str, weights: StrPath | None = None, device: "str | torch.device" = "cpu", **options: Any
+) -> "Backbone":
+    """Build a network and fill it with weights.
+
+    Parameters
+    ----------
+    name : str
+        A registered name (``"p3d199"``, ``"i3d"``, …), ``"package.module:factory"`` or
+        ``"path/to/file.py:factory"``.
+    weights : path, optional
+        Weights file; without one the weights are random, and everything made with them says so.
+    device : str or torch.device
+        ``"cpu"``, ``"cuda"`` or ``"auto"``.
+    **options
+        See :func:`p3d_eval.backbones.load_backbone`: ``seed``, ``classes``, ``clip_length``,
+        ``frame_stride``, ``resize``, ``crop`` and the network's own options.
+
+    Returns
+    -------
+    Backbone
+        Call it on uint8 clips N × T × H × W × 3, or its ``features`` on prepared input.
+
+    Raises
+    ------
+    UserError
+        When the name is unknown or the weights do not fit.
+
+    Examples
+    --------
+    >>> backbone = load_backbone("p3d63")
+    >>> backbone.layers["pool5"]
+    (2048,)
+    """
+    from p3d_eval.backbones import load_backbone as load
+
+    return load(name, None if weights is None else str(weights), device, **options)
+
+
+def open_features(path: StrPath, *, allow_incomplete: bool = False) -> "FeatureStore":
+    """Open a feature file for reading.
+
+    Parameters
+    ----------
+    path : path
+        What :func:`extract` or ``p3d-eval import`` wrote.
+    allow_incomplete : bool
+        Open a file whose extraction has not finished.
+
+    Returns
+    -------
+    FeatureStore
+        ``store["pool5"]`` is a lazy (videos, D) array in the order of ``store.ids``.
+
+    Raises
+    ------
+    UserError
+        When the file is absent, damaged, not a feature file, or incomplete.
+    """
+    from p3d_eval.features import open_features as open_store
+
+    return open_store(path, allow_incomplete=allow_incomplete)
+
+
+def extract(
+    backbone: "Backbone",
+    videos: StrPath,
+    out: StrPath,
+    layers: str | Sequence[str] | None = None,
+    *,
+    sampling: str = "uniform",
+    clips: int | None = None,
+    clip_stride: int | None = None,
+    seed: int = 0,
+    quiet: bool = False,
+    **options: Any,
+) -> "FeatureStore":
+    """Run a network over videos and write its layers to one feature file, or finish an interrupted run.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        From :func:`load_backbone`; its input spec says clip length and frame stride.
+    videos : path
+        A folder, or a text file with one video a line.
+    out : path
+        The feature file. A complete one of the same extraction is opened as it is.
+    layers : str or sequence of str, optional
+        ``[alias=]layer[:flat|avg|spatial|cls|mean]``; by default the backbone's ASLAN layers.
+    sampling : {"uniform", "random", "sliding"}
+        How clips are chosen.
+    clips, clip_stride, seed : int, optional
+        Clips of a video (20), frames between starts of ``sliding`` clips (8), seed of ``random`` ones.
+    quiet : bool
+        Show no progress.
+    **options
+        ``per_clip``, ``dtype``, ``batch_size``, ``workers``, ``overwrite``: see
+        :func:`p3d_eval.features.planning.plan_extraction`.
+
+    Returns
+    -------
+    FeatureStore
+        ``store.failed`` lists videos that could not be read, with reasons.
+
+    Raises
+    ------
+    UserError
+        When a layer is unknown, there are no videos, or ``out`` belongs to another extraction.
+    """
+    from p3d_eval.features import open_features as open_store
+    from p3d_eval.features.extractor import extract as run
+    from p3d_eval.features.sampling import Sampling
+    from p3d_eval.progress import Progress
+
+    spec = backbone.input_spec
+    given = {"clips": clips, "clip_stride": clip_stride}
+    chosen = Sampling(
+        spec.clip_length,
+        kind=sampling,  # type: ignore[arg-type]  # Sampling refuses other words
+        frame_stride=spec.frame_stride,
+        seed=seed,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+
+    def progress(total: int, done: int) -> Progress:
+        return Progress("extract", total, "videos", quiet, done)
+
+    run(backbone, Path(videos), layers, Path(out), progress=progress, sampling=chosen, **options)
+    return open_store(out)
+
+
+def evaluate(
+    name: str,
+    features: "StrPath | FeatureStore",
+    out: StrPath | None = None,
+    *,
+    overwrite: bool = False,
+    label: str | None = None,
+    **options: Any,
+) -> "Result":
+    """Run a protocol on a feature file.
+
+    Parameters
+    ----------
+    name : str
+        ``"ucf101"``, ``"aslan"``, or a plug-in's.
+    features : path or FeatureStore
+        What to evaluate.
+    out : path, optional
+        JSON file for the result; its scores go beside it.
+    overwrite : bool
+        Whether existing outputs may be replaced.
+    label : str, optional
+        What the row is called in a table.
+    **options
+        The protocol's options, as on the command line (``splits``, ``pairs``, ``layer``, ``C``, …).
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    UserError
+        When an option, the file, an annotation or the output is wrong.
+    """
+    from p3d_eval.protocols.evaluation import evaluate as run
+
+    return run(name, features, out, overwrite=overwrite, label=label, **options)
+
+
+def report(results: "Iterable[Result | StrPath]", *, published: bool = True) -> "Report":
+    """Build one table for each protocol from results, with the published rows beside them.
+
+    Parameters
+    ----------
+    results : iterable of Result or path
+        Results, their JSON files, or folders of these.
+    published : bool
+        Whether to set the published rows beside the measured ones.
+
+    Returns
+    -------
+    Report
+        ``to_text``, ``to_markdown``, ``to_latex``, ``to_csv``; shown as a table in a notebook.
+
+    Raises
+    ------
+    UserError
+        When there is nothing to report, or a file is no result.
+    """
+    from p3d_eval.reports import Report
+
+    return Report.of(results, published)
