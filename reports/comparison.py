@@ -136,8 +136,9 @@ def _with_differences(row: Row, method: str | None, layout: Layout, rows: Sequen
     cells = dict(row.cells)
     for shown in layout.shown:
         value = row.cells[shown.key].value if shown.key in row.cells else None
-        if shown.difference and value is not None and shown.published in peer.percent:
-            cells[f"{shown.key}_difference"] = Cell(value=value - peer.percent[shown.published], signed=True)
+        theirs = peer.percent.get(shown.published or "")
+        if shown.difference and value is not None and theirs is not None:
+            cells[f"{shown.key}_difference"] = Cell(value=value - theirs, signed=True)
     return replace(row, cells=cells, attributes={**row.attributes, "compared_with": peer.method})
 
 
@@ -147,7 +148,7 @@ def _published_entry(
     cells = {
         shown.key: Cell(value=row.percent[shown.published])
         for shown in layout.shown
-        if shown.published in row.percent
+        if shown.published is not None and shown.published in row.percent
     }
     cells |= {key: Cell(words=word) for key, word in row.words.items()}
     marks = () if row.source == usual_source else (footnotes.mark(row.source),)

@@ -99,21 +99,20 @@ def published_rows(name: str, folder: Traversable | None = None) -> tuple[Publis
         raise UnknownNameError("published table", name, PUBLISHED_TABLES)
     columns = _FILES[name]
     path = (folder if folder is not None else files("p3d_eval.reports") / "published") / f"{name}.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        if set(reader.fieldnames or ()) != columns.names:
-            raise P3DEvalError(f"{path}: columns {reader.fieldnames}, expected {sorted(columns.names)}")
-        seen: set[tuple[str, ...]] = set()
-        rows = []
-        for raw in reader:
-            where = f"{path}, line {reader.line_num}"
-            if None in raw or None in raw.values():
-                raise P3DEvalError(f"{where}: not {len(columns.names)} fields")
-            key = tuple(raw[part] for part in columns.key)
-            if key in seen:
-                raise P3DEvalError(f"{where}: {', '.join(key)} is there twice")
-            seen.add(key)
-            rows.append(_row(raw, columns, where))
+    reader = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+    if set(reader.fieldnames or ()) != columns.names:
+        raise P3DEvalError(f"{path}: columns {reader.fieldnames}, expected {sorted(columns.names)}")
+    seen: set[tuple[str, ...]] = set()
+    rows = []
+    for raw in reader:
+        where = f"{path}, line {reader.line_num}"
+        if None in raw or None in raw.values():
+            raise P3DEvalError(f"{where}: not {len(columns.names)} fields")
+        key = tuple(raw[part] for part in columns.key)
+        if key in seen:
+            raise P3DEvalError(f"{where}: {', '.join(key)} is there twice")
+        seen.add(key)
+        rows.append(_row(raw, columns, where))
     if not rows:
         raise P3DEvalError(f"{path}: no rows")
     return tuple(rows)

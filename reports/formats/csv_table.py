@@ -55,7 +55,7 @@ def _record(table: Table, heading: str, row: Row) -> dict[str, str]:
         }
     record["best"] = " ".join(column.key for column in table.columns if _is_best(row, column))
     record["remarks"] = "; ".join(remarks[mark] for mark in dict.fromkeys(marks))
-    return record | row.attributes
+    return {**record, **row.attributes}
 
 
 def _is_best(row: Row, column: Column) -> bool:
