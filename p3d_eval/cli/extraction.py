@@ -70,8 +70,8 @@ def read_embedded(datasets: list[str] | None, paths: list[Path] | None) -> dict[
     return {name: read_official(name, path) for name, path in zip(names, files, strict=True)}
 
 
-def _options(pairs: list[str] | None) -> dict[str, str]:
-    found = {}
+def _options(pairs: list[str] | None) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for pair in pairs or []:
         key, equals, value = pair.partition("=")
         if not key or not equals:
@@ -82,7 +82,7 @@ def _options(pairs: list[str] | None) -> dict[str, str]:
 
 @command.command(
     NAME,
-    epilog="Example: p3d-eval extract --backbone p3d199 --weights p3d.caffemodel --videos videos --out feats.h5",
+    epilog="Example: p3d-eval extract --backbone p3d199 --weights w.caffemodel --videos videos --out feats.h5",
 )
 def extract(
     backbone: BackboneName,
@@ -114,7 +114,6 @@ def extract(
     The same command goes on where an interrupted one stopped. Videos that cannot be decoded are listed
     with their reason and the run goes on; then the exit status is 3.
     """
-    from p3d_eval.features.ids import list_videos
     from p3d_eval.features.sampling import Sampling
     from p3d_eval.files import require_writable
 
@@ -122,7 +121,7 @@ def extract(
     embedded = read_embedded(dataset, annotations)
     from p3d_eval.backbones import load_backbone
     from p3d_eval.features.extractor import run_extraction
-    from p3d_eval.features.planning import plan_extraction, require_layers
+    from p3d_eval.features.planning import plan_extraction
     from p3d_eval.progress import Progress
 
     network = load_backbone(
@@ -143,10 +142,9 @@ def extract(
         clip_stride=clip_stride,
         seed=seed,
     )
-    require_layers(network, layers)
     plan = plan_extraction(
         network,
-        list_videos(videos, root),
+        videos,
         layers,
         out,
         sampling=chosen,
@@ -154,6 +152,7 @@ def extract(
         dtype=dtype,
         batch_size=batch_size,
         workers=workers,
+        root=root,
         annotations=embedded,
         overwrite=overwrite,
     )
@@ -195,9 +194,8 @@ def _outcome(summary: "ExtractSummary") -> list[str]:
     if summary.nothing_to_do:
         return [f"{summary.path} is complete: {summary.done} videos, nothing to do"]
     before = f" ({summary.skipped} of them before)" if summary.skipped else ""
-    lines = [
-        f"{summary.path}: {summary.done} of {summary.expected} videos done{before}, {len(summary.failed)} failed"
-    ]
+    counts = f"{summary.done} of {summary.expected} videos done{before}, {len(summary.failed)} failed"
+    lines = [f"{summary.path}: {counts}"]
     shown = list(summary.failed.items())[:_FAILURES_SHOWN]
     lines += [f"  {video}: {reason}" for video, reason in shown]
     if len(summary.failed) > len(shown):

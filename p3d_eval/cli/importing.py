@@ -25,7 +25,7 @@ Dtype = Annotated[str, typer.Option("--dtype", help="Stored type: float32, float
 
 
 @command.command(
-    NAME, epilog="Example: p3d-eval import fisher_vectors.npy --ids ids.txt --name idt --out idt.h5"
+    NAME, epilog="Example: p3d-eval import fv.npy --ids ids.txt --name idt --layer fv --out idt.h5"
 )
 def import_features(
     source: Source,
