@@ -1,0 +1,54 @@
+"""Real encoded videos whose frames carry their own number, so that a decoded frame can be identified."""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+BITS = 8
+HEIGHT, WIDTH = 32, 64
+_DARK, _LIGHT = 40, 215
+
+
+def numbered_frame(number: int, height: int = HEIGHT, width: int = WIDTH) -> NDArray[np.uint8]:
+    """A frame whose eight vertical bars are the bits of ``number``, the lowest at the left."""
+    bits = (number >> np.arange(BITS)) & 1
+    row = np.where(np.repeat(bits, width // BITS), _LIGHT, _DARK).astype(np.uint8)
+    return np.broadcast_to(row[None, :, None], (height, row.size, 3)).copy()
+
+
+def read_number(frame: NDArray[np.uint8]) -> int:
+    """The number in a decoded frame; bars are wide enough to survive lossy codecs."""
+    means = frame.reshape(frame.shape[0], BITS, -1).mean(axis=(0, 2))
+    return int(((means > (_DARK + _LIGHT) / 2) << np.arange(BITS)).sum())
+
+
+def has_encoder(codec: str) -> bool:
+    """Whether this build of FFmpeg can encode with ``codec``."""
+    try:
+        av.codec.Codec(codec, "w")
+    except (av.error.FFmpegError, ValueError):
+        return False
+    return True
+
+
+def make_video(
+    path: Path, frames: int | Iterable[NDArray[np.uint8]], codec: str = "mpeg4", rate: int = 25, **options: str
+) -> Path:
+    """Encode frames (or so many numbered ones); the container follows from the file's extension."""
+    images = [numbered_frame(number) for number in range(frames)] if isinstance(frames, int) else list(frames)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=Fraction(rate), options=options)
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.bit_rate = 2_000_000
+        for image in images:
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    return path
