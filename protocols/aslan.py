@@ -208,8 +208,10 @@ def _pair_warnings(pairs: lists.Pairs) -> list[str]:
     if not shared:
         return []
     return [
-        f"{len(shared)} actions occur in more than one fold (the first is {shared[0]}), "
-        "so that training has seen actions that are tested."
+        (
+            f"{len(shared)} actions occur in more than one fold (the first is {shared[0]}), "
+            "so that training has seen actions that are tested."
+        )
     ]
 
 
@@ -222,13 +224,19 @@ def _choices(
     negatives = {"error": "none (refused)", "split": "split into [x⁺, x⁻]", "clip": "set to 0"}
     return (
         f"layers, flattened as stored: {sizes}",
-        f"{normalised[options.normalise]}; similarities 9–12 L2-normalised by definition; "
-        f"eps = {options.eps:g}, 0/0 = 0; negative activations {negatives[options.negatives]}",
-        f"pair vector of {len(SIMILARITIES) * len(layers)} values: {_SPOKEN[_HEADLINES[options.recipe]]}; "
-        "the variants show the other ways",
+        (
+            f"{normalised[options.normalise]}; similarities 9–12 L2-normalised by definition; "
+            f"eps = {options.eps:g}, 0/0 = 0; negative activations {negatives[options.negatives]}"
+        ),
+        (
+            f"pair vector of {len(SIMILARITIES) * len(layers)} values: {_SPOKEN[_HEADLINES[options.recipe]]}; "
+            "the variants show the other ways"
+        ),
         f"classifier: linear SVM, squared hinge, penalised bias, C = {options.C:g} (not stated)",
-        f"{len(pairs.fold_names)} given folds, each tested once; accuracy ± standard error over folds; "
-        "headline AUC over all decision values together, the mean of the folds' beside it",
+        (
+            f"{len(pairs.fold_names)} given folds, each tested once; accuracy ± standard error over folds; "
+            "headline AUC over all decision values together, the mean of the folds' beside it"
+        ),
     )
 
 

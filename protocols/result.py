@@ -11,17 +11,7 @@ from p3d_eval.files import require_new, write_text
 from p3d_eval.protocols.scores import Scores, scores_path
 from p3d_eval.provenance import now, package_versions, sha256_file, sha256_json
 
-__all__ = [
-    "SCHEMA_VERSION",
-    "Certificate",
-    "Coverage",
-    "Metric",
-    "Result",
-    "Scores",
-    "Split",
-    "Variant",
-    "scores_path",
-]
+__all__ = ["Certificate", "Coverage", "Metric", "Result", "Scores", "Split", "Variant", "scores_path"]
 
 SCHEMA_VERSION = 1
 

@@ -1,7 +1,7 @@
 """How a protocol's result is printed in the terminal."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from p3d_eval.cli._shared import console
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _SHOWN_MISSING = 5
 _FEW_SPLITS = 5  # more are shown without their intervals
-_HEADINGS = {"auc": "AUC", "auc_mean_of_folds": "AUC, mean of folds"}
+_HEADINGS = {"auc": "AUC", "auc_mean_of_folds": "mean AUC"}
 
 
 def percent(metric: "Metric", interval: bool = True) -> str:
@@ -25,6 +25,11 @@ def percent(metric: "Metric", interval: bool = True) -> str:
     if metric.low is not None and metric.high is not None:
         return f"{text} [{100 * metric.low:.2f}, {100 * metric.high:.2f}]"
     return text
+
+
+def _brief(metric: "Metric") -> str:
+    """Format a metric with its standard error alone."""
+    return percent(metric, interval=metric.standard_error is not None)
 
 
 def print_result(result: "Result", path: Path) -> None:
@@ -56,7 +61,8 @@ def _table(result: "Result") -> object:
         pad_edge=False,
     )
     for heading in ("", *columns, "train", "test"):
-        table.add_column(_HEADINGS.get(heading, heading), justify="right" if heading else "left")
+        justify: Literal["left", "right"] = "right" if heading else "left"
+        table.add_column(_HEADINGS.get(heading, heading), justify=justify, no_wrap=True)
     kind = "fold" if any(metric.unit == "folds" for metric in result.metrics.values()) else "split"
     few = len(result.splits) <= _FEW_SPLITS
     for split in result.splits:
@@ -65,8 +71,8 @@ def _table(result: "Result") -> object:
     table.add_section()
     table.add_row("all", *(percent(result.metrics[name]) for name in columns), "", "", style="bold")
     for variant in result.variants:
-        cells = [percent(variant.metrics[name]) if name in variant.metrics else "" for name in columns]
-        mark = " (headline)" if variant.headline else ""
+        cells = [_brief(variant.metrics[name]) if name in variant.metrics else "" for name in columns]
+        mark = " *" if variant.headline else ""
         table.add_row(f"  {variant.name}{mark}", *cells, "", "", style="dim")
     return table
 

@@ -6,17 +6,14 @@ action 2, and one fold a page.
 """
 
 import csv
-import io
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from p3d_eval.errors import UserError, shorten
+from p3d_eval.protocols.annotations import matlab
 from p3d_eval.protocols.annotations.text import numbered_lines
 
 OFFICIAL_FILE = "View2.mat"
@@ -28,14 +25,10 @@ FOLDS, PAIRS, SAME_PAIRS = 10, 600, 300
 SAMPLES, ACTIONS, SAME_PER_ACTION = 3697, 432, 30
 
 _COLUMNS = 5
+_LARGEST = 1e9  # of any number in a list
 _CSV_COLUMNS = ("fold", "id1", "id2", "same")
 _CSV_CLASSES = ("class1", "class2")
-_MATLAB_5 = b"MATLAB 5.0 MAT-file"
 _MATLAB_73 = (b"MATLAB 7.3 MAT-file", b"\x89HDF\r\n\x1a\n")
-_READ_ERRORS = (
-    MatReadError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError, MemoryError,
-    NotImplementedError, OSError, zlib.error, UnicodeError, AttributeError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -138,7 +131,7 @@ def parse(files: Mapping[str, bytes]) -> Pairs:
     ((name, data),) = files.items()
     if data.startswith(_MATLAB_73):
         raise UserError(f"{name}: a MATLAB 7.3 file", "Save it in MATLAB with save('View2.mat', …, '-v7')")
-    if data.startswith(_MATLAB_5) or name.lower().endswith(".mat"):
+    if data.startswith(matlab.MAGIC) or name.lower().endswith(".mat"):
         return parse_mat(name, data)
     return parse_csv(name, data)
 
@@ -146,19 +139,18 @@ def parse(files: Mapping[str, bytes]) -> Pairs:
 def parse_mat(name: str, data: bytes) -> Pairs:
     """Read the official layout, N × 5 × folds, from a MATLAB 5–7 file."""
     try:
-        variables = loadmat(io.BytesIO(data), variable_names=[VARIABLE])
-    except _READ_ERRORS as error:
-        raise UserError(f"{name}: not a readable MATLAB file ({' '.join(str(error).split())})") from None
-    if VARIABLE not in variables:
+        table = matlab.read_array(data, VARIABLE)
+    except matlab.MatlabError as error:
+        raise UserError(f"{name}: not a readable MATLAB file: {error}") from None
+    if table is None:
         raise UserError(
             f"{name}: no variable {VARIABLE!r}", "The reporting list is View2.mat of the ASLAN data set"
         )
-    table = np.asarray(variables[VARIABLE])
     if table.ndim != 3 or table.shape[1] != _COLUMNS or table.shape[2] < 2 or not len(table):
         shape = " × ".join(map(str, table.shape))
         raise UserError(f"{name}: {VARIABLE} is {shape}, not pairs × {_COLUMNS} × folds")
-    if table.dtype.kind not in "iufb" or not np.array_equal(table, np.floor(table)):
-        raise UserError(f"{name}: {VARIABLE} holds values that are not whole numbers")
+    if not (np.abs(table) < _LARGEST).all() or not np.array_equal(table, np.floor(table)):
+        raise UserError(f"{name}: {VARIABLE} holds values that are not whole numbers of a sensible size")
     rows = np.moveaxis(table, 2, 0).reshape(-1, _COLUMNS).astype(np.int64)
     if (rows[:, :2] < 1).any():
         raise UserError(f"{name}: sample number {rows[:, :2].min()} in {VARIABLE}, numbers start at 1")

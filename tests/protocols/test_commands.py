@@ -1,0 +1,137 @@
+"""The commands that are made from protocols: options, output, exit codes."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from p3d_eval.cli import app
+from p3d_eval.cli._protocols import protocol_command
+from p3d_eval.cli._results import percent
+from p3d_eval.features import open_features
+from p3d_eval.protocols import PROTOCOLS
+from p3d_eval.protocols.result import Metric, Result
+from tests.support import protocol_data as data
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run ``p3d-eval …`` in an empty folder, with no user data."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("P3D_EVAL_DATA", str(tmp_path / "user"))
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def call(*arguments):
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    return call
+
+
+@pytest.mark.parametrize("name", ["ucf101", "aslan"])
+def test_every_option_is_on_the_command_line(name):
+    protocol = PROTOCOLS.load(name)
+    flags = {flag for parameter in protocol_command(name).params for flag in parameter.opts}
+    for field in dataclasses.fields(protocol.options):
+        assert f"--{field.metadata.get('flag', field.name.replace('_', '-'))}" in flags
+        assert field.metadata["help"].endswith(".")
+    common = {"--features", "--out", "--overwrite", "--quiet", "--json", "--label"}
+    assert common | {f"--{protocol.annotation_option.name}"} <= flags
+
+
+def test_listing_protocols_loads_nothing_heavy():
+    code = (
+        "import sys; from p3d_eval.protocols import PROTOCOLS; print(PROTOCOLS.names(), PROTOCOLS.summary('aslan'));"
+        "print(sorted({'numpy', 'h5py', 'torch', 'sklearn', 'scipy'} & set(sys.modules)))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert shown.splitlines()[-1] == "[]"
+    assert shown.startswith("['ucf101', 'aslan']")
+
+
+def test_ucf101_as_typed(run, tmp_path):
+    data.ucf_store(tmp_path)
+    shown = run("ucf101", "--features", "ucf.h5")
+    assert shown.exit_code == 0, shown.output
+    result = Result.load(tmp_path / "results" / "ucf101-imported.json")
+    assert percent(result.metrics["accuracy"]) in shown.output
+    for split in result.splits:
+        assert percent(split.metrics["accuracy"]) in shown.output
+    for said in (*result.choices, "Coverage: 200 of 200 videos", "the videos' names", "converged"):
+        assert said in shown.output.replace("\n", " ")
+    again = run("ucf101", "--features", "ucf.h5")
+    assert again.exit_code == 2
+    assert "results/ucf101-imported.json exists" in again.output
+    assert "--overwrite" in again.output
+    assert run("ucf101", "--features", "ucf.h5", "--overwrite", "--quiet").output == ""
+
+
+def test_aslan_as_typed_after_annotate(run, tmp_path):
+    table = data.pair_table(folds=3)
+    data.aslan_store(tmp_path, table)
+    missing = run("aslan", "--features", "aslan.h5")
+    assert missing.exit_code == 2
+    assert "--pairs" in missing.output
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "View2.mat").write_bytes(data.mat_bytes(table))
+    embedded = run("annotate", "aslan.h5", "aslan", "lists/View2.mat")
+    assert embedded.exit_code == 0, embedded.output
+    assert open_features("aslan.h5").annotations("aslan") == {"View2.mat": data.mat_bytes(table)}
+    shown = run("aslan", "--features", "aslan.h5", "--json", "--C", "2", "--recipe", "c3d", "--label", "net/1")
+    assert shown.exit_code == 0, shown.output
+    document = json.loads(shown.stdout)
+    assert (document["label"], document["options"]["C"]) == ("net/1", 2.0)
+    assert document["annotations"]["source"] == "embedded in aslan.h5"
+    assert [v["name"] for v in document["variants"] if v["headline"]] == ["zscore"]
+    assert (tmp_path / "results" / "aslan-net-1.json").is_file()
+    assert (tmp_path / "results" / document["scores_file"]["name"]).is_file()
+    again = run("annotate", "aslan.h5", "aslan", "lists/View2.mat")
+    assert again.exit_code == 2
+    assert "--overwrite" in again.output
+
+
+def test_warnings_are_printed(run, tmp_path):
+    weights = {"source": "random", "sha256": "0" * 64, "random": True}
+    ids = data.ucf_ids()
+    data.ucf_store(
+        tmp_path, ids[1:], failed={ids[0]: "broken"}, provenance={"weights": weights, "backbone": "net"}
+    )
+    shown = run("ucf101", "--features", "ucf.h5", "--allow-missing", "wrong").output
+    assert "ucf101 · net (random weights)" in shown
+    assert "warning: The features come from random weights" in shown
+    assert (
+        "199 of 200 videos; missing ones are counted as wrong: ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01" in shown
+    )
+    assert (tmp_path / "results" / "ucf101-net-random-weights.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("ucf101", "--features", "ucf.h5", "--layer", "pool6"), "unknown layer"),
+        (("ucf101", "--features", "ucf.h5", "--split", "4"), "'4' is not one of"),
+        (("ucf101", "--features", "ucf.h5", "--quiet", "--json"), "contradict"),
+        (("aslan", "--features", "ucf.h5", "--pairs", "absent.mat"), "absent.mat: no such file"),
+        (("annotate", "ucf.h5", "asian", "View2.mat"), "unknown dataset 'asian'"),
+    ],
+)
+def test_user_errors_exit_with_2(run, tmp_path, arguments, message):
+    data.ucf_store(tmp_path)
+    shown = run(*arguments)
+    assert shown.exit_code == 2
+    assert message in shown.output
+    assert "Traceback" not in shown.output
+
+
+def test_percent():
+    assert percent(Metric(0.8081, standard_error=0.0066)) == "80.81 ± 0.66"
+    assert percent(Metric(0.5, 0.25, 0.75)) == "50.00 [25.00, 75.00]"
+    assert percent(Metric(None, reason="no pairs")) == "– (no pairs)"
+    assert percent(Metric(0.5, 0.25, 0.75), interval=False) == "50.00"

@@ -1,0 +1,88 @@
+"""Intervals against SciPy and closed forms."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from p3d_eval.protocols import statistics
+from p3d_eval.protocols.normalisation import l2_normalise, normalise_rows, standardise
+
+
+@pytest.mark.parametrize(("correct", "n"), [(0, 10), (7, 10), (10, 10), (3019, 3783)])
+def test_wilson_against_scipy(correct, n):
+    expected = stats.binomtest(correct, n).proportion_ci(0.95, "wilson")
+    low, high = statistics.wilson_interval(correct, n)
+    assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_proportion_of_nothing_is_undefined():
+    metric = statistics.proportion(0, 0, "videos")
+    assert metric.value is None
+    assert metric.reason == "no videos"
+
+
+def test_standard_error_is_that_of_the_aslan_paper():
+    """SE = σ/√10 with σ = √(Σ(P − μ)²/9)."""
+    folds = [0.78, 0.80, 0.81, 0.79, 0.82, 0.77, 0.80, 0.81, 0.79, 0.83]
+    mean = sum(folds) / 10
+    sigma = (sum((p - mean) ** 2 for p in folds) / 9) ** 0.5
+    assert statistics.standard_error(folds) == pytest.approx(sigma / 10**0.5)
+    metric = statistics.mean_metric(folds, "folds")
+    assert metric.value == pytest.approx(mean)
+    expected = stats.ttest_1samp(folds, 0).confidence_interval(0.95)
+    assert (metric.low, metric.high) == pytest.approx((expected.low, expected.high))
+    assert statistics.standard_error([0.5]) is None
+    assert statistics.mean_metric([0.5, None], "folds").value is None
+
+
+def test_bootstrap_of_single_videos_agrees_with_the_normal_interval():
+    correct = np.arange(2000) % 4 > 0
+    low, high = statistics.cluster_bootstrap([(correct, np.arange(2000))], seed=0)
+    error = np.sqrt(0.75 * 0.25 / 2000)
+    assert (low, high) == pytest.approx((0.75 - 1.96 * error, 0.75 + 1.96 * error), abs=0.15 * error)
+
+
+def test_bootstrap_of_clusters_that_agree_is_wider():
+    """Four clips that always agree count as one: the interval is √4 times as wide."""
+    cluster = np.arange(4000) // 4
+    correct = cluster % 4 > 0
+    low, high = statistics.cluster_bootstrap([(correct, cluster)], seed=0)
+    alone_low, alone_high = statistics.cluster_bootstrap([(correct, np.arange(4000))], seed=0)
+    assert (high - low) / (alone_high - alone_low) == pytest.approx(2, abs=0.2)
+
+
+def test_bootstrap_of_a_mean_of_splits():
+    """Two independent splits: the mean's variance is a quarter of the sum of the two."""
+    correct = np.arange(1000) % 2 > 0
+    one = statistics.cluster_bootstrap([(correct, np.arange(1000))], seed=0)
+    two = statistics.cluster_bootstrap([(correct, np.arange(1000))] * 2, seed=0)
+    assert (one[1] - one[0]) / (two[1] - two[0]) == pytest.approx(2**0.5, abs=0.1)
+    assert two == statistics.cluster_bootstrap([(correct, np.arange(1000))] * 2, seed=0)
+
+
+def test_auc_interval():
+    """Hanley and McNeil's worked size: A = 0.5 with 30 + 30 samples has variance (1/4 + 58/12)/900."""
+    scores = np.tile([0.0, 0.0], 30)
+    metric = statistics.auc_metric(scores, np.arange(60) % 2 == 0, "pairs")
+    error = ((0.25 + 58 * (1 / 3 - 0.25)) / 900) ** 0.5
+    assert metric.value == 0.5
+    assert metric.high == pytest.approx(0.5 + stats.norm.ppf(0.975) * error)
+    assert statistics.auc_metric(scores, np.ones(60, bool), "pairs").value is None
+
+
+def test_standardise_learns_on_the_first_alone():
+    generator = np.random.default_rng(0)
+    train, test = generator.normal(3, 5, (50, 4)), generator.normal(size=(7, 4))
+    train[:, 2] = 0.1
+    scaled, moved = standardise(train, test)
+    np.testing.assert_allclose(scaled.mean(0), 0, atol=1e-13)
+    np.testing.assert_allclose(scaled.std(0)[[0, 1, 3]], 1)
+    np.testing.assert_allclose(moved[:, 0], (test[:, 0] - train[:, 0].mean()) / train[:, 0].std())
+    np.testing.assert_allclose(moved[:, 2], test[:, 2] - 0.1)  # constant in training: not blown up
+
+
+def test_row_normalisation():
+    values = np.array([[3.0, -4.0], [0.0, 0.0]])
+    np.testing.assert_allclose(l2_normalise(values), [[0.6, -0.8], [0, 0]])
+    np.testing.assert_allclose(normalise_rows(values, "power+l2")[0], np.array([3**0.5, -2]) / 7**0.5)
+    np.testing.assert_array_equal(normalise_rows(values, "none"), values)
