@@ -10,6 +10,7 @@ from p3d_eval.reports.footnotes import Footnotes
 from p3d_eval.reports.layouts import Layout, layout_of
 from p3d_eval.reports.measured import (
     coverage_remark,
+    departures,
     distinct_labels,
     interval_notes,
     measured_row,
@@ -107,6 +108,8 @@ def _measured(
     for result, label in zip(results, labels, strict=True):
         hindered = obstacles(result, layout)
         marks = _marks(result, hindered if rows else (), failed, footnotes)
+        if rows and (changed := departures(result)):
+            marks = (*marks, footnotes.mark(f"not the protocol's defaults: {changed}"))
         row = measured_row(result, label, layout, marks, footnotes)
         if rows and not hindered:
             row = _with_differences(row, published_method(result), layout, rows)

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
+from p3d_eval.protocols import PROTOCOLS
 from p3d_eval.protocols.result import Metric, Result
 from p3d_eval.reports.footnotes import Footnotes
 from p3d_eval.reports.layouts import Layout
@@ -11,6 +13,8 @@ from p3d_eval.reports.table import Cell, Row, rounded
 
 PERCENT = 100.0
 _ID_SHOWN = 8  # digits of a result id that tell two results apart in print
+# Options that change no number of a converged fit, or that coverage and the count of splits tell of.
+_SAID_ELSEWHERE = {"seed", "tol", "allow_missing", "split"}
 _FITS_SHOWN = 3  # unconverged fits named in a footnote
 
 
@@ -110,6 +114,17 @@ def coverage_remark(result: Result) -> str:
     coverage = result.coverage
     missing = coverage.expected - coverage.used
     return f"{coverage.used} of {coverage.expected} videos; {missing} missing, counted as {coverage.counted_as}"
+
+
+def departures(result: Result) -> str:
+    """Name the options that are not the protocol's defaults: ``C = 10.0 (default 1.0)``; empty for none."""
+    defaults = {field.name: field.default for field in fields(PROTOCOLS.load(result.protocol).options)}
+    changed = [
+        f"{key} = {_plain(value)} (default {_plain(defaults[key])})"
+        for key, value in result.options.items()
+        if key in defaults and key not in _SAID_ELSEWHERE and _plain(value) != _plain(defaults[key])
+    ]
+    return ", ".join(changed)
 
 
 def sensitivity(label: str, result: Result, layout: Layout) -> str:

@@ -79,7 +79,7 @@ def published_rows(name: str, folder: Traversable | None = None) -> tuple[Publis
     Parameters
     ----------
     name : str
-        One of :data:`PUBLISHED_TABLES`, e.g. ``"table3_ucf101"``.
+        One of ``PUBLISHED_TABLES``, e.g. ``"table3_ucf101"``.
     folder : Traversable, optional
         Folder of the CSV files; the package's own by default.
 

@@ -181,6 +181,13 @@ def test_results_that_differ_in_no_option_are_told_apart_by_their_ids():
     assert labels == {f"i3d [{one.result_id[:8]}]", f"i3d [{two.result_id[:8]}]"}
 
 
+def test_options_that_are_not_the_defaults_are_said():
+    changed = ucf101_result(options={"C": 10.0, "layer": "pool5", "normalise": "none", "seed": 5})
+    said = "not the protocol's defaults: C = 10.0 (default 1.0), normalise = none (default l2)"
+    assert said in remarks(table_of(changed), "p3d199")
+    assert remarks(table_of(ucf101_result()), "p3d199") == []
+
+
 def test_undefined_is_said_with_its_reason():
     table = table_of(aslan_result(metrics={"accuracy": Metric(None, reason="no pairs in fold 3")}))
     cell = rows(table)["p3d199"].cells["accuracy"]
