@@ -81,7 +81,7 @@ def _own_options(protocol: Any) -> dict[str, tuple[Any, Any]]:
 def _run(name: str, common: dict[str, Any], options: dict[str, Any]) -> None:
     """Evaluate, save, and print the result as a table or as JSON."""
     from p3d_eval.features import open_features
-    from p3d_eval.protocols.evaluate import evaluate
+    from p3d_eval.protocols.evaluation import evaluate
 
     path: Path = common["features"]
     if common["quiet"] and common["json_output"]:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from p3d_eval.errors import UserError
@@ -132,7 +132,7 @@ class OneVsRestLinearSVC(ClassifierMixin, BaseEstimator):
         """Count the processes to use; threads would share LIBLINEAR's one random generator, fits would vary."""
         if self.n_jobs is not None:
             return self.n_jobs
-        return min(problems, cpu_count()) if X.size * problems > _WORTH_PROCESSES else 1
+        return -1 if X.size * problems > _WORTH_PROCESSES else 1
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Signed distances times |w|: shape (n, classes), or (n,) for two classes."""

@@ -11,7 +11,7 @@ from sklearn.svm import LinearSVC
 from p3d_eval.errors import UserError
 from p3d_eval.features import open_features, write_store
 from p3d_eval.protocols import pair_vectors
-from p3d_eval.protocols.evaluate import evaluate
+from p3d_eval.protocols.evaluation import evaluate
 from tests.protocols.test_similarities import by_definition
 from tests.support import protocol_data as data
 

@@ -46,7 +46,8 @@ def test_every_option_is_on_the_command_line(name):
 
 def test_listing_protocols_loads_nothing_heavy():
     code = (
-        "import sys; from p3d_eval.protocols import PROTOCOLS; print(PROTOCOLS.names(), PROTOCOLS.summary('aslan'));"
+        "import sys; from p3d_eval.protocols import PROTOCOLS\n"
+        "print(PROTOCOLS.names(), PROTOCOLS.summary('aslan'))\n"
         "print(sorted({'numpy', 'h5py', 'torch', 'sklearn', 'scipy'} & set(sys.modules)))"
     )
     shown = subprocess.run(

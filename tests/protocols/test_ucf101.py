@@ -7,7 +7,7 @@ from sklearn.svm import LinearSVC
 
 from p3d_eval.errors import UserError
 from p3d_eval.features import open_features, write_store
-from p3d_eval.protocols.evaluate import evaluate
+from p3d_eval.protocols.evaluation import evaluate
 from p3d_eval.protocols.result import Result
 from tests.support import protocol_data as data
 
