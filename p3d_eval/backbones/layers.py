@@ -1,4 +1,19 @@
-"""The grammar of layers, ``[alias=]layer.or.module.path[:flat|avg|spatial|cls|mean]``, and its reductions."""
+"""The grammar of layers, ``[alias=]layer.or.module.path[:flat|avg|spatial|cls|mean]``, and its reductions.
+
+Requests are separated by commas. A layer is a module path inside the network, and what is taken is that
+module's own output. It is stored under the alias, else under the request's text with its reduction.
+Axes are C (channels), T, H, W and L (tokens); without a reduction a layer keeps its native shape.
+
+=========  =========================================================  ======================
+reduction  what it computes                                           axes that are left
+=========  =========================================================  ======================
+flat       all numbers of the layer in C order                        D
+avg        mean over all of T, H, W and L                             C
+spatial    mean over H and W; time is kept                            C T, or C of a 2-D map
+cls        the first token                                            C
+mean       mean over all tokens, a class token included where it is   C
+=========  =========================================================  ======================
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -67,11 +82,6 @@ class _Reduction:
     needs: str  # axes that the output must have, any of them where empty
 
 
-# flat     every axis into one, C order                           → D
-# avg      mean over time, height, width and tokens               → C
-# spatial  mean over height and width, time kept                  → CT or C
-# cls      the first token                                        → C
-# mean     mean over all tokens, a class token included           → C
 _REDUCTIONS = {
     "flat": _Reduction(_flat, ""),
     "avg": _Reduction(_average, "C"),

@@ -54,8 +54,7 @@ class Official:
         self.append("data", "Input", [], [channels, 16, size, size])
         top = self.conv_bn("conv1", "bn_conv1", "data", 64, (1, 7, 7), (1, 2, 2), (0, 3, 3), frozen="false")
         self.relu("conv1_relu", top)
-        text = "{'pool': 'MAX', 'pad': '0', 'kernel_size': '3', 'stride': '2', 'pad_l': '0', 'kernel_l': '2', 'stride_l': '2'}"
-        top = self.pool("pool1", top, (2, 3, 3), (2, 2, 2), text)
+        top = self.pool("pool1", top, (2, 3, 3), (2, 2, 2))
         for stage, names in enumerate(blocks, start=2):
             top = self.enter(stage, top)
             for name in names:
@@ -75,22 +74,26 @@ class Official:
         """Halve time before res3, res4 and res5, and drop the axis before res5."""
         if stage == 2:
             return top
-        text = "{'pool': 'MAX', 'pad': '0', 'kernel_size': '1', 'stride': '1', 'pad_l': '0', 'kernel_l': '2', 'stride_l': '2'}"
-        top = self.pool(f"{'res5a' if stage == 5 else f'{stage}a'}_pool", top, (2, 1, 1), (2, 1, 1), text)
+        top = self.pool(f"{'res5a' if stage == 5 else f'{stage}a'}_pool", top, (2, 1, 1), (2, 1, 1))
         if stage == 5:
             channels, _, height, width = self.shapes[top]
             text = f"[[('shape', [('dim', '0'), ('dim', '0'), ('dim', '{height}'), ('dim', '{width}')])]]"
             top = self.append("res5a_reshape", "Reshape", [top], [channels, height, width], text)
         return top
 
-    def pool(self, name, bottom, kernel, stride, text):
+    def pool(self, name, bottom, kernel, stride):
+        words = {"pool": "MAX", "pad": 0, "kernel_size": kernel[1], "stride": stride[1]}
+        words |= {"pad_l": 0, "kernel_l": kernel[0], "stride_l": stride[0]}
+        text = str({key: str(value) for key, value in words.items()})
         channels, *sizes = self.shapes[bottom]
         out = [-(-(n - k) // s) + 1 for n, k, s in zip(sizes, kernel, stride, strict=True)]
         return self.append(name, "Pooling3D", [bottom], [channels, *out], text, kernel=kernel, stride=stride)
 
     def conv_bn(self, name, bn, bottom, out, kernel, stride, pad, frozen="true"):
         sizes = self.shapes[bottom][1:]
-        shape = [out] + [(n + 2 * p - k) // s + 1 for n, k, s, p in zip(sizes, kernel, stride, pad, strict=True)]
+        shape = [out] + [
+            (n + 2 * p - k) // s + 1 for n, k, s, p in zip(sizes, kernel, stride, pad, strict=True)
+        ]
         words = ["x".join(map(str, kernel)), ",".join(map(str, stride)), ",".join(map(str, pad))]
         text = f"k={words[0]} s={words[1]} p={words[2]} bias=['false']"
         self.append(name, "Convolution", [bottom], shape, text, kernel=kernel, stride=stride, pad=pad)

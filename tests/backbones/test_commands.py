@@ -1,0 +1,76 @@
+"""``p3d-eval backbones`` and ``p3d-eval weights`` as typed."""
+
+import json
+import pickle
+
+import pytest
+from typer.testing import CliRunner
+
+from p3d_eval.backbones.description import describe_backbone
+from p3d_eval.cli import app
+from tests.backbones.test_i3d import random_checkpoint
+
+
+def run(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_listing():
+    found = json.loads(run("backbones", "--json").stdout)
+    assert [row["name"] for row in found][:4] == ["p3d199", "p3d131", "p3d63", "i3d"]
+    assert "p3d199" in run("backbones").stdout
+
+
+def test_show_tells_input_and_layers():
+    result = run("backbones", "show", "p3d199", "--option", "modality=flow", "--json")
+    found = json.loads(result.stdout)
+    assert found["input_spec"]["channel_order"] == "flow"
+    assert found["layers"]["res4b35"] == {"shape": [1024, 2, 10, 10], "axes": "CTHW"}
+    assert found["aslan_layers"] == ["prob", "pool5", "res5c", "res4b35"]
+    assert "1024 × 2 × 10 × 10" in run("backbones", "show", "p3d199").stdout
+    assert run("backbones", "show", "p3d1999").exit_code == 2
+    assert run("backbones", "show", "p3d199", "--option", "modality").exit_code == 2
+
+
+def test_describing_a_factory(tmp_path):
+    (tmp_path / "f.py").write_text(
+        "from torch import nn\n"
+        "from p3d_eval.backbones import InputSpec, Network\n"
+        "def make(k='2'):\n"
+        "    spec = InputSpec(1, (4, 4), (4, 4), (0.,) * 3, (1.,) * 3)\n"
+        "    return Network(nn.Sequential(nn.Conv3d(3, int(k), 1)), spec)\n"
+    )
+    described = describe_backbone(f"{tmp_path / 'f.py'}:make", {"k": "5"})
+    assert described.layers == {"0": ((5, 1, 4, 4), "CTHW")}
+    assert described.parameters == 20
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    path = tmp_path_factory.mktemp("i3d") / "x.ckpt"
+    path.write_bytes(pickle.dumps(random_checkpoint()))
+    return path
+
+
+def test_convert_then_show(checkpoint, tmp_path):
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join("abcdefg") + "\n")
+    out = tmp_path / "i3d.safetensors"
+    words = ("weights", "convert", checkpoint, "--backbone", "i3d", "--out", out, "--classes", names)
+    result = run(*words, "--trained-on", "nothing")
+    assert result.exit_code == 0, result.output
+    assert "230 tensors of i3d, 7 class names" in result.stdout
+    assert run(*words).exit_code == 2  # exists
+    assert run(*words, "--overwrite", "--quiet").stdout == ""
+    shown = json.loads(run("weights", "show", out, "--json").stdout)
+    assert (shown["architecture"], shown["classes"]) == ("i3d", list("abcdefg"))
+    assert shown["shapes"]["logits.weight"] == [7, 1024]
+    assert "64 × 3 × 7 × 7 × 7" in run("weights", "show", out).stdout
+
+
+def test_mistakes_exit_with_two(checkpoint, tmp_path):
+    assert run("weights", "show", tmp_path / "absent.ckpt").exit_code == 2
+    out = tmp_path / "x.safetensors"
+    assert run("weights", "convert", checkpoint, "--backbone", "p3d199", "--out", out).exit_code == 2
+    assert run("weights", "fetch", "c3d").exit_code == 2
+    assert not out.exists()
