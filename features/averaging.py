@@ -72,6 +72,14 @@ class _Pending:
         )
 
 
+def group_of(row: int, batch_size: int) -> int:
+    """Group of a video: ``batch_size`` neighbours in the file's order share batches.
+
+    With n clips a video that is n full batches, so that nearly nothing is lost to padding.
+    """
+    return row // batch_size
+
+
 def average_videos(
     videos: Iterator[DecodedVideo],
     forward: Callable[[list[Any]], Activations],
@@ -80,8 +88,9 @@ def average_videos(
 ) -> Iterator[VideoResult]:
     """Run the network over the clips of ``videos`` and yield each video's mean, in order.
 
-    Clips of different videos share batches, and every batch has exactly ``batch_size`` clips, the last one
-    padded by repetition: what a clip's activation is does not depend on how many others there were.
+    Clips of different videos share batches, and every batch has exactly ``batch_size`` clips, padded by
+    repetition. The last bit of an activation can depend on the clip's place in its batch, so batches never
+    cross groups of neighbouring videos (`group_of`): a group that is run again gives the same bits.
 
     Parameters
     ----------
@@ -96,7 +105,12 @@ def average_videos(
     """
     batch: list[tuple[_Pending, PreparedClip]] = []
     pending: list[_Pending] = []
+    group = None
     for decoded in videos:
+        if group != group_of(decoded.row, batch_size) and batch:
+            _run(batch, forward, batch_size)
+            batch = []
+        group = group_of(decoded.row, batch_size)
         video = _Pending(decoded, keep_clips)
         pending.append(video)
         for clip in decoded:

@@ -67,7 +67,7 @@ def require_schema(path: Path, file: h5py.File) -> None:
     version = file.attrs.get("schema_version")
     if not isinstance(version, int | np.integer) or int(version) != SCHEMA_VERSION:
         raise UserError(
-            f"{path}: schema version {version!r}, this release reads {SCHEMA_VERSION}",
+            f"{path}: schema version {version}, this release reads {SCHEMA_VERSION}",
             "Use the release that wrote it, or extract again",
         )
 

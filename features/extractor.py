@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.errors import UserError
-from p3d_eval.features.averaging import Activations, VideoResult, average_videos
+from p3d_eval.features.averaging import Activations, VideoResult, average_videos, group_of
 from p3d_eval.features.decode import DecodeError, count_frames
 from p3d_eval.features.identity import require_same
 from p3d_eval.features.ids import VideoFile
@@ -154,7 +154,10 @@ def _extract_rows(plan: ExtractionPlan, rows: list[int], progress: ProgressFacto
         return {name: values.float().cpu().numpy() for name, values in found.items()}
 
     clip_bytes = 4 * int(np.prod(backbone.input_spec.input_shape))
-    waiting = [(row, plan.videos[row]) for row in rows]
+    pending = set(rows)
+    groups = {group_of(row, plan.batch_size) for row in rows}
+    # Videos that are done run again beside a pending one of their group, so that batches are as they were.
+    waiting = [pair for pair in enumerate(plan.videos) if group_of(pair[0], plan.batch_size) in groups]
     settings = {
         "batch_size": plan.batch_size,
         "workers": plan.workers,
@@ -168,6 +171,8 @@ def _extract_rows(plan: ExtractionPlan, rows: list[int], progress: ProgressFacto
         shown as bar,
     ):
         for result in average_videos(iter(videos), forward, plan.batch_size, plan.per_clip):
+            if result.row not in pending:
+                continue
             reason = _write(writer, plan.store.layers, result)
             if bar is not None:
                 if reason is not None:

@@ -24,7 +24,7 @@ def _shown(value: Any) -> str:
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:
     """Name nested values with dots: ``{"sampling": {"clips": 20}}`` → ``{"sampling.clips": 20}``."""
-    if not isinstance(value, Mapping) or not value:
+    if not isinstance(value, Mapping):
         return {name: value}
     found: dict[str, Any] = {}
     for key, inner in value.items():
@@ -66,7 +66,7 @@ def require_same(
     """
     old, new = _flat(stored[0]), _flat(wanted[0])
     absent = object()
-    for name in sorted(old.keys() | new.keys()):
+    for name in (*new, *(name for name in old if name not in new)):
         before, now = old.get(name, absent), new.get(name, absent)
         if before != now:
             _refuse(path, name, "none" if before is absent else before, "none" if now is absent else now)

@@ -1,0 +1,336 @@
+"""Extraction against a plain computation of the same means, and everything about running it twice."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from p3d_eval.backbones import load_backbone
+from p3d_eval.errors import UnknownNameError, UserError
+from p3d_eval.features import open_features
+from p3d_eval.features.extractor import extract
+from p3d_eval.features.lock import WriterLock, lock_path
+from p3d_eval.features.sampling import Sampling
+from tests.features.conftest import LENGTHS, TINY
+from tests.support.videos import make_video
+
+ROOT = Path(__file__).parents[2]
+
+
+def _frames(path):
+    import av
+
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def _plain_clips(tiny, path, starts, length, stride=1):
+    """Every clip's activation on its own, by the definitions and nothing of the pipeline."""
+    frames = _frames(path)
+    found = []
+    for start in starts:
+        numbers = [(int(start) + i * stride) % len(frames) for i in range(length)]
+        found.append(tiny(torch.from_numpy(frames[numbers][None]), "prob,flat,res"))
+    return {name: np.stack([clip[name][0].numpy() for clip in found]) for name in found[0]}
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(4, clips=20),
+        Sampling(4, kind="random", clips=5, seed=11),
+        Sampling(4, kind="sliding", clip_stride=3),
+    ],
+    ids=lambda sampling: sampling.kind,
+)
+def test_features_are_the_mean_over_the_clips(tmp_path, videos, tiny, sampling):
+    summary = extract(tiny, videos, None, tmp_path / "f.h5", sampling=sampling, batch_size=3, per_clip=True)
+    assert (summary.done, summary.failed, summary.skipped) == (4, {}, 0)
+    store = open_features(tmp_path / "f.h5")
+    assert store.ids == tuple(sorted(LENGTHS))
+    assert store.video_table["frames"].tolist() == [LENGTHS[video] for video in store.ids]
+    assert store.layers == ("prob", "flat", "res")
+    for row, video in enumerate(store.ids):
+        starts = sampling.starts(LENGTHS[video], video)
+        plain = _plain_clips(tiny, videos / f"{video}.avi", starts, 4)
+        np.testing.assert_array_equal(store.clip_starts(video), starts)
+        for layer, values in plain.items():
+            # Batches of 1 and of 3 differ by about 2e-7 relative in float32.
+            mean = values.astype(np.float64).mean(axis=0)
+            np.testing.assert_allclose(store[layer][row], mean.ravel(), rtol=1e-5, atol=1e-7)
+            np.testing.assert_allclose(store.clip_features(video, layer), values, rtol=1e-5, atol=1e-7)
+
+
+def test_stored_means_are_float64_means_of_the_stored_clips(tmp_path, videos, tiny):
+    extract(tiny, videos, "res", tmp_path / "f.h5", per_clip=True)
+    store = open_features(tmp_path / "f.h5")
+    for row, video in enumerate(store.ids):
+        mean = store.clip_features(video, "res").astype(np.float64).mean(axis=0)
+        np.testing.assert_allclose(store["res"][row], mean.ravel(), rtol=1.2e-7, atol=0)  # one float32 rounding
+
+
+def test_the_number_of_workers_changes_no_bit(tmp_path, videos, tiny):
+    stores = []
+    for workers in (1, 3):
+        extract(tiny, videos, "res,prob", tmp_path / f"{workers}.h5", batch_size=3, workers=workers)
+        stores.append(open_features(tmp_path / f"{workers}.h5"))
+    assert stores[0].identity == stores[1].identity
+    for layer in ("res", "prob"):
+        np.testing.assert_array_equal(stores[0][layer], stores[1][layer])
+
+
+def test_company_changes_nothing_beyond_the_stated_bound(tmp_path, videos, tiny):
+    extract(tiny, videos, "res", tmp_path / "all.h5")
+    whole = open_features(tmp_path / "all.h5")
+    for video in whole.ids:
+        listing = tmp_path / "one.txt"
+        listing.write_text(f"{video}.avi\n")
+        extract(tiny, listing, "res", tmp_path / "one.h5", overwrite=True, root=videos)
+        alone, together = (store["res"].rows([video]) for store in (open_features(tmp_path / "one.h5"), whole))
+        assert np.abs(alone - together).max() <= 2e-6 * np.abs(together).max()
+
+
+@pytest.mark.parametrize("gone", [[0], [3], [1, 2], [0, 1, 2, 3]])
+def test_whatever_is_done_again_has_the_same_bits(tmp_path, videos, tiny, gone):
+    import h5py
+
+    out = tmp_path / "f.h5"
+    extract(tiny, videos, "res,prob", out, batch_size=3)
+    before = {layer: open_features(out)[layer][:] for layer in ("res", "prob")}
+    with h5py.File(out, "r+") as file:  # as a run that was stopped leaves it
+        file["complete"][0] = 0
+        for row in gone:
+            file["videos/status"][row] = 0
+            file["layers/res/mean"][row] = 7
+            file["layers/prob/mean"][row] = 7
+    assert extract(tiny, videos, "res,prob", out, batch_size=3).skipped == 4 - len(gone)
+    for layer, values in before.items():
+        np.testing.assert_array_equal(open_features(out)[layer], values)
+
+
+def test_batch_sizes_differ_within_the_stated_bound(tmp_path, videos, tiny):
+    for size in (1, 7):
+        extract(tiny, videos, "res", tmp_path / f"{size}.h5", batch_size=size)
+    one, seven = (open_features(tmp_path / f"{size}.h5")["res"][:] for size in (1, 7))
+    assert np.abs(one - seven).max() <= 2e-6 * np.abs(one).max()
+
+
+def test_videos_of_different_sizes_share_batches(tmp_path, tiny):
+    rng = np.random.default_rng(0)
+    for name, size in {"a": (32, 64), "b": (48, 48), "c": (100, 36)}.items():
+        make_video(tmp_path / f"v/{name}.avi", rng.integers(0, 255, (6, *size, 3), dtype=np.uint8))
+    extract(tiny, tmp_path / "v", "res", tmp_path / "f.h5", sampling=Sampling(4, clips=1), batch_size=3)
+    store = open_features(tmp_path / "f.h5")
+    for row, video in enumerate(store.ids):
+        plain = _plain_clips(tiny, tmp_path / f"v/{video}.avi", [1], 4)
+        np.testing.assert_allclose(store["res"][row], plain["res"][0].ravel(), rtol=1e-5, atol=1e-7)
+
+
+def test_frame_stride_and_clip_length_follow_the_network(tmp_path, videos):
+    wide = load_backbone(TINY, clip_length=6, frame_stride=2)
+    extract(wide, videos, "res,flat", tmp_path / "f.h5", sampling=Sampling(6, clips=2, frame_stride=2))
+    store = open_features(tmp_path / "f.h5")
+    assert store.shape("res") == (6, 6, 4, 8)
+    video = "wave/v_wave_g02_c01"
+    plain = _plain_clips(wide, videos / f"{video}.avi", [12, 38], 6, stride=2)  # P = 51: 51/4 and 153/4
+    np.testing.assert_allclose(store["flat"].rows([video])[0], plain["flat"].mean(axis=0), rtol=1e-5)
+    with pytest.raises(UserError, match="sampling takes 4 frames"):
+        extract(wide, videos, "res", tmp_path / "g.h5", sampling=Sampling(4))
+
+
+def test_broken_videos_are_listed_and_the_rest_goes_on(tmp_path, videos, tiny):
+    folder = tmp_path / "videos"
+    shutil.copytree(videos, folder)
+    (folder / "a_first.avi").write_bytes(b"nothing")
+    (folder / "run/v_zero.avi").write_bytes(b"")
+    (folder / "z_last.mp4").write_bytes(os.urandom(4096))
+    summary = extract(tiny, folder, "res", tmp_path / "f.h5")
+    store = open_features(tmp_path / "f.h5")
+    assert set(store.failed) == {"a_first", "run/v_zero", "z_last"} == set(summary.failed)
+    assert all("cannot be decoded" in reason for reason in store.failed.values())
+    assert store.complete
+    assert store.ids == tuple(sorted(LENGTHS))
+    extract(tiny, videos, "res", tmp_path / "clean.h5")
+    np.testing.assert_array_equal(store["res"], open_features(tmp_path / "clean.h5")["res"])
+
+
+def test_infinite_activations_are_a_reason(tmp_path, videos):
+    loud = load_backbone(TINY, gain="1e39")
+    summary = extract(loud, videos, "res", tmp_path / "f.h5")
+    assert len(summary.failed) == 4
+    assert all("'res' is not finite" in reason for reason in summary.failed.values())
+
+
+def test_float16_rounds_all_layers_but_prob(tmp_path, videos, tiny):
+    extract(tiny, videos, "prob,p=prob,res", tmp_path / "half.h5", dtype="float16")
+    extract(tiny, videos, "prob,p=prob,res", tmp_path / "full.h5")
+    half, full = open_features(tmp_path / "half.h5"), open_features(tmp_path / "full.h5")
+    assert [half.stored_dtype(name) for name in half.layers] == ["float32", "float32", "float16"]
+    np.testing.assert_array_equal(half["p"], full["p"])
+    np.testing.assert_allclose(half["res"][:], full["res"][:], rtol=2**-10, atol=2**-24)
+
+
+def test_the_same_run_again_has_nothing_to_do(tmp_path, videos, tiny):
+    out = tmp_path / "f.h5"
+    extract(tiny, videos, "res", out, batch_size=2)
+    before = out.read_bytes()
+    summary = extract(tiny, videos, "res", out, batch_size=5, workers=1)
+    assert summary.nothing_to_do
+    assert out.read_bytes() == before
+    extract(tiny, videos, "res", out, annotations={"aslan": {"View2.mat": b"x"}})
+    assert open_features(out).annotations("aslan") == {"View2.mat": b"x"}
+
+
+def test_failed_videos_are_tried_again(tmp_path, videos, tiny):
+    broken = tmp_path / "v" / "b.avi"
+    make_video(tmp_path / "v" / "a.avi", 5)
+    whole = make_video(broken, 9).read_bytes()
+    stamp = broken.stat().st_mtime_ns
+    broken.write_bytes(bytes(len(whole)))
+    os.utime(broken, ns=(stamp, stamp))
+    assert set(extract(tiny, tmp_path / "v", "res", tmp_path / "f.h5").failed) == {"b"}
+    broken.write_bytes(whole)
+    os.utime(broken, ns=(stamp, stamp))
+    again = extract(tiny, tmp_path / "v", "res", tmp_path / "f.h5")
+    assert (again.done, again.skipped, again.failed) == (2, 1, {})
+    store = open_features(tmp_path / "f.h5")
+    assert store.failed == {}
+    assert store.video_table["run"].tolist() == [0, 1]
+
+
+DIFFERENT = {
+    "layers": ({"layers": "flat"}, r"layers\.flat: 'none' there, 'flat' now"),
+    "sampling": ({"sampling": Sampling(4, clips=3)}, r"sampling\.clips: 20 there, 3 now"),
+    "seed": (
+        {"sampling": Sampling(4, kind="random", seed=5)},
+        r"sampling\.kind: 'uniform' there, 'random' now",
+    ),
+    "dtype": ({"dtype": "float16"}, r"dtype\.res: 'float32' there, 'float16' now"),
+    "per clip": ({"per_clip": True}, r"per_clip: False there, True now"),
+    "network": ({"backbone": "gain"}, r"options\.gain: 'none' there, '2' now"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), DIFFERENT.values(), ids=DIFFERENT.keys())
+def test_another_run_is_refused_by_the_name_of_the_field(tmp_path, videos, tiny, change, message):
+    out = tmp_path / "f.h5"
+    extract(tiny, videos, "res", out)
+    before = out.read_bytes()
+    options = dict(change)
+    network = load_backbone(TINY, gain="2") if options.pop("backbone", None) else tiny
+    layers = options.pop("layers", "res")
+    with pytest.raises(UserError, match=message) as caught:
+        extract(network, videos, layers, out, **options)
+    assert str(out) in caught.value.message
+    assert out.read_bytes() == before
+    extract(network, videos, layers, out, overwrite=True, **options)
+    assert open_features(out).layers == (layers,)
+
+
+def test_other_videos_are_refused_by_id_size_and_time(tmp_path, videos, tiny):
+    folder = tmp_path / "v"
+    shutil.copytree(videos, folder)
+    out = tmp_path / "f.h5"
+    extract(tiny, folder, "res", out)
+    os.utime(folder / "run/v_run_g01_c01.avi", ns=(1, 1))
+    with pytest.raises(UserError, match=r"modification time of 'run/v_run_g01_c01' \(ns\): \d+ there, 1 now"):
+        extract(tiny, folder, "res", out)
+    (folder / "run/v_run_g01_c01.avi").rename(folder / "run/v_other.avi")
+    with pytest.raises(UserError, match="id of video 1: 'run/v_run_g01_c01' there, 'run/v_other' now"):
+        extract(tiny, folder, "res", out)
+    (folder / "run/v_other.avi").unlink()
+    with pytest.raises(UserError, match="number of videos: 4 there, 3 now"):
+        extract(tiny, folder, "res", out)
+
+
+def test_what_cannot_work_is_refused_before_any_file_is_made(tmp_path, videos, tiny):
+    for error, arguments, options in (
+        (UnknownNameError, (videos, "resx"), {}),
+        (UserError, (videos, "res"), {"dtype": "int8"}),
+        (UserError, (videos, "res"), {"batch_size": 0}),
+        (UserError, (tmp_path, "res"), {}),
+    ):
+        with pytest.raises(error):
+            extract(tiny, *arguments, tmp_path / "f.h5", **options)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError, match="cannot write"):
+        extract(tiny, videos, "res", Path("/proc/nowhere/f.h5"))
+
+
+def test_a_disk_that_is_too_small_is_noticed_first(tmp_path, videos, tiny, monkeypatch):
+    from p3d_eval.features import extractor
+
+    monkeypatch.setattr(extractor.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 0, 100))
+    with pytest.raises(UserError, match="are free"):
+        extract(tiny, videos, "res", tmp_path / "f.h5")
+    assert not (tmp_path / "f.h5").exists()
+
+
+def test_two_writers_are_kept_apart_and_a_dead_one_is_forgotten(tmp_path, videos, tiny):
+    out = tmp_path / "f.h5"
+    with (
+        WriterLock(out),
+        pytest.raises(UserError, match=rf"f\.h5 is being written by another process \({os.getpid()}@"),
+    ):
+        extract(tiny, videos, "res", out)
+    script = (
+        "import os, signal, sys; from pathlib import Path; from p3d_eval.features.lock import WriterLock\n"
+        "WriterLock(Path(sys.argv[1])).__enter__(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(out)], cwd=ROOT, check=False)
+    assert killed.returncode == -9
+    assert lock_path(out).exists()
+    assert extract(tiny, videos, "res", out).done == 4
+    assert not lock_path(out).exists()
+
+
+class _Interrupting:
+    """A progress that is interrupted, as by Ctrl-C, after some videos."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def note(self, text):
+        pass
+
+    def advance(self):
+        self.after -= 1
+        if self.after == 0:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_run_stops_cleanly_and_goes_on(tmp_path, videos, tiny):
+    out = tmp_path / "f.h5"
+    with pytest.raises(KeyboardInterrupt):
+        extract(tiny, videos, "res", out, batch_size=2, progress=lambda total, done: _Interrupting(2))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode-")]
+    assert not lock_path(out).exists()
+    with pytest.raises(UserError, match=r"incomplete: 2 of 4 videos"):
+        open_features(out)
+    assert len(open_features(out, allow_incomplete=True).ids) == 2
+    summary = extract(tiny, videos, "res", out, batch_size=2)
+    assert (summary.skipped, summary.done) == (2, 4)
+    extract(tiny, videos, "res", tmp_path / "whole.h5", batch_size=2)
+    np.testing.assert_array_equal(open_features(out)["res"], open_features(tmp_path / "whole.h5")["res"])
+
+
+def test_an_error_of_the_network_ends_the_run(tmp_path, videos, tiny, monkeypatch):
+    def fail(self, clips):
+        raise RuntimeError("a bug in preprocessing")
+
+    monkeypatch.setattr(type(tiny), "preprocess", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        extract(tiny, videos, "res", tmp_path / "f.h5")
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode-")]
