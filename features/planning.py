@@ -1,10 +1,11 @@
 """What an extraction will do, checked before the first video is decoded."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from p3d_eval.backbones.backbone import Backbone
@@ -61,11 +62,11 @@ class ExtractionPlan:
 
     @property
     def nbytes(self) -> int:
-        """Predicted size of the file's activations (a lower bound for sliding clips that are all stored)."""
+        """Predicted size of the file (a lower bound for sliding clips that are all stored)."""
         if not self.per_clip:
             return self.store.nbytes
         clips = 1 if self.sampling.kind == "sliding" else self.sampling.clips
-        return self.store.nbytes * (1 + clips)
+        return replace(self.store, clip_counts=np.full(len(self.videos), clips, np.int64)).nbytes
 
 
 def plan_extraction(

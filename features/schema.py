@@ -15,6 +15,7 @@ PENDING, DONE, FAILED = 0, 1, 2
 REASON_BYTES = 512
 RUN_CAPACITY = 256
 RUN_DTYPE = np.dtype([("started", "S32"), ("command", "S1024"), ("settings", "S512")])
+_STRUCTURES = 16 << 10  # bytes of attributes and of HDF5's own structures, about
 NO_RUN = -1
 UNKNOWN_FRAMES = -1
 UNUSED_CLIP = -1
@@ -105,9 +106,15 @@ class StorePlan:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the activations, which are nearly all of the file."""
-        rows = len(self.videos) + (0 if self.clip_counts is None else int(self.clip_counts.sum()))
-        return rows * sum(layer.itemsize for layer in self.layers.values())
+        """Predicted size of the file: activations, tables, embedded annotations."""
+        clips = 0 if self.clip_counts is None else int(self.clip_counts.sum())
+        activations = (len(self.videos) + clips) * sum(layer.itemsize for layer in self.layers.values())
+        video = max(len(video.id.encode()) for video in self.videos) if self.videos else 0
+        video += sum(np.dtype(dtype).itemsize for dtype, _ in VIDEO_COLUMNS.values())
+        embedded = sum(len(content) for files in self.annotations.values() for content in files.values())
+        names = len(self.classes) * max([0, *(len(name.encode()) for name in self.classes)])
+        tables = RUN_CAPACITY * RUN_DTYPE.itemsize + len(self.videos) * video + 8 * clips
+        return activations + tables + embedded + names + _STRUCTURES
 
 
 def encode_text(text: str, limit: int) -> bytes:

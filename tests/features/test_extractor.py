@@ -14,8 +14,9 @@ import torch
 from p3d_eval.backbones import load_backbone
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.features import open_features
-from p3d_eval.features.extractor import extract
+from p3d_eval.features.extractor import extract, run_extraction
 from p3d_eval.features.lock import WriterLock, lock_path
+from p3d_eval.features.planning import plan_extraction
 from p3d_eval.features.sampling import Sampling
 from tests.features.conftest import LENGTHS, TINY
 from tests.support.videos import make_video
@@ -263,6 +264,14 @@ def test_what_cannot_work_is_refused_before_any_file_is_made(tmp_path, videos, t
         extract(tiny, videos, "res", Path("/proc/nowhere/f.h5"))
 
 
+@pytest.mark.parametrize("per_clip", [False, True])
+def test_the_predicted_size_is_the_files_size(tmp_path, videos, tiny, per_clip):
+    plan = plan_extraction(tiny, videos, None, tmp_path / "f.h5", per_clip=per_clip)
+    run_extraction(plan)
+    size = (tmp_path / "f.h5").stat().st_size
+    assert abs(plan.nbytes - size) < 0.05 * size
+
+
 def test_a_disk_that_is_too_small_is_noticed_first(tmp_path, videos, tiny, monkeypatch):
     from p3d_eval.features import extractor
 
@@ -314,7 +323,7 @@ class _Interrupting:
 def test_an_interrupted_run_stops_cleanly_and_goes_on(tmp_path, videos, tiny):
     out = tmp_path / "f.h5"
     with pytest.raises(KeyboardInterrupt):
-        extract(tiny, videos, "res", out, batch_size=2, progress=lambda total, done: _Interrupting(2))
+        extract(tiny, videos, "res", out, batch_size=2, progress=lambda *_: _Interrupting(2))
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode-")]
     assert not lock_path(out).exists()
     with pytest.raises(UserError, match=r"incomplete: 2 of 4 videos"):

@@ -1,0 +1,137 @@
+"""The commands extract, inspect and import, as a shell runs them."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from p3d_eval.cli import app
+from p3d_eval.features import open_features
+from tests.features.conftest import LENGTHS, TINY
+
+
+def run(capfd, *arguments: object) -> tuple[int, str, str]:
+    """Run a command in this process; return its exit code, standard output and error."""
+    with pytest.raises(SystemExit) as ended:
+        app([str(argument) for argument in arguments])
+    out, err = capfd.readouterr()
+    return int(ended.value.code or 0), out, err
+
+
+@pytest.fixture
+def extracting(videos, tmp_path):
+    return [
+        "extract",
+        "--backbone",
+        TINY,
+        "--weights",
+        "random",
+        "--videos",
+        videos,
+        "--out",
+        tmp_path / "f.h5",
+    ]
+
+
+def test_extract_then_inspect(capfd, extracting, tmp_path):
+    code, out, err = run(capfd, *extracting, "--json", "--clips", "3", "--batch-size", "4")
+    assert code == 0
+    summary = json.loads(out)
+    assert (summary["done"], summary["failed"]) == (4, {})
+    assert "prob 5 float32, flat 6 float32, res 6×4×4×8 float32: 4" in err  # some 400 kB, before the start
+    code, out, _ = run(capfd, "inspect", tmp_path / "f.h5", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["videos"] == {"expected": 4, "done": 4, "failed": 0}
+    assert found["frames"] == sum(LENGTHS.values())
+    assert found["clips"] == 12
+    assert list(found["layers"]) == ["prob", "flat", "res"]
+    assert found["provenance"]["sampling"] == {
+        "kind": "uniform",
+        "clip_length": 4,
+        "frame_stride": 1,
+        "clips": 3,
+    }
+    assert found["runs"][0]["videos"] == 4
+    code, out, _ = run(capfd, "inspect", tmp_path / "f.h5")
+    assert code == 0
+    assert "complete: 4 of 4 videos done, 0 failed" in out
+    code, _, err = run(capfd, *extracting, "--clips", "3")
+    assert (code, "nothing to do" in err) == (0, True)
+
+
+def test_broken_videos_give_exit_code_3(capfd, extracting, videos, tmp_path):
+    shutil.copytree(videos, tmp_path / "v")
+    (tmp_path / "v" / "broken.avi").write_bytes(b"x")
+    extracting[extracting.index(videos)] = tmp_path / "v"
+    code, out, err = run(capfd, *extracting, "--json")
+    assert code == 3
+    assert list(json.loads(out)["failed"]) == ["broken"]
+    assert "4 of 5 videos done, 1 failed" in err
+    assert "broken: cannot be decoded" in err
+    code, out, err = run(capfd, *extracting, "--quiet")
+    assert (code, out, err) == (3, "", "")
+    _, out, _ = run(capfd, "inspect", tmp_path / "f.h5")
+    assert "broken" in out
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"--backbone": "p3d19"}, "p3d199"),
+        ({"--layers": "res5c"}, "unknown layer"),
+        ({"--out": "/proc/none/f.h5"}, "cannot write"),
+        ({"--videos": "/nowhere"}, "no such folder or list"),
+        ({"--sampling": "dense"}, "unknown sampling 'dense'"),
+        ({"--dtype": "int8"}, "unknown stored type 'int8'"),
+        ({"--option": "x"}, "not KEY=VALUE"),
+        ({"--dataset": "aslan"}, "1 --dataset and 0 --annotations"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else next(iter(value)),
+)
+def test_mistakes_are_one_line_and_exit_code_2(capfd, extracting, tmp_path, change, words):
+    code, out, err = run(capfd, *extracting, *(word for pair in change.items() for word in pair))
+    assert (code, out) == (2, "")
+    assert words in err
+    assert len(err.strip().splitlines()) <= 2
+    assert not (tmp_path / "f.h5").exists()
+
+
+def test_ctrl_c_exits_with_130_and_the_same_command_finishes(extracting, tmp_path):
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "p3d_eval", *map(str, extracting), "--batch-size", "1"]
+    environment = os.environ | {"TINY_DELAY": "0.05"}
+    process = subprocess.Popen(command, cwd=root, env=environment, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "f.h5").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "interrupted" in err
+    assert not open_features(tmp_path / "f.h5", allow_incomplete=True).complete
+    done = subprocess.run(command, cwd=root, check=False, capture_output=True)
+    assert done.returncode == 0
+    assert len(open_features(tmp_path / "f.h5").ids) == 4
+
+
+def test_import_names_its_row_and_layer(capfd, tmp_path):
+    np.save(tmp_path / "fv.npy", np.eye(2, 3, dtype=np.float32))
+    (tmp_path / "ids.txt").write_text("a\nb\n")
+    arguments = ["import", tmp_path / "fv.npy", "--ids", tmp_path / "ids.txt", "--out", tmp_path / "f.h5"]
+    code, out, _ = run(capfd, *arguments, "--name", "idt", "--layer", "fv", "--json")
+    assert code == 0
+    assert json.loads(out) == {"out": str(tmp_path / "f.h5"), "videos": 2, "layers": {"fv": [3]}}
+    store = open_features(tmp_path / "f.h5")
+    assert (store.label, store.layers) == ("idt", ("fv",))
+    code, _, err = run(capfd, *arguments, "--name", "idt")
+    assert code == 2
+    assert "exists" in err

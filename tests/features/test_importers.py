@@ -1,0 +1,134 @@
+"""Features made elsewhere come out of the store as NumPy had them."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from p3d_eval.errors import UserError
+from p3d_eval.features import open_features
+from p3d_eval.features.importers import import_features
+
+IDS = ["run/v_1", "run/v_2", "wave/v_3"]
+
+
+@pytest.fixture
+def values():
+    return np.random.default_rng(5).normal(size=(3, 7)).astype(np.float32)
+
+
+def test_a_folder_of_npy_files(tmp_path, values):
+    for video, row in zip(IDS, values, strict=True):
+        (tmp_path / "in" / video).parent.mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / "in" / f"{video}.npy", row)
+    out = import_features(tmp_path / "in", tmp_path / "o.h5", name="idt", layer="fv")
+    store = open_features(out)
+    assert store.ids == tuple(IDS)
+    assert store.layers == ("fv",)
+    assert store.label == "idt"
+    np.testing.assert_array_equal(store["fv"], values)
+
+
+def test_a_folder_of_npz_files_has_a_layer_for_each_key(tmp_path, values):
+    maps = np.random.default_rng(6).normal(size=(3, 2, 3, 4)).astype(np.float32)
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        np.savez(tmp_path / "in" / f"v{number}.npz", pool5=values[number], res5c=maps[number])
+    store = open_features(import_features(tmp_path / "in", tmp_path / "o.h5", name="x"))
+    assert set(store.layers) == {"pool5", "res5c"}
+    assert (store.shape("res5c"), store.axes("res5c")) == ((2, 3, 4), "CHW")
+    np.testing.assert_array_equal(store["pool5"], values)
+    np.testing.assert_array_equal(store["res5c"], maps.reshape(3, -1))
+
+
+def test_one_array_with_a_list_of_ids(tmp_path, values):
+    np.save(tmp_path / "a.npy", values)
+    (tmp_path / "ids.txt").write_text("\n".join(IDS) + "\n")
+    annotations = {"aslan": {"View2.mat": b"raw"}}
+    out = import_features(
+        tmp_path / "a.npy", tmp_path / "o.h5", name="x", ids=tmp_path / "ids.txt", annotations=annotations
+    )
+    store = open_features(out)
+    assert store.ids == tuple(IDS)
+    np.testing.assert_array_equal(store["features"], values)
+    assert store.annotations("aslan") == {"View2.mat": b"raw"}
+    other = values.copy()
+    other[0, 0] += 1
+    np.save(tmp_path / "a.npy", other)
+    again = import_features(tmp_path / "a.npy", tmp_path / "p.h5", name="x", ids=tmp_path / "ids.txt")
+    assert open_features(again).identity != store.identity
+
+
+@pytest.mark.parametrize("header", ["", "video,a,b\n", "\ufeffid\n"])
+def test_csv_with_and_without_a_header(tmp_path, header):
+    path = tmp_path / "f.csv"
+    path.write_text(f'{header}run/v_1,1.5,-2e-3\n\n"wave, big",0,4\n', encoding="utf-8")
+    store = open_features(import_features(path, tmp_path / "o.h5", name="x", layer="l"))
+    assert store.ids == ("run/v_1", "wave, big")
+    np.testing.assert_array_equal(store["l"], np.array([[1.5, -2e-3], [0, 4]], np.float32))
+    assert store.provenance["weights"]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no line with an id and numbers"),
+        ("id,a\n", "no line with an id and numbers"),
+        ("v1,1,2\nv2,1\n", r"line 2, id 'v2': 1 numbers, 2 before"),
+        ("v1,1,2\nv2,1,x\n", r"line 2, id 'v2': 'x' is not a number"),
+        ("v1,1,y\nv2,1,2\n", r"line 1, id 'v1': 'y' is not a number"),
+        ("v1,1\nv2,nan\n", r"'l' of video 'v2' has NaN"),
+        ("v1,1\nv1,2\n", "duplicate video id 'v1'"),
+        (",1\n", "unusable video id ''"),
+        ("v1,1e300\n", r"once it is stored as float32"),
+    ],
+)
+def test_csv_mistakes_name_line_and_id(tmp_path, text, message):
+    (tmp_path / "f.csv").write_text(text)
+    with pytest.raises(UserError, match=message):
+        import_features(tmp_path / "f.csv", tmp_path / "o.h5", name="x", layer="l")
+    assert [path.name for path in tmp_path.iterdir()] == ["f.csv"]
+
+
+def test_pickles_are_never_opened(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (tmp_path.joinpath("exploded").touch, ())
+
+    (tmp_path / "in").mkdir()
+    np.save(tmp_path / "in" / "v.npy", np.array([Bomb()], dtype=object), allow_pickle=True)
+    with pytest.raises(UserError, match=r"v\.npy: cannot be read"):
+        import_features(tmp_path / "in", tmp_path / "o.h5", name="x")
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_mistakes_in_folders_and_arrays(tmp_path, values):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    out = tmp_path / "o.h5"
+    with pytest.raises(UserError, match=r"no \.npy or \.npz"):
+        import_features(folder, out, name="x")
+    np.save(folder / "a.npy", values[0])
+    np.save(folder / "b.npy", values[1, :5])
+    with pytest.raises(UserError, match=r"b\.npy: 'b' has features 5, 'a' has features 7"):
+        import_features(folder, out, name="x")
+    np.save(folder / "b.npy", np.full(7, np.inf, np.float32))
+    with pytest.raises(UserError, match="of video 'b' has NaN or infinite"):
+        import_features(folder, out, name="x")
+    np.savez(folder / "a.npz", features=values[0])
+    with pytest.raises(UserError, match="two files have the id 'a'"):
+        import_features(folder, out, name="x")
+    np.save(tmp_path / "all.npy", values)
+    with pytest.raises(UserError, match="--ids"):
+        import_features(tmp_path / "all.npy", out, name="x")
+    for text, message in (("a\nb\n", "names 2 ids"), ("a\nb\na\n", "duplicate id 'a'"), ("\n", "names no id")):
+        (tmp_path / "ids.txt").write_text(text)
+        with pytest.raises(UserError, match=message):
+            import_features(tmp_path / "all.npy", out, name="x", ids=tmp_path / "ids.txt")
+    (tmp_path / "broken.npy").write_bytes((tmp_path / "all.npy").read_bytes()[:-9])
+    (tmp_path / "ids.txt").write_text("a\nb\nc\n")
+    with pytest.raises(UserError, match=r"broken\.npy: cannot be read"):
+        import_features(tmp_path / "broken.npy", out, name="x", ids=tmp_path / "ids.txt")
+    with pytest.raises(UserError, match="no such file"):
+        import_features(tmp_path / "gone", out, name="x")
+    assert not out.exists()
