@@ -42,7 +42,8 @@ class _Block(nn.Module):
     """A bottleneck's common parts: reduction, spatial convolution, expansion, shortcut.
 
     Parameter names follow Caffe's: layer ``res3a_branch2b`` is ``res3a.branch2b``, and its batch
-    norm ``bn3a_branch2b`` is ``res3a.bn_branch2b``.
+    norm ``bn3a_branch2b`` is ``res3a.bn_branch2b``. Sums and ReLUs write in place into what the batch
+    norms return, which nothing else reads.
     """
 
     def __init__(self, channels: int, width: int, stride: int, flat: bool) -> None:
@@ -65,7 +66,7 @@ class _Block(nn.Module):
 
     def spatial(self, u: Tensor) -> Tensor:
         """ReLU(BN(S(u)))."""
-        return functional.relu(self.bn_branch2b(self.branch2b(u)))
+        return functional.relu_(self.bn_branch2b(self.branch2b(u)))
 
     def middle(self, u: Tensor) -> Tensor:
         """Everything between the reduction and the expansion."""
@@ -74,8 +75,8 @@ class _Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map N × C_in × [T ×] H × W to the block's output after its ReLU."""
         shortcut = self.bn_branch1(self.branch1(x)) if self.project else x
-        v = self.middle(functional.relu(self.bn_branch2a(self.branch2a(x))))
-        return functional.relu(shortcut + self.bn_branch2c(self.branch2c(v)))
+        v = self.middle(functional.relu_(self.bn_branch2a(self.branch2a(x))))
+        return functional.relu_(self.bn_branch2c(self.branch2c(v)).add_(shortcut))
 
 
 class _PseudoBlock(_Block):
@@ -96,9 +97,9 @@ class _PseudoBlock(_Block):
         """S and T in the order of the block's kind: A serial, B parallel, C serial with a shortcut."""
         s = self.spatial(u)
         if self.kind == "A":
-            return functional.relu(self.temporal(s))
-        total = s + self.temporal(u if self.kind == "B" else s)
-        return functional.relu(total * 0.5 if self.halved else total)
+            return functional.relu_(self.temporal(s))
+        total = self.temporal(u if self.kind == "B" else s).add_(s)
+        return functional.relu_(total.mul_(0.5) if self.halved else total)
 
 
 class _DropTime(nn.Module):
@@ -137,7 +138,7 @@ class P3D(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv3d(channels, 64, (1, 7, 7), stride=(1, 2, 2), padding=(0, 3, 3), bias=False)
         self.bn_conv1 = _bn(64, flat=False)
-        self.relu_conv1 = nn.ReLU()
+        self.relu_conv1 = nn.ReLU(inplace=True)
         self.pool1 = nn.MaxPool3d((2, 3, 3), stride=2, padding=0, ceil_mode=True)
         width_in, index = 64, 0
         for stage, (width, names) in enumerate(zip(_STAGE_WIDTHS, blocks, strict=True), start=2):

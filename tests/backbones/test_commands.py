@@ -1,14 +1,13 @@
 """``p3d-eval backbones`` and ``p3d-eval weights`` as typed."""
 
 import json
-import pickle
 
 import pytest
 from typer.testing import CliRunner
 
 from p3d_eval.backbones.description import describe_backbone
 from p3d_eval.cli import app
-from tests.backbones.test_i3d import random_checkpoint
+from tests.backbones.test_i3d import pickled_checkpoint
 
 
 def run(*words):
@@ -48,7 +47,7 @@ def test_describing_a_factory(tmp_path):
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     path = tmp_path_factory.mktemp("i3d") / "x.ckpt"
-    path.write_bytes(pickle.dumps(random_checkpoint()))
+    path.write_bytes(pickled_checkpoint())
     return path
 
 

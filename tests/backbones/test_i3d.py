@@ -1,6 +1,7 @@
 """I3D against a plain recomputation from a checkpoint in the released layout, and its limits."""
 
 import pickle
+from functools import cache
 
 import numpy as np
 import pytest
@@ -69,6 +70,12 @@ def random_checkpoint(seed=0):
     return {"params": params, "batch_stats": stats}
 
 
+@cache
+def pickled_checkpoint():
+    """Return the bytes of the pickled random checkpoint."""
+    return pickle.dumps(random_checkpoint())
+
+
 def pad_same(x, kernel, stride, value):
     """TensorFlow's rule: as many outputs as strides begin inside; the odd element at the end."""
     for axis, (k, s) in enumerate(zip(kernel, stride, strict=True), start=2):
@@ -122,9 +129,9 @@ def recompute(x, checkpoint):
 
 
 def test_agrees_with_a_plain_recomputation(tmp_path):
-    checkpoint = random_checkpoint()
+    checkpoint = pickle.loads(pickled_checkpoint())
     path = tmp_path / "i3d.ckpt"
-    path.write_bytes(pickle.dumps(checkpoint))
+    path.write_bytes(pickled_checkpoint())
     backbone = load_backbone("i3d", weights=path)
     assert backbone.classes == ()  # not the released weights: nothing is known about the classes
     x = torch.rand(1, 3, 9, 193, 200, generator=torch.Generator().manual_seed(0)) * 2 - 1
@@ -139,7 +146,7 @@ def test_agrees_with_a_plain_recomputation(tmp_path):
 
 def test_a_foreign_or_incomplete_checkpoint_is_refused(tmp_path):
     path = tmp_path / "i3d.ckpt"
-    checkpoint = random_checkpoint()
+    checkpoint = pickle.loads(pickled_checkpoint())
     gone = checkpoint["params"]["Mixed_5b"].pop("Branch_2/Conv3d_0b_3x3")
     path.write_bytes(pickle.dumps(checkpoint))
     with pytest.raises(

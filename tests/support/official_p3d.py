@@ -183,7 +183,7 @@ def _step(layer, bottoms, draw):
     if layer.kind == "BN":
         return _batch_norm(layer, x, draw)
     if layer.kind == "ReLU":
-        return x.clamp(min=0)
+        return x.clamp_(min=0)
     if layer.kind == "Eltwise":
         return layer.coefficients[0] * x + layer.coefficients[1] * bottoms[1]
     if layer.kind == "Pooling3D":
@@ -206,18 +206,19 @@ def _step(layer, bottoms, draw):
 def _batch_norm(layer, x, draw):
     channels = x.shape[1]
     axes = [0, *range(2, x.ndim)]
+    some = x if x.ndim == 4 else x[:, :, :1]  # one frame is enough to measure on
     noise = torch.rand(4, channels, generator=draw)
     last = layer.name.endswith("branch2c")  # a residual branch at full size would double the variance
     slope = (0.1 + 0.2 * noise[0]) if last else (0.5 + noise[0])
     bias = 0.4 * noise[1] - 0.2
-    mean = x.mean(axes) * (0.8 + 0.4 * noise[2])
+    mean = some.mean(axes) * (0.8 + 0.4 * noise[2])
     # Small maps have channels of hardly any variance, which would amplify rounding: mix with the mean.
-    measured = x.var(axes, correction=0)
+    measured = some.var(axes, correction=0)
     variance = (measured + measured.mean()) * (0.35 + 0.3 * noise[3])
     layer.weights = [slope, bias, mean, variance]
     view = (1, -1, *(1 for _ in x.shape[2:]))
-    scaled = (x - mean.view(view)) / torch.sqrt(variance.view(view) + EPSILON)
-    return scaled * slope.view(view) + bias.view(view)
+    scaled = (x - mean.view(view)).div_(torch.sqrt(variance.view(view) + EPSILON))
+    return scaled.mul_(slope.view(view)).add_(bias.view(view))
 
 
 def _pool(x, layer):
