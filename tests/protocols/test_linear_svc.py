@@ -125,6 +125,19 @@ def test_tighter_attempts_close_the_gap(problem):
     assert OneVsRestLinearSVC(max_iter=1, C=1.0).fit(X, y).converged_
 
 
+def test_many_samples_of_few_alike_values_are_certified(problem):
+    """Noise in columns that nearly agree: a thousand passes of coordinate descent are not enough."""
+    generator = np.random.default_rng(4)
+    X = generator.normal(size=(3000, 1)) + 0.02 * generator.normal(size=(3000, 8))
+    y = generator.random(3000) < 0.5
+    target = np.where(y, 1.0, -1.0)
+    model = OneVsRestLinearSVC().fit(X, y)
+    assert model.solvers_ == ("primal Newton",)
+    assert model.converged_
+    found = primal(np.append(model.coef_[0], model.intercept_[0]), X, target, 1.0)[0]
+    assert found <= minimum(X, target, 1.0).fun * (1 + 2e-6)
+
+
 def test_processes_give_the_same_bits(problem):
     alone, shared = (OneVsRestLinearSVC(n_jobs=jobs).fit(*problem) for jobs in (1, 2))
     np.testing.assert_array_equal(alone.coef_, shared.coef_)

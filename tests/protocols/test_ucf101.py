@@ -151,7 +151,9 @@ def test_a_class_without_training_videos_is_wrong_and_said(tmp_path):
 
 
 def test_unconverged_fits_are_loud(store, monkeypatch):
-    monkeypatch.setattr("p3d_eval.protocols.classifiers.linear_svc._ATTEMPTS", 1)
+    monkeypatch.setattr(
+        "p3d_eval.protocols.classifiers.linear_svc._ATTEMPTS", [("dual coordinate descent", 1.0, 1)]
+    )
     result = evaluate("ucf101", store, split=1, tol=1e-18)
     assert not result.converged
     assert any(warning.startswith("NOT CONVERGED: split 1") for warning in result.warnings)
