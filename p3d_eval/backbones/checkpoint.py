@@ -56,7 +56,8 @@ Reader = Callable[[Path], Checkpoint]
 def require_file(path: Path) -> None:
     """Refuse a weights path that is not a readable file."""
     if not path.is_file():
-        raise UserError(f"weights file {path} does not exist", "Give a file, or the word random")
+        what = "is not a file" if path.exists() else "does not exist"
+        raise UserError(f"weights file {path} {what}", "Give a file, or the word random")
 
 
 def _json_field(path: Path, metadata: Mapping[str, str], key: str, kind: type) -> Any:

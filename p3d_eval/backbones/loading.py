@@ -231,8 +231,17 @@ def _import_file(path: Path, name: str) -> Any:
         raise UserError(f"backbone {name!r}: {path} is not a Python file", "Write path/to/file.py:factory")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # a user's file may fail in any way
+        raise UserError(
+            f"backbone {name!r}: {path} {_failure(error)}", "Mend the file; --debug shows where"
+        ) from error
     return module
+
+
+def _failure(error: Exception) -> str:
+    return f"failed with {type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _call_factory(
@@ -265,7 +274,14 @@ def _call_factory(
         ) from error
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made = factory(**arguments)
+        try:
+            made = factory(**arguments)
+        except UserError:
+            raise
+        except Exception as error:  # so may a user's factory
+            raise UserError(
+                f"backbone {name!r} {_failure(error)}", "Mend the factory; --debug shows where"
+            ) from error
     if isinstance(made, Backbone):
         return made
     if not isinstance(made, Network):

@@ -41,6 +41,7 @@ _BROKEN = (
     OverflowError,
     RecursionError,
     MemoryError,
+    OSError,
 )
 
 

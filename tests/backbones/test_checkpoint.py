@@ -110,6 +110,8 @@ def test_truncated_and_foreign_files_are_refused(p3d_file, tmp_path):
 def test_missing_files_and_unknown_suffixes(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         load_backbone("p3d63", weights=tmp_path / "absent.safetensors")
+    with pytest.raises(UserError, match="is not a file"):
+        load_backbone("p3d63", weights=tmp_path)
     (tmp_path / "x.pth").write_bytes(b"x")
     with pytest.raises(UserError, match=r"no reader for \.pth"):
         load_backbone("p3d63", weights=tmp_path / "x.pth")

@@ -73,3 +73,15 @@ def test_mistakes_exit_with_two(checkpoint, tmp_path):
     assert run("weights", "convert", checkpoint, "--backbone", "p3d199", "--out", out).exit_code == 2
     assert run("weights", "fetch", "c3d").exit_code == 2
     assert not out.exists()
+
+
+def test_fetch_says_when_it_is_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("P3D_EVAL_DATA", str(tmp_path))
+    path = tmp_path / "weights" / "i3d-kinetics-400.safetensors"
+    path.parent.mkdir()
+    path.touch()
+    result = run("weights", "fetch", "i3d")
+    assert result.exit_code == 0
+    assert result.stdout.strip() == str(path)
+    assert "is already there" in result.stderr
+    assert run("weights", "fetch", "i3d", "--quiet").stderr == ""

@@ -20,6 +20,9 @@ def make(width=5, weights=None):
         body.load_state_dict(torch.load(weights, weights_only=True))
     return Network(body, SPEC, classes=("a",), random=weights is None)
 
+def broken():
+    raise RuntimeError("two\\nlines")
+
 def plain():
     return nn.Identity()
 
@@ -64,6 +67,7 @@ def test_a_factory_in_a_module(factory, tmp_path, monkeypatch):
     ("name", "options", "reason"),
     [
         ("{}:absent", {}, "has no 'absent'"),
+        ("{}:broken", {}, "failed with RuntimeError: two lines"),
         ("{}:number", {}, "is a int, not a function"),
         ("{}:plain", {}, "returned a Identity"),
         ("{}:plain", {"weights": "x.pt"}, "takes no weights"),
@@ -75,6 +79,13 @@ def test_a_factory_in_a_module(factory, tmp_path, monkeypatch):
 def test_factories_with_mistakes(factory, name, options, reason):
     with pytest.raises(UserError, match=reason):
         load_backbone(name.format(factory), **options)
+
+
+def test_a_file_that_is_not_python(tmp_path):
+    path = tmp_path / "bad.py"
+    path.write_text("def (:\n")
+    with pytest.raises(UserError, match="failed with SyntaxError"):
+        load_backbone(f"{path}:make")
 
 
 def test_plug_ins_come_through_entry_points(factory, monkeypatch):
