@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import av
@@ -38,15 +39,22 @@ def decoder_versions() -> dict[str, str]:
     }
 
 
-def decode(path: Path) -> Iterator[Any]:
+def decode(path: Path, stopped: Event | None = None) -> Iterator[Any]:
     """Yield every frame of the first video stream, undecorated (``av.VideoFrame``), in presentation order.
 
     Metadata that is not UTF-8 (HMDB51 has such files) is read with replacement characters.
 
+    Parameters
+    ----------
+    path : Path
+        The video file.
+    stopped : Event, optional
+        Ends the decoding early when it is set.
+
     Raises
     ------
     DecodeError
-        When the file cannot be opened, has no video, or a packet cannot be decoded.
+        When the file cannot be opened, has no video, a packet cannot be decoded, or decoding was stopped.
     """
     count = 0
     try:
@@ -57,6 +65,8 @@ def decode(path: Path) -> Iterator[Any]:
             # One thread a video: videos are decoded side by side, and errors come in order.
             stream.codec_context.thread_count = 1
             for frame in container.decode(stream):
+                if stopped is not None and stopped.is_set():
+                    raise DecodeError("stopped")
                 yield frame
                 count += 1
     except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
@@ -87,11 +97,11 @@ def _frame_bytes(frame: Any) -> int:
     return sum(plane.buffer_size for plane in frame.planes)
 
 
-def _count_and_keep(path: Path) -> tuple[int, list[Any] | None]:
+def _count_and_keep(path: Path, stopped: Event | None) -> tuple[int, list[Any] | None]:
     """Decode once to count; keep the frames unless they are too many."""
     kept: list[Any] | None = []
     count = used = 0
-    for frame in decode(path):
+    for frame in decode(path, stopped):
         count += 1
         if kept is not None:
             kept.append(frame)
@@ -127,7 +137,11 @@ def _assemble(
 
 
 def read_clips(
-    path: Path, video: str, sampling: Sampling, on_count: Callable[[int], None] | None = None
+    path: Path,
+    video: str,
+    sampling: Sampling,
+    on_count: Callable[[int], None] | None = None,
+    stopped: Event | None = None,
 ) -> Iterator[Clip]:
     """Yield the clips that ``sampling`` chooses, each start once, in time order.
 
@@ -141,15 +155,17 @@ def read_clips(
         Which frames.
     on_count : callable, optional
         Called with the number of decoded frames before the first clip.
+    stopped : Event, optional
+        Ends the decoding early when it is set.
 
     Raises
     ------
     DecodeError
         When the video is broken.
     """
-    count, kept = _count_and_keep(path)
+    count, kept = _count_and_keep(path, stopped)
     if on_count is not None:
         on_count(count)
     starts = sampling.starts(count, video)
-    frames = decode(path) if kept is None else iter(kept)
+    frames = decode(path, stopped) if kept is None else iter(kept)
     yield from _assemble(starts, sampling, count, frames)

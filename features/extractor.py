@@ -155,11 +155,11 @@ def _extract_rows(plan: ExtractionPlan, rows: list[int], progress: ProgressFacto
 
     clip_bytes = 4 * int(np.prod(backbone.input_spec.input_shape))
     pending = set(rows)
-    groups = {group_of(row, plan.batch_size) for row in rows}
+    groups = {group_of(row, plan.batch_clips) for row in rows}
     # Videos that are done run again beside a pending one of their group, so that batches are as they were.
-    waiting = [pair for pair in enumerate(plan.videos) if group_of(pair[0], plan.batch_size) in groups]
+    waiting = [pair for pair in enumerate(plan.videos) if group_of(pair[0], plan.batch_clips) in groups]
     settings = {
-        "batch_size": plan.batch_size,
+        "batch_size": plan.batch_clips,
         "workers": plan.workers,
         "device": plan.store.provenance["device"],
         "threads": torch.get_num_threads(),
@@ -170,7 +170,7 @@ def _extract_rows(plan: ExtractionPlan, rows: list[int], progress: ProgressFacto
         Prefetcher(waiting, plan.sampling, prepare, plan.workers, clip_bytes) as videos,
         shown as bar,
     ):
-        for result in average_videos(iter(videos), forward, plan.batch_size, plan.per_clip):
+        for result in average_videos(iter(videos), forward, plan.batch_clips, plan.per_clip):
             if result.row not in pending:
                 continue
             reason = _write(writer, plan.store.layers, result)

@@ -61,6 +61,13 @@ class ExtractionPlan:
     overwrite: bool = False
 
     @property
+    def batch_clips(self) -> int:
+        """Clips in every batch: ``batch_size``, or as many as there are where that is known to be fewer."""
+        if self.sampling.kind == "sliding":
+            return self.batch_size
+        return min(self.batch_size, len(self.videos) * self.sampling.clips)
+
+    @property
     def nbytes(self) -> int:
         """Predicted size of the file (a lower bound for sliding clips that are all stored)."""
         if not self.per_clip:

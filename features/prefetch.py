@@ -136,7 +136,7 @@ class Prefetcher:
 
     def _decode(self, video: DecodedVideo) -> _End:
         counted: list[int] = []
-        clips = read_clips(video.video.path, video.video.id, self._sampling, counted.append)
+        clips = read_clips(video.video.path, video.video.id, self._sampling, counted.append, self._stop)
         for clip in clips:
             prepared = PreparedClip(clip.start, clip.repeats, self._prepare(clip.frames))
             if not self._put(video, prepared):

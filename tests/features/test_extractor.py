@@ -1,9 +1,7 @@
-"""Extraction against a plain computation of the same means, and everything about running it twice."""
+"""Extraction against a plain computation of the same means."""
 
 import os
 import shutil
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from p3d_eval.backbones import load_backbone
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.features import open_features
 from p3d_eval.features.extractor import extract, run_extraction
-from p3d_eval.features.lock import WriterLock, lock_path
 from p3d_eval.features.planning import plan_extraction
 from p3d_eval.features.sampling import Sampling
 from tests.features.conftest import LENGTHS, TINY
@@ -97,24 +94,6 @@ def test_company_changes_nothing_beyond_the_stated_bound(tmp_path, videos, tiny)
         assert np.abs(alone - together).max() <= 2e-6 * np.abs(together).max()
 
 
-@pytest.mark.parametrize("gone", [[0], [3], [1, 2], [0, 1, 2, 3]])
-def test_whatever_is_done_again_has_the_same_bits(tmp_path, videos, tiny, gone):
-    import h5py
-
-    out = tmp_path / "f.h5"
-    extract(tiny, videos, "res,prob", out, batch_size=3)
-    before = {layer: open_features(out)[layer][:] for layer in ("res", "prob")}
-    with h5py.File(out, "r+") as file:  # as a run that was stopped leaves it
-        file["complete"][0] = 0
-        for row in gone:
-            file["videos/status"][row] = 0
-            file["layers/res/mean"][row] = 7
-            file["layers/prob/mean"][row] = 7
-    assert extract(tiny, videos, "res,prob", out, batch_size=3).skipped == 4 - len(gone)
-    for layer, values in before.items():
-        np.testing.assert_array_equal(open_features(out)[layer], values)
-
-
 def test_batch_sizes_differ_within_the_stated_bound(tmp_path, videos, tiny):
     for size in (1, 7):
         extract(tiny, videos, "res", tmp_path / f"{size}.h5", batch_size=size)
@@ -177,79 +156,6 @@ def test_float16_rounds_all_layers_but_prob(tmp_path, videos, tiny):
     np.testing.assert_allclose(half["res"][:], full["res"][:], rtol=2**-10, atol=2**-24)
 
 
-def test_the_same_run_again_has_nothing_to_do(tmp_path, videos, tiny):
-    out = tmp_path / "f.h5"
-    extract(tiny, videos, "res", out, batch_size=2)
-    before = out.read_bytes()
-    summary = extract(tiny, videos, "res", out, batch_size=5, workers=1)
-    assert summary.nothing_to_do
-    assert out.read_bytes() == before
-    extract(tiny, videos, "res", out, annotations={"aslan": {"View2.mat": b"x"}})
-    assert open_features(out).annotations("aslan") == {"View2.mat": b"x"}
-
-
-def test_failed_videos_are_tried_again(tmp_path, videos, tiny):
-    broken = tmp_path / "v" / "b.avi"
-    make_video(tmp_path / "v" / "a.avi", 5)
-    whole = make_video(broken, 9).read_bytes()
-    stamp = broken.stat().st_mtime_ns
-    broken.write_bytes(bytes(len(whole)))
-    os.utime(broken, ns=(stamp, stamp))
-    assert set(extract(tiny, tmp_path / "v", "res", tmp_path / "f.h5").failed) == {"b"}
-    broken.write_bytes(whole)
-    os.utime(broken, ns=(stamp, stamp))
-    again = extract(tiny, tmp_path / "v", "res", tmp_path / "f.h5")
-    assert (again.done, again.skipped, again.failed) == (2, 1, {})
-    store = open_features(tmp_path / "f.h5")
-    assert store.failed == {}
-    assert store.video_table["run"].tolist() == [0, 1]
-
-
-DIFFERENT = {
-    "layers": ({"layers": "flat"}, r"layers\.flat: 'none' there, 'flat' now"),
-    "sampling": ({"sampling": Sampling(4, clips=3)}, r"sampling\.clips: 20 there, 3 now"),
-    "seed": (
-        {"sampling": Sampling(4, kind="random", seed=5)},
-        r"sampling\.kind: 'uniform' there, 'random' now",
-    ),
-    "dtype": ({"dtype": "float16"}, r"dtype\.res: 'float32' there, 'float16' now"),
-    "per clip": ({"per_clip": True}, r"per_clip: False there, True now"),
-    "network": ({"backbone": "gain"}, r"options\.gain: 'none' there, '2' now"),
-}
-
-
-@pytest.mark.parametrize(("change", "message"), DIFFERENT.values(), ids=DIFFERENT.keys())
-def test_another_run_is_refused_by_the_name_of_the_field(tmp_path, videos, tiny, change, message):
-    out = tmp_path / "f.h5"
-    extract(tiny, videos, "res", out)
-    before = out.read_bytes()
-    options = dict(change)
-    network = load_backbone(TINY, gain="2") if options.pop("backbone", None) else tiny
-    layers = options.pop("layers", "res")
-    with pytest.raises(UserError, match=message) as caught:
-        extract(network, videos, layers, out, **options)
-    assert str(out) in caught.value.message
-    assert out.read_bytes() == before
-    extract(network, videos, layers, out, overwrite=True, **options)
-    assert open_features(out).layers == (layers,)
-
-
-def test_other_videos_are_refused_by_id_size_and_time(tmp_path, videos, tiny):
-    folder = tmp_path / "v"
-    shutil.copytree(videos, folder)
-    out = tmp_path / "f.h5"
-    extract(tiny, folder, "res", out)
-    os.utime(folder / "run/v_run_g01_c01.avi", ns=(1, 1))
-    with pytest.raises(UserError, match=r"modification time of 'run/v_run_g01_c01' \(ns\): \d+ there, 1 now"):
-        extract(tiny, folder, "res", out)
-    (folder / "run/v_run_g01_c01.avi").rename(folder / "run/v_other.avi")
-    with pytest.raises(UserError, match="id of video 1: 'run/v_run_g01_c01' there, 'run/v_other' now"):
-        extract(tiny, folder, "res", out)
-    (folder / "run/v_other.avi").unlink()
-    with pytest.raises(UserError, match="number of videos: 4 there, 3 now"):
-        extract(tiny, folder, "res", out)
-
-
 def test_what_cannot_work_is_refused_before_any_file_is_made(tmp_path, videos, tiny):
     for error, arguments, options in (
         (UnknownNameError, (videos, "resx"), {}),
@@ -279,60 +185,6 @@ def test_a_disk_that_is_too_small_is_noticed_first(tmp_path, videos, tiny, monke
     with pytest.raises(UserError, match="are free"):
         extract(tiny, videos, "res", tmp_path / "f.h5")
     assert not (tmp_path / "f.h5").exists()
-
-
-def test_two_writers_are_kept_apart_and_a_dead_one_is_forgotten(tmp_path, videos, tiny):
-    out = tmp_path / "f.h5"
-    with (
-        WriterLock(out),
-        pytest.raises(UserError, match=rf"f\.h5 is being written by another process \({os.getpid()}@"),
-    ):
-        extract(tiny, videos, "res", out)
-    script = (
-        "import os, signal, sys; from pathlib import Path; from p3d_eval.features.lock import WriterLock\n"
-        "WriterLock(Path(sys.argv[1])).__enter__(); os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    killed = subprocess.run([sys.executable, "-c", script, str(out)], cwd=ROOT, check=False)
-    assert killed.returncode == -9
-    assert lock_path(out).exists()
-    assert extract(tiny, videos, "res", out).done == 4
-    assert not lock_path(out).exists()
-
-
-class _Interrupting:
-    """A progress that is interrupted, as by Ctrl-C, after some videos."""
-
-    def __init__(self, after: int) -> None:
-        self.after = after
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
-
-    def note(self, text):
-        pass
-
-    def advance(self):
-        self.after -= 1
-        if self.after == 0:
-            raise KeyboardInterrupt
-
-
-def test_an_interrupted_run_stops_cleanly_and_goes_on(tmp_path, videos, tiny):
-    out = tmp_path / "f.h5"
-    with pytest.raises(KeyboardInterrupt):
-        extract(tiny, videos, "res", out, batch_size=2, progress=lambda *_: _Interrupting(2))
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode-")]
-    assert not lock_path(out).exists()
-    with pytest.raises(UserError, match=r"incomplete: 2 of 4 videos"):
-        open_features(out)
-    assert len(open_features(out, allow_incomplete=True).ids) == 2
-    summary = extract(tiny, videos, "res", out, batch_size=2)
-    assert (summary.skipped, summary.done) == (2, 4)
-    extract(tiny, videos, "res", tmp_path / "whole.h5", batch_size=2)
-    np.testing.assert_array_equal(open_features(out)["res"], open_features(tmp_path / "whole.h5")["res"])
 
 
 def test_an_error_of_the_network_ends_the_run(tmp_path, videos, tiny, monkeypatch):
