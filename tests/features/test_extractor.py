@@ -18,8 +18,6 @@ from p3d_eval.features.sampling import Sampling
 from tests.features.conftest import LENGTHS, TINY
 from tests.support.videos import make_video
 
-ROOT = Path(__file__).parents[2]
-
 
 def _frames(path):
     import av
