@@ -113,8 +113,6 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
         }
     headline = _HEADLINES[options.recipe]
     certificates = tuple(outcome.certificate for vector in VECTORS for outcome in outcomes[vector])
-    deviations = pairs.deviations()
-    official = not deviations and coverage.counted_as == "complete"
     return Result(
         protocol="aslan",
         version=VERSION,
@@ -123,13 +121,10 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
         options=asdict(options),
         choices=_choices(store, layers, pairs, options),
         features=describe_features(store, layers),
-        annotations=describe_annotations("aslan", annotations, official) | _describe_check(deviations),
+        annotations=_describe_pairs(annotations, pairs, coverage),
         coverage=coverage,
         splits=tuple(outcome.split for outcome in outcomes[headline]),
-        variants=tuple(
-            Variant(vector, {"vector": vector}, summarise(outcomes[vector]), vector == headline)
-            for vector in VECTORS
-        ),
+        variants=_variants(outcomes, headline),
         certificates=certificates,
         warnings=(*certificate_warnings(certificates), *feature_warnings(store), *_pair_warnings(pairs)),
         seconds=timer.seconds,
@@ -198,9 +193,20 @@ def _pair_vectors(
     return vectors, usable
 
 
-def _describe_check(deviations: tuple[str, ...]) -> dict[str, Any]:
+def _variants(outcomes: Mapping[Vector, list[FoldOutcome]], headline: Vector) -> tuple[Variant, ...]:
+    return tuple(
+        Variant(vector, {"vector": vector}, summarise(folds), vector == headline)
+        for vector, folds in outcomes.items()
+    )
+
+
+def _describe_pairs(annotations: AnnotationFiles, pairs: lists.Pairs, coverage: Coverage) -> dict[str, Any]:
+    """Source, hash and judgement: the official file's hash is not public, what was counted in it is."""
+    deviations = pairs.deviations()
+    official = not deviations and coverage.counted_as == "complete"
     check = "judged by the published counts (10 folds of 300 same and 300 different pairs, disjoint in actions)"
-    return {"check": check, "deviations": list(deviations)}
+    described = describe_annotations("aslan", annotations, official)
+    return described | {"check": check, "deviations": list(deviations)}
 
 
 def _pair_warnings(pairs: lists.Pairs) -> list[str]:
