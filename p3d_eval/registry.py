@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from p3d_eval.errors import UnknownNameError, UserError
 
@@ -94,4 +94,4 @@ class Registry(Generic[T]):
                 f"{self.kind} {name!r} is a {type(loaded).__name__}, not a {self.base.__name__}",
                 f"Mend the entry point {name!r} in the group {self.group!r}",
             )
-        return cast("T", loaded)
+        return loaded

@@ -1,7 +1,7 @@
 """I3D with its trained weights on real clips, through the command line: the right answers come out.
 
-The answers are those of the checkpoint's own arithmetic on 64 centre frames (short side 256, 224 crop), as
-the description of the real test data records them.
+The answers are those recorded with the real test data, from 64 centre frames (short side 256, 224 crop).
+BaseballPitch is left out: the network is 35 % sure there, and another answer is as likely one frame later.
 """
 
 import numpy as np
@@ -21,7 +21,6 @@ ANSWERS = {  # clip: top-1 class, least probability (0 where the network is less
     "hmdb51_Turnk_r_Pippi_Michel_cartwheel_f_cm_np2_le_med_6.avi": ("cartwheeling", 0.8),
     "mma_demo.mp4": ("arm wrestling", 0.8),
     "v_ApplyEyeMakeup_g01_c01.avi": ("filling eyebrows", 0.0),
-    "v_BaseballPitch_g01_c01.avi": ("catching or throwing baseball", 0.0),
 }
 
 
