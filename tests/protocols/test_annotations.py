@@ -156,6 +156,20 @@ def test_published_counts_make_a_list_official():
     assert len(pairs.shared_actions()) == 43
 
 
+def test_every_published_count_is_checked():
+    table = official_pairs()
+    crowded = table.copy()
+    crowded[:31, 3:, 0] = 1  # 31 same pairs of one action
+    fewer = table.copy()
+    fewer[0, 2, 0] = 0
+    fewer[0, 4, 0] = 2
+    for changed, deviation in (
+        (crowded, "more than 30 same pairs of one action"),
+        (fewer, "not 300 same pairs in every fold"),
+    ):
+        assert aslan.parse({"View2.mat": data.mat_bytes(changed)}).deviations() == (deviation,)
+
+
 def as_csv(table, classes=True, name=str):
     rows = ["fold,id1,id2,same" + ",class1,class2" * classes]
     for fold in range(table.shape[2]):

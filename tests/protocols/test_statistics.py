@@ -51,6 +51,12 @@ def test_bootstrap_of_clusters_that_agree_is_wider():
     assert (high - low) / (alone_high - alone_low) == pytest.approx(2, abs=0.2)
 
 
+def test_bootstrap_of_unequal_clusters_stays_a_share():
+    """Each resample is hits over its own size: where all is right, every resample is 1."""
+    cluster = np.repeat(np.arange(20), np.arange(1, 21))
+    assert statistics.cluster_bootstrap([(np.ones(210, bool), cluster)], seed=0) == (1.0, 1.0)
+
+
 def test_bootstrap_of_a_mean_of_splits():
     """Two independent splits: the mean's variance is a quarter of the sum of the two."""
     correct = np.arange(1000) % 2 > 0
