@@ -21,7 +21,10 @@ _FAILURES_SHOWN = 20
 BackboneName = Annotated[
     str, typer.Option("--backbone", help="Network: p3d199, i3d, …, package.module:factory or file.py:factory.")
 ]
-Weights = Annotated[str, typer.Option("--weights", help="Weights file, or the word random.")]
+Weights = Annotated[
+    str | None,
+    typer.Option("--weights", help="Weights file, or the word random; not for factories with their own."),
+]
 Videos = Annotated[Path, typer.Option("--videos", help="Folder of videos, or text file with one path a line.")]
 Root = Annotated[Path | None, typer.Option("--root", help="What a list's paths and ids are relative to.")]
 Out = Annotated[Path, typer.Option("--out", help="Feature file to make or to continue.")]
@@ -70,6 +73,14 @@ def read_embedded(datasets: list[str] | None, paths: list[Path] | None) -> dict[
     return {name: read_official(name, path) for name, path in zip(names, files, strict=True)}
 
 
+def _require_weights(backbone: str, weights: str | None) -> None:
+    """Refuse to fall back on random weights where nobody asked for them."""
+    from p3d_eval.backbones import BACKBONES, Architecture
+
+    if weights is None and backbone in BACKBONES and isinstance(BACKBONES.load(backbone), Architecture):
+        raise UserError(f"{backbone} needs --weights", "Give a weights file, or the word random to do without")
+
+
 def _options(pairs: list[str] | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for pair in pairs or []:
@@ -86,9 +97,9 @@ def _options(pairs: list[str] | None) -> dict[str, Any]:
 )
 def extract(
     backbone: BackboneName,
-    weights: Weights,
     videos: Videos,
     out: Out,
+    weights: Weights = None,
     layers: Layers = None,
     root: Root = None,
     sampling: SamplingKind = "uniform",
@@ -119,11 +130,14 @@ def extract(
 
     require_writable(out)
     embedded = read_embedded(dataset, annotations)
+    from p3d_eval.allocator import keep_freed_memory
     from p3d_eval.backbones import load_backbone
     from p3d_eval.features.extractor import run_extraction
     from p3d_eval.features.planning import plan_extraction
     from p3d_eval.progress import Progress
 
+    keep_freed_memory()
+    _require_weights(backbone, weights)
     network = load_backbone(
         backbone,
         weights,

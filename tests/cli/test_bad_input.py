@@ -65,9 +65,10 @@ def refused(*arguments, names):
     """Run a command that must fail as the user's mistake, in one or two lines that name every word."""
     result = run(*arguments)
     assert result.exit_code == 2, result.output
-    assert len(result.stderr.strip().splitlines()) <= 2, result.stderr
+    message = result.stderr[result.stderr.index("error: ") :]
+    assert len(message.strip().splitlines()) <= 2, message
     for name in names:
-        assert name in result.stderr, f"{name!r} is not in {result.stderr!r}"
+        assert name in message, f"{name!r} is not in {message!r}"
     return result
 
 
@@ -164,7 +165,7 @@ def test_a_checkpoint_for_another_network(videos):
     result = refused(
         *extract(videos, backbone="p3d63"), "--weights", "other.safetensors", names=["other.safetensors"]
     )
-    assert "some.weight" in result.stderr or "p3d63" in result.stderr
+    assert "weights convert" in result.stderr
     refused(*extract(videos, backbone="p3d63"), "--weights", "absent.safetensors", names=["absent.safetensors"])
 
 
