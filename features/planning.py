@@ -128,6 +128,11 @@ def plan_extraction(
     if batch_size < 1 or workers < 1:
         raise UserError(f"batch size {batch_size} and workers {workers} must be 1 at least")
     spec = backbone.input_spec
+    if spec.channel_order == "flow":
+        raise UserError(
+            f"{backbone.name} takes optical flow, and videos are decoded to RGB frames",
+            "Run it in Python on flow of your own (backbone.features) and `p3d-eval import` what it gives",
+        )
     chosen = sampling or Sampling(spec.clip_length, frame_stride=spec.frame_stride)
     if (chosen.clip_length, chosen.frame_stride) != (spec.clip_length, spec.frame_stride):
         raise UserError(

@@ -11,7 +11,17 @@ from p3d_eval.provenance import sha256_bytes, sha256_json
 
 AllowMissing = Literal["wrong", "excluded"] | None
 
-_TRACED = ("weights", "input_spec", "sampling", "trained_on", "decoder", "precision", "device", "reductions")
+_TRACED = (
+    "options",
+    "weights",
+    "input_spec",
+    "sampling",
+    "trained_on",
+    "decoder",
+    "precision",
+    "device",
+    "reductions",
+)
 
 
 def describe_features(store: FeatureStore, layers: Sequence[str]) -> dict[str, Any]:

@@ -13,6 +13,10 @@ from p3d_eval.files import atomic_output, write_text
 TEST_GROUPS = (range(1, 8), range(8, 15), range(15, 22))  # UCF101's three splits
 FOLDS = 10
 
+# SciPy writes the time into the text that opens a MATLAB 5 file (116 bytes); it would change the file's hash.
+_MAT_DESCRIPTION = b"MATLAB 5.0 MAT-file: demo pairs of p3d-eval"
+_MAT_DESCRIPTION_LENGTH = 116
+
 
 def samples() -> list[tuple[str, int, int]]:
     """Return (action, group, number) of every video; numbers run from 1 as ASLAN's sample files do."""
@@ -58,6 +62,8 @@ def pairs(seed: int) -> np.ndarray:
 
 
 def write_aslan(path: Path, seed: int) -> None:
-    """Write ``View2.mat`` with the variable ``action_splits_pairs``."""
-    with atomic_output(path, overwrite=True) as temporary, temporary.open("wb") as file:
+    """Write ``View2.mat`` with the variable ``action_splits_pairs``, the same bytes for the same seed."""
+    with atomic_output(path, overwrite=True) as temporary, temporary.open("w+b") as file:
         scipy.io.savemat(file, {"action_splits_pairs": pairs(seed)}, do_compression=True)
+        file.seek(0)
+        file.write(_MAT_DESCRIPTION.ljust(_MAT_DESCRIPTION_LENGTH))

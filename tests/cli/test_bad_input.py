@@ -73,8 +73,7 @@ def refused(*arguments, names):
 
 
 def extract(videos, out="feats.h5", backbone="tiny.py:factory", *more):
-    layers = () if "--layers" in more else ("--layers", "relu,pool5")
-    return ["extract", "--backbone", backbone, "--videos", videos, "--clips", 1, "--out", out, *layers, *more]
+    return ["extract", "--backbone", backbone, "--videos", videos, "--clips", 1, "--out", out, *more]
 
 
 def ucf_ids(groups=(1, 2, 8, 9, 15, 16)):
@@ -167,6 +166,11 @@ def test_a_checkpoint_for_another_network(videos):
     )
     assert "weights convert" in result.stderr
     refused(*extract(videos, backbone="p3d63"), "--weights", "absent.safetensors", names=["absent.safetensors"])
+
+
+def test_a_flow_network_is_refused_rgb_videos(videos):
+    words = ("--weights", "random", "--option", "modality=flow")
+    refused(*extract(videos, backbone="p3d63"), *words, names=["p3d63", "optical flow", "import"])
 
 
 def test_extraction_without_weights_asks_for_them(videos):
