@@ -12,7 +12,7 @@ from typer.main import get_command as build_command
 
 from p3d_eval import __version__
 from p3d_eval.cli._shared import print_error
-from p3d_eval.errors import P3DEvalError
+from p3d_eval.errors import P3DEvalError, UnknownNameError
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 _BUG = 1
@@ -71,6 +71,7 @@ class LazyGroup(TyperGroup):
         apps = _commands()
         if cmd_name in apps:
             command = build_command(apps[cmd_name])
+            command.name = cmd_name  # a group of commands has no name of its own
         elif cmd_name not in _protocol_summaries():
             return None
         elif self._listing:
@@ -81,6 +82,13 @@ class LazyGroup(TyperGroup):
             command = protocol_command(cmd_name)
         _add_debug(command)
         return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that the first word names; a wrong word gets the nearest ones."""
+        names = self.list_commands(ctx)
+        if args[0] not in names:
+            raise UnknownNameError("command", args[0], names)
+        return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the help page from summaries."""

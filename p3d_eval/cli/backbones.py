@@ -7,7 +7,11 @@ import typer
 from p3d_eval.cli._shared import Json, Quiet, print_json, print_table
 
 NAME = "backbones"
-command = typer.Typer(help="List the backbones, or show one.")
+command = typer.Typer(
+    help="List the backbones, or show one.",
+    epilog="Example: p3d-eval backbones show p3d199",
+    add_completion=False,
+)
 
 
 @command.callback(invoke_without_command=True)

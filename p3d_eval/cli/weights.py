@@ -9,7 +9,11 @@ from p3d_eval.cli._shared import Json, Overwrite, Quiet, console, print_json, pr
 from p3d_eval.errors import UserError
 
 NAME = "weights"
-command = typer.Typer(help="Show, convert and fetch weights of backbones.", no_args_is_help=True)
+command = typer.Typer(
+    help="Show, convert and fetch weights of backbones.",
+    epilog="Example: p3d-eval weights fetch i3d",
+    add_completion=False,
+)
 
 _CLASSES_SHOWN = 5
 

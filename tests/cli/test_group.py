@@ -74,7 +74,7 @@ def test_version_and_usage():
     assert run("--version").stdout == f"p3d-eval {__version__}\n"
     wrong = run("extrakt")
     assert wrong.returncode == 2
-    assert "extract" in wrong.stderr
+    assert wrong.stderr.startswith("error: unknown command 'extrakt'\nDid you mean extract?")
 
 
 def test_every_command_has_help_with_an_example_and_debug():
@@ -84,7 +84,9 @@ def test_every_command_has_help_with_an_example_and_debug():
     names = group.list_commands(None)
     assert {"extract", "import", "inspect", "annotate", "report", "weights", "backbones", "demo"} <= set(names)
     assert {"ucf101", "aslan"} <= set(names)
+    listed = CliRunner().invoke(cli.app, ["--help"], terminal_width=200).output
     for name in names:
+        assert f" {name} " in listed
         result = CliRunner().invoke(cli.app, [name, "--help"], terminal_width=200)
         assert result.exit_code == 0, name
         assert "xample" in result.output, f"{name} --help shows no example"
