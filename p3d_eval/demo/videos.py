@@ -37,8 +37,13 @@ def _draw(
 ) -> NDArray[np.uint8]:
     """Draw a regular polygon, cut from ``patch``, onto the background at ``pose``."""
     half = HEIGHT / 2
-    y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
-    u, v = (x - WIDTH / 2) / half - pose.x * WIDTH / HEIGHT, (y - half) / half - pose.y
+    frame = background.copy()
+    centre_x, centre_y = WIDTH / 2 * (1 + pose.x), half * (1 + pose.y)
+    reach = _PATCH_RADIUS / np.cos(np.pi / corners) * pose.scale * half + 1
+    top, bottom = np.clip([centre_y - reach, centre_y + reach], 0, HEIGHT).astype(int)
+    left, right = np.clip([centre_x - reach, centre_x + reach], 0, WIDTH).astype(int)
+    y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
+    u, v = (x - centre_x) / half, (y - centre_y) / half
     cosine, sine = np.cos(pose.angle) / pose.scale, np.sin(pose.angle) / pose.scale
     u, v = cosine * u + sine * v, cosine * v - sine * u
     sector = 2 * np.pi / corners
@@ -46,8 +51,7 @@ def _draw(
     inside = np.hypot(u, v) * np.cos(angle) < _PATCH_RADIUS
     rows = np.clip((v / _PATCH_RADIUS / 2 + 0.5) * HEIGHT, 0, HEIGHT - 1).astype(int)
     columns = np.clip((u / _PATCH_RADIUS / 2 + 0.5) * WIDTH, 0, WIDTH - 1).astype(int)
-    frame = background.copy()
-    frame[inside] = patch[rows[inside], columns[inside]] * pose.brightness
+    frame[top:bottom, left:right][inside] = patch[rows[inside], columns[inside]] * pose.brightness
     return np.asarray(np.clip(frame * 255, 0, 255), dtype=np.uint8)
 
 
