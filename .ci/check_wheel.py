@@ -19,7 +19,7 @@ FOLDERS = {
     "p3d_eval": "p3d_eval",
     **{name: f"p3d_eval/{name}" for name in ("features", "protocols", "reports")},
 }
-IGNORED = shutil.ignore_patterns("build", "dist", ".venv", "__pycache__", ".git", "demo", "site", ".*_cache")
+GENERATED = {"build", "dist", "demo", "site", ".venv", ".git"}
 
 USE = """
 import pickle, sys
@@ -51,6 +51,14 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> str:
     return done.stdout
 
 
+def ignored(folder: str, names: list[str]) -> set[str]:
+    """Leave out what is generated: some folders of the root, and caches everywhere."""
+    generated = GENERATED if Path(folder) == ROOT else set()
+    return {
+        name for name in names if name in generated or name.endswith(("__pycache__", "_cache", ".egg-info"))
+    }
+
+
 def expected() -> set[str]:
     """Every file of the four folders under the name that it installs as."""
     files = set()
@@ -72,7 +80,7 @@ def main() -> None:
     """Build, compare, install, use."""
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "source"
-        shutil.copytree(ROOT, copy, ignore=IGNORED)
+        shutil.copytree(ROOT, copy, ignore=ignored)
         run(sys.executable, "-m", "build", "--no-isolation", "--outdir", scratch, cwd=copy)
         wheel = next(Path(scratch).glob("*.whl"))
         sdist = next(Path(scratch).glob("*.tar.gz"))
