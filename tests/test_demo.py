@@ -9,7 +9,7 @@ import scipy.io
 
 from p3d_eval.demo.annotations import FOLDS, TEST_GROUPS, pairs, samples, write_aslan, write_ucf101
 from p3d_eval.demo.motions import MOTIONS
-from p3d_eval.demo.study import Network, commands
+from p3d_eval.demo.study import Network, commands, run, write_inputs
 from p3d_eval.demo.videos import FRAMES, GROUPS, encode, render, video_path
 
 
@@ -86,3 +86,23 @@ def test_the_study_types_the_protocols_as_users_do():
     assert ["ucf101", "--features", "i3d.h5"] in study
     assert ["aslan", "--features", "p3d199.h5"] in study
     assert study[-1] == ["report", "results/*.json"]
+
+
+@pytest.mark.ci
+def test_the_study_runs_from_videos_to_tables(tmp_path, capfd):
+    write_inputs(tmp_path, quiet=True)
+    rendered = {path: path.stat().st_mtime_ns for path in (tmp_path / "videos").rglob("*.avi")}
+    assert len(rendered) == 120
+    announced = []
+    run(tmp_path, [Network("p3d63", "random")], announced.append)
+    printed = capfd.readouterr().out
+    assert announced[-1] == "p3d-eval report results/*.json"
+    assert {path.name for path in (tmp_path / "results").glob("*.json")} == {
+        "aslan-p3d63-random-weights.json",
+        "ucf101-p3d63-random-weights.json",
+    }
+    tables = printed[printed.index("ASLAN: action similarity labeling") :]
+    assert tables.count("p3d63 (random weights)") >= 2
+    assert tables.count("published, for reference only") == 4
+    write_inputs(tmp_path, quiet=True)
+    assert {path: path.stat().st_mtime_ns for path in rendered} == rendered
