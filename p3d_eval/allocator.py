@@ -13,8 +13,8 @@ def keep_freed_memory() -> bool:
     """Serve large blocks from the heap and never give its top back to the system.
 
     Activations of tens of megabytes are otherwise mapped and returned for every layer of every batch,
-    and the page faults cost about a fifth of the time of a forward pass on a CPU. The process keeps its
-    peak memory until it ends, so this is for programs, not for libraries: only commands call it.
+    each time with a page fault for every 4 KiB. The process keeps its peak memory until it ends, so this
+    is for programs, not for libraries: only commands call it.
 
     Returns
     -------

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import shlex
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -50,8 +51,8 @@ def machine() -> dict[str, Any]:
 
 
 def command_line() -> str:
-    """Return the command that runs, as typed."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """Return the command that runs, quoted so that a shell takes it back."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def now() -> str:

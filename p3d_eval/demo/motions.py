@@ -1,7 +1,7 @@
 """Twenty motions of one textured patch: the demo's action classes.
 
-A motion maps a phase (in cycles) to the patch's place, angle, size and brightness. Classes share shapes,
-colours and backgrounds, so that only the motion tells them apart.
+A motion maps a phase (in cycles) to the patch's place, angle, size and brightness. Shapes,
+colours and backgrounds are drawn for each video alike in all classes, so that only the motion tells them apart.
 """
 
 from collections.abc import Callable

@@ -9,14 +9,16 @@ from pathlib import Path
 
 from p3d_eval.demo.annotations import samples, write_aslan, write_ucf101
 from p3d_eval.demo.videos import encode, render, video_path
-from p3d_eval.errors import P3DEvalError
+from p3d_eval.errors import P3DEvalError, UserError
 from p3d_eval.files import write_text
 from p3d_eval.progress import Progress
 
 SEED = 0
 CLIPS = 2  # a video, to keep the demo short; the paper takes 20
 I3D_CLIP_LENGTH = 16  # frames, P3D's length; I3D was trained on 64
+PROTOCOLS = ("ucf101", "aslan")
 RESULTS = "results/*.json"
+_MARK = ".p3d-eval-demo"
 _RENDERED = "videos/.rendered"
 
 
@@ -40,8 +42,9 @@ def write_inputs(folder: Path, quiet: bool = False) -> None:
     Raises
     ------
     UserError
-        When the folder cannot be written.
+        When the folder cannot be written, or holds something that no demo made.
     """
+    _claim(folder)
     write_ucf101(folder / "ucfTrainTestlist")
     write_aslan(folder / "View2.mat", SEED)
     stamp, wanted = folder / _RENDERED, f"seed {SEED}, {len(samples())} videos\n"
@@ -52,6 +55,13 @@ def write_inputs(folder: Path, quiet: bool = False) -> None:
             encode(video_path(folder / "videos", action, group, number), render(action, group, SEED))
             progress.advance()
     write_text(stamp, wanted, overwrite=True)
+
+
+def _claim(folder: Path) -> None:
+    """Mark the folder as the demo's: its files have the official names that a data folder of a user has."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / _MARK).is_file():
+        raise UserError(f"{folder} holds files that the demo did not make", "Give a new folder: --out demo")
+    write_text(folder / _MARK, "made by p3d-eval demo\n", overwrite=True)
 
 
 def commands(networks: list[Network]) -> list[list[str]]:
@@ -67,7 +77,7 @@ def commands(networks: list[Network]) -> list[list[str]]:
             ],
             ["annotate", network.store, "ucf101", "ucfTrainTestlist"],
         ]
-    for protocol in ("ucf101", "aslan"):
+    for protocol in PROTOCOLS:
         study += [[protocol, "--features", network.store] for network in networks]
     return [*study, ["report", RESULTS]]
 
@@ -95,8 +105,9 @@ def run(folder: Path, networks: list[Network], announce: Callable[[str], None]) 
     P3DEvalError
         When a command fails; its own message has been printed.
     """
-    for stale in (folder / "results").glob("*"):
-        stale.unlink()
+    for protocol in PROTOCOLS:
+        for stale in (folder / "results").glob(f"{protocol}-*"):
+            stale.unlink()
     # A checkout that is not installed must stay importable from inside the folder.
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])

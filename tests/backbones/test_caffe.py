@@ -130,3 +130,11 @@ def test_wrong_number_of_blobs_and_two_classifiers(tmp_path):
     path = written(tmp_path, layer("fc_a", "InnerProduct", fc), layer("fc_b", "InnerProduct", fc))
     with pytest.raises(UserError, match="2 classifiers: fc_a, fc_b"):
         read_p3d_caffemodel(path)
+
+
+def test_a_shape_that_no_array_can_have_is_one_line(tmp_path):
+    path = tmp_path / "huge.caffemodel"
+    empty = blob(np.zeros(0, np.float32), (0, 2**64 - 1))
+    path.write_bytes(net("huge", [layer("conv1", "Convolution", [empty])]))
+    with pytest.raises(UserError, match=r"huge\.caffemodel"):
+        read_layers(path)

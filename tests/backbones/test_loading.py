@@ -155,3 +155,34 @@ def test_with_input_leaves_the_original_alone(small):
     assert other.module is small.module
     with pytest.raises(UserError, match="does not fit into frames"):
         small.with_input(crop=(200, 200))
+
+
+def test_devices_that_are_not_supported_are_refused(tmp_path):
+    for device in ("meta", "xpu", "nonsense"):
+        with pytest.raises(UserError, match=f"unknown device '{device}'"):
+            load_backbone("p3d63", device=device)
+
+
+SIMPLE = """
+from torch import nn
+from p3d_eval.backbones import Backbone, InputSpec, Network, WeightsInfo
+import torch
+
+SPEC = InputSpec(clip_length=2, resize=(8, 8), crop=(8, 8), mean=(0.0,) * 3, std=(1.0,) * 3)
+
+def network():
+    return Network(nn.Sequential(nn.Identity()), SPEC)
+
+def backbone():
+    info = WeightsInfo("mine", "0" * 64, random=False)
+    return Backbone("mine", network(), info, torch.device("cpu"), {"depth": 1})
+"""
+
+
+@pytest.mark.parametrize("factory", ["network", "backbone"])
+def test_code_of_a_file_is_part_of_what_resume_compares(tmp_path, factory):
+    path = tmp_path / "net.py"
+    path.write_text(SIMPLE)
+    first = load_backbone(f"{path}:{factory}").options["code_sha256"]
+    path.write_text(SIMPLE + "# changed\n")
+    assert load_backbone(f"{path}:{factory}").options["code_sha256"] != first

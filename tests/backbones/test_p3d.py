@@ -89,7 +89,7 @@ def test_p3d63_convolutions():
 def test_mult_adds_of_a_clip():
     assert mult_adds(build(P3D199, 487), (1, 3, 16, 160, 160)) == 18_403_506_176
     assert round(mult_adds(build(P3D199, 400, FLOW), (1, 2, 16, 160, 160)) / 1e9, 2) == 18.08
-    assert round(mult_adds(build(P3D63, 101), (1, 3, 16, 160, 160)) / 1e9, 1) == 8.4  # decisions: P3D-63
+    assert round(mult_adds(build(P3D63, 101), (1, 3, 16, 160, 160)) / 1e9, 1) == 8.4  # Table 1's network
 
 
 @pytest.fixture(scope="module")

@@ -97,10 +97,11 @@ def test_hostile_contents_end_in_one_line(tmp_path, content, reason):
     assert "\n" not in caught.value.message
 
 
-def test_shared_dictionaries_do_not_explode(tmp_path):
-    tree: dict = {"a": np.ones(1, np.float32)}
-    for _ in range(60):
-        tree = {"a": tree, "b": tree}
+@pytest.mark.parametrize(("leaf", "depth", "keys"), [({"a": np.ones(1, np.float32)}, 60, 2), ({}, 5, 40)])
+def test_shared_dictionaries_do_not_explode(tmp_path, leaf, depth, keys):
+    tree: dict = leaf
+    for _ in range(depth):
+        tree = {f"key{number}": tree for number in range(keys)}
     with pytest.raises(UserError, match="too many nested"):
         read_pickled_arrays(saved(tmp_path, tree))
 

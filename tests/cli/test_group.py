@@ -50,6 +50,7 @@ def failing(monkeypatch):
         (P3DEvalError("some videos failed"), 1, "error: some videos failed\n"),
         (ZeroDivisionError("x"), 1, "error: internal error: ZeroDivisionError: x\n"),
         (KeyboardInterrupt(), 130, "error: interrupted\n"),
+        (PermissionError(13, "Permission denied", "x.h5"), 2, "error: x.h5: Permission denied\n"),
     ],
 )
 def test_errors_are_one_or_two_lines_and_an_exit_code(failing, error, code, message):
