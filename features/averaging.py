@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from p3d_eval.features.prefetch import DecodedVideo, PreparedClip
 
 Activations = Mapping[str, NDArray[Any]]
+# Takes a clip: the video's row, the clip's index among the video's, how often it counts, its activations.
+ClipSink = Callable[[int, int, int, Activations], None]
 
 
 @dataclass
 class VideoResult:
     """One video's outcome: means (layer → float64, native shape), or the reason why there are none.
 
-    ``starts`` and ``per_clip`` (layer → clips × native shape) are in time order, repetitions included;
-    ``per_clip`` is empty unless clips are kept.
+    ``starts`` is in time order, repetitions included.
     """
 
     row: int
@@ -26,49 +27,45 @@ class VideoResult:
     frames: int = 0
     starts: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     means: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    per_clip: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 class _Pending:
     """A video some of whose clips are still to come back from the network."""
 
-    def __init__(self, decoded: DecodedVideo, keep_clips: bool) -> None:
+    def __init__(self, decoded: DecodedVideo, on_clip: ClipSink | None) -> None:
         self.decoded = decoded
-        self.keep_clips = keep_clips
+        self.on_clip = on_clip
         self.outstanding = 0
         self.ended = False
         self.starts: list[int] = []
         self.repeats: list[int] = []
+        self.total = 0
         self.sums: dict[str, NDArray[np.float64]] = {}
-        self.kept: dict[str, list[NDArray[Any]]] = {}
 
     def add(self, clip: PreparedClip, activations: Activations) -> None:
+        if self.on_clip is not None:
+            self.on_clip(self.decoded.row, self.total, clip.repeats, activations)
         self.outstanding -= 1
         self.starts.append(clip.start)
         self.repeats.append(clip.repeats)
+        self.total += clip.repeats
         for name, values in activations.items():
             weighted = values.astype(np.float64) * clip.repeats
             if name in self.sums:
                 self.sums[name] += weighted
             else:
                 self.sums[name] = weighted
-            if self.keep_clips:
-                self.kept.setdefault(name, []).append(values.copy())
 
     def result(self) -> VideoResult:
         decoded = self.decoded
         if decoded.reason is not None:
             return VideoResult(decoded.row, decoded.video.id, reason=decoded.reason)
-        total = sum(self.repeats)
         return VideoResult(
             decoded.row,
             decoded.video.id,
             frames=decoded.frames,
             starts=np.repeat(np.array(self.starts, np.int64), self.repeats),
-            means={name: sums / total for name, sums in self.sums.items()},
-            per_clip={
-                name: np.repeat(np.stack(kept), self.repeats, axis=0) for name, kept in self.kept.items()
-            },
+            means={name: sums / self.total for name, sums in self.sums.items()},
         )
 
 
@@ -84,7 +81,7 @@ def average_videos(
     videos: Iterator[DecodedVideo],
     forward: Callable[[list[Any]], Activations],
     batch_size: int,
-    keep_clips: bool = False,
+    on_clip: ClipSink | None = None,
 ) -> Iterator[VideoResult]:
     """Run the network over the clips of ``videos`` and yield each video's mean, in order.
 
@@ -100,8 +97,9 @@ def average_videos(
         List of ``batch_size`` prepared clips → layer → array (batch_size, *native shape).
     batch_size : int
         Clips in a batch.
-    keep_clips : bool
-        Whether each clip's activations are part of the result.
+    on_clip : callable, optional
+        Given each clip's activations as they come: (row of the video, index among its clips, repetitions,
+        layer → array of the native shape), each video's in time order.
     """
     batch: list[tuple[_Pending, PreparedClip]] = []
     pending: list[_Pending] = []
@@ -111,7 +109,7 @@ def average_videos(
             _run(batch, forward, batch_size)
             batch = []
         group = group_of(decoded.row, batch_size)
-        video = _Pending(decoded, keep_clips)
+        video = _Pending(decoded, on_clip)
         pending.append(video)
         for clip in decoded:
             video.outstanding += 1

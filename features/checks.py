@@ -72,9 +72,23 @@ def require_schema(path: Path, file: h5py.File) -> None:
         )
 
 
+def _get(path: Path, parent: h5py.Group, name: str) -> Any:
+    """Return what is there under a name, or None; a link that leads to another file is refused."""
+    foreign = isinstance(parent.get(name, getlink=True), h5py.ExternalLink)
+    found = None if foreign else parent.get(name)
+    # A soft link may lead through an external one.
+    if foreign or (found is not None and _file_number(found) != _file_number(parent)):
+        raise damaged(path, f"{parent.name.rstrip('/')}/{name} is a link to another file")
+    return found
+
+
+def _file_number(item: h5py.Group | h5py.Dataset) -> int:
+    return int(h5py.h5o.get_info(item.id).fileno)
+
+
 def get_group(path: Path, parent: h5py.Group, name: str) -> h5py.Group:
     """Return a group that must be there."""
-    found = parent.get(name)
+    found = _get(path, parent, name)
     if not isinstance(found, h5py.Group):
         raise damaged(path, f"the group {name!r} is missing")
     return found
@@ -82,7 +96,7 @@ def get_group(path: Path, parent: h5py.Group, name: str) -> h5py.Group:
 
 def get_dataset(path: Path, parent: h5py.Group, name: str, ndim: int, kinds: str) -> h5py.Dataset:
     """Return a dataset that must be there, with ``ndim`` axes and a type of one of NumPy's ``kinds``."""
-    found = parent.get(name)
+    found = _get(path, parent, name)
     where = f"{parent.name.rstrip('/')}/{name}"
     if not isinstance(found, h5py.Dataset):
         raise damaged(path, f"the dataset {where} is missing")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.errors import UserError
-from p3d_eval.features.averaging import Activations, VideoResult, average_videos, group_of
+from p3d_eval.features.averaging import Activations, average_videos, group_of
 from p3d_eval.features.decode import DecodeError, count_frames
 from p3d_eval.features.identity import require_same
 from p3d_eval.features.ids import VideoFile
@@ -22,8 +22,9 @@ from p3d_eval.features.lock import WriterLock
 from p3d_eval.features.memory import embed_annotations
 from p3d_eval.features.planning import ExtractionPlan, plan_extraction
 from p3d_eval.features.prefetch import Prefetcher
-from p3d_eval.features.schema import DONE, LayerPlan
+from p3d_eval.features.schema import DONE
 from p3d_eval.features.store import FeatureStore
+from p3d_eval.features.storing import ClipRows, store_result
 from p3d_eval.features.writer import StoreWriter, create_store
 from p3d_eval.progress import Progress
 from p3d_eval.provenance import command_line
@@ -170,47 +171,14 @@ def _extract_rows(plan: ExtractionPlan, rows: list[int], progress: ProgressFacto
         Prefetcher(waiting, plan.sampling, prepare, plan.workers, clip_bytes) as videos,
         shown as bar,
     ):
-        for result in average_videos(iter(videos), forward, plan.batch_clips, plan.per_clip):
+        clips = ClipRows(writer, plan.store.layers, pending) if plan.per_clip else None
+        for result in average_videos(iter(videos), forward, plan.batch_clips, clips):
             if result.row not in pending:
                 continue
-            reason = _write(writer, plan.store.layers, result)
+            reason = clips.reasons.get(result.row) if clips else None
+            reason = store_result(writer, plan.store.layers, result, reason)
             if bar is not None:
                 if reason is not None:
                     bar.note(f"{result.id}: {reason}")
                 bar.advance()
         writer.finish()
-
-
-def _write(writer: StoreWriter, layers: Mapping[str, LayerPlan], result: VideoResult) -> str | None:
-    """Store one video's outcome; return the reason when it has no features."""
-    reason = result.reason
-    means: dict[str, NDArray[Any]] = {}
-    clips: dict[str, NDArray[Any]] = {}
-    if reason is None:
-        with np.errstate(over="ignore"):
-            means = {name: values.astype(layers[name].dtype) for name, values in result.means.items()}
-            clips = {name: values.astype(layers[name].dtype) for name, values in result.per_clip.items()}
-        reason = _unusable(layers, means) or _unusable(layers, clips)
-    capacity = writer.clip_capacity(result.row)
-    if reason is None and capacity is not None and capacity != len(result.starts):
-        reason = f"{len(result.starts)} clips, {capacity} when this file was begun (--overwrite makes it anew)"
-    if reason is not None:
-        writer.fail_video(result.row, reason)
-        return reason
-    writer.write_video(
-        result.row,
-        means,
-        frames=result.frames,
-        clips=len(result.starts),
-        starts=result.starts,
-        per_clip=clips if capacity is not None else None,
-    )
-    return None
-
-
-def _unusable(layers: Mapping[str, LayerPlan], values: Mapping[str, NDArray[Any]]) -> str | None:
-    for name, array in values.items():
-        if not np.isfinite(array).all():
-            limit = " (too large for float16?)" if layers[name].dtype == "float16" else ""
-            return f"layer {name!r} is not finite{limit}"
-    return None

@@ -29,10 +29,23 @@ def _without_extension(path: PurePosixPath) -> str:
     return (path.with_suffix("") if known else path).as_posix()
 
 
+def is_utf8(name: str) -> bool:
+    """Whether a name can be written as UTF-8; a file's name in another encoding cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _unique(videos: Iterable[VideoFile], source: Path) -> tuple[VideoFile, ...]:
-    """Refuse two files with one id (one name with two extensions, or a line twice)."""
+    """Refuse names that are not UTF-8 and two files with one id (two extensions, or a line twice)."""
     found: dict[str, VideoFile] = {}
     for video in videos:
+        if not is_utf8(video.id):
+            raise UserError(
+                f"{source}: the name of the video {str(video.path)!r} is not UTF-8", "Rename it: ids are UTF-8"
+            )
         other = found.setdefault(video.id, video)
         if other is not video:
             raise UserError(
@@ -64,7 +77,8 @@ def list_videos(source: Path, root: Path | None = None) -> tuple[VideoFile, ...]
     Raises
     ------
     UserError
-        When there is no video, two have the same id, or ``source`` or a listed file is missing.
+        When there is no video, two have the same id, a name is not UTF-8, or ``source`` or a listed file is
+        missing.
     """
     if source.is_dir():
         return _list_folder(source)

@@ -1,8 +1,7 @@
 """Features made elsewhere (IDT, another program's network) to a feature file."""
 
 import csv
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,19 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.errors import UserError, shorten
+from p3d_eval.features.layout import require_plan, require_stored_type
 from p3d_eval.features.memory import AXES_BY_RANK, default_provenance, save_rows
 from p3d_eval.features.schema import LayerPlan, StorePlan, VideoRecord
 from p3d_eval.provenance import sha256_file, sha256_json
 
 Row = Mapping[str, NDArray[Any]]
 _ARRAYS = (".npy", ".npz")
+# First fields that call a CSV's first line a header, where its numbers count its columns.
+_HEADER_WORDS = ("", "id", "video", "name", "filename")
+_COUNTED = 3  # columns numbered 0, 1, 2, …: fewer may well be a video's values
 
 
 @dataclass(frozen=True)
 class Source:
-    """Features found in files: ids, layers with the shape of one video, a hash, and a way to read the rows."""
+    """Features found in files: ids, layers with the shape of one video, a hash, and a way to read the rows.
+
+    ``places`` says for messages where each video was found: a file, or a file and a line.
+    """
 
     ids: tuple[str, ...]
+    places: Sequence[str]
     shapes: Mapping[str, tuple[int, ...]]
     sha256: str
     rows: Callable[[], Iterator[Row]]
@@ -70,8 +77,10 @@ def import_features(
     Raises
     ------
     UserError
-        When a file cannot be read, shapes differ, an id repeats, or a value is not finite (the id is named).
+        When a file cannot be read, shapes differ, an id repeats, or a value is not finite (file, line and id
+        are named).
     """
+    require_stored_type(dtype)
     found = read_source(source, layer, ids)
     layers = {
         key: LayerPlan(shape, AXES_BY_RANK.get(len(shape), "X" * len(shape)), dtype)
@@ -85,7 +94,23 @@ def import_features(
         | {"backbone": name, "weights": {"source": str(source), "sha256": found.sha256, "random": False}},
         annotations=annotations or {},
     )
-    return save_rows(out, plan, found.rows(), overwrite=overwrite)
+    _require_ids(found)
+    try:
+        require_plan(plan)
+    except UserError as error:
+        raise UserError(f"{source}: {error.message}", error.hint) from None
+    return save_rows(out, plan, found.rows(), overwrite=overwrite, places=found.places)
+
+
+def _require_ids(found: Source) -> None:
+    """Refuse an empty id, and one that is there twice, by the place where it is."""
+    first: dict[str, str] = {}
+    for video, place in zip(found.ids, found.places, strict=True):
+        if not video:
+            raise UserError(f"{place}: unusable video id ''", "Every video needs an id")
+        if video in first:
+            raise UserError(f"{place}: duplicate video id {video!r}, first at {first[video]}")
+        first[video] = place
 
 
 def read_source(source: Path, layer: str, ids: Path | None) -> Source:
@@ -118,7 +143,7 @@ def _load(path: Path, layer: str) -> dict[str, NDArray[Any]]:
         else:
             with loaded:
                 found = {key: loaded[key] for key in loaded.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+    except Exception as error:  # damage shows as errors of NumPy, zipfile, zlib, tokenize and more
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
             f"{path}: cannot be read as a NumPy file ({reason})", "Pickled objects are not read"
@@ -148,7 +173,8 @@ def _read_folder(folder: Path, layer: str) -> Source:
         elif found != shapes:
             raise UserError(f"{path}: {video!r} has {_describe(found)}, {first!r} has {_describe(shapes)}")
     digest = sha256_json([[video, sha256_file(path)] for video, path in files.items()])
-    return Source(tuple(files), shapes, digest, lambda: (_load(path, layer) for path in files.values()))
+    places = tuple(map(str, files.values()))
+    return Source(tuple(files), places, shapes, digest, lambda: (_load(path, layer) for path in files.values()))
 
 
 def _describe(shapes: Mapping[str, tuple[int, ...]]) -> str:
@@ -163,7 +189,8 @@ def _read_array(path: Path, layer: str, ids: Path | None) -> Source:
     if values.ndim < 1 or len(values) != len(names):
         raise UserError(f"{path} has shape {values.shape}, {ids} names {len(names)} ids")
     digest = sha256_json([sha256_file(path), list(names)])
-    return Source(names, {layer: values.shape[1:]}, digest, lambda: ({layer: row} for row in values))
+    places = tuple(f"{path}: row {row}" for row in range(len(names)))
+    return Source(names, places, {layer: values.shape[1:]}, digest, lambda: ({layer: row} for row in values))
 
 
 def read_ids(path: Path) -> tuple[str, ...]:
@@ -190,8 +217,9 @@ def read_ids(path: Path) -> tuple[str, ...]:
 
 
 def _read_csv(path: Path, layer: str) -> Source:
-    """Check every line; a first line without any number is a header."""
+    """Check every line."""
     names: list[str] = []
+    places: list[str] = []
     width = 0
     for line, video, numbers in _csv_rows(path):
         if not names:
@@ -199,10 +227,12 @@ def _read_csv(path: Path, layer: str) -> Source:
         elif len(numbers) != width:
             raise UserError(f"{path}: line {line}, id {video!r}: {len(numbers)} numbers, {width} before")
         names.append(video)
+        places.append(f"{path}: line {line}")
     if not names or not width:
         raise UserError(f"{path}: no line with an id and numbers")
     return Source(
         tuple(names),
+        tuple(places),
         {layer: (width,)},
         sha256_file(path),
         lambda: ({layer: numbers} for _, _, numbers in _csv_rows(path)),
@@ -217,13 +247,41 @@ def _is_number(text: str) -> bool:
     return True
 
 
+def _is_header(path: Path, fields: Sequence[str]) -> bool:
+    """Tell whether a CSV's first line names columns instead of holding a video.
+
+    It does when none of its fields after the first is a number, and when they number the columns from 0 or 1,
+    as pandas does by default, under a first field that is empty or a word such as id.
+
+    Raises
+    ------
+    UserError
+        When only one of the two, the numbers or the first field, says so.
+    """
+    values = [field.strip() for field in fields[1:]]
+    if not any(map(_is_number, values)):
+        return True
+    worded = fields[0].strip().lower() in _HEADER_WORDS
+    counted = any(values == [str(number + base) for number in range(len(values))] for base in (0, 1))
+    if worded and counted:
+        return True
+    if (worded and all(map(_is_number, values))) or (counted and len(values) >= _COUNTED):
+        raise UserError(
+            f"{path}: line 1 may be a header or the video {fields[0]!r}: {shorten(values, 3)}",
+            "Begin a header with id and name its columns in words; give a video another id than that, and "
+            "write its numbers as 0.0, 1.0, …",
+        )
+    return False
+
+
 def _csv_rows(path: Path) -> Iterator[tuple[int, str, NDArray[np.float64]]]:
+    """Yield line, id and numbers of each video."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
             lines = (fields for fields in reader if any(field.strip() for field in fields))
             for position, fields in enumerate(lines):
-                if position == 0 and not any(map(_is_number, fields[1:])):
+                if position == 0 and _is_header(path, fields):
                     continue
                 video = fields[0].strip()
                 wrong = next((field for field in fields[1:] if not _is_number(field)), None)

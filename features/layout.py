@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.errors import UserError
+from p3d_eval.features.direct import change_structure
 from p3d_eval.features.identity import identity_hash
+from p3d_eval.features.ids import is_utf8
 from p3d_eval.features.schema import (
     FORMAT,
     RUN_CAPACITY,
     RUN_DTYPE,
     SCHEMA_VERSION,
+    STORED_TYPES,
     UNUSED_CLIP,
     VIDEO_COLUMNS,
     StorePlan,
@@ -84,13 +87,25 @@ def write_annotations(file: h5py.File, annotations: Mapping[str, Mapping[str, by
             inner.create_dataset(name, data=np.frombuffer(content, np.uint8))
 
 
+def require_stored_type(dtype: str) -> None:
+    """Check that activations may be stored in this type.
+
+    Raises
+    ------
+    UserError
+        When it is not one of ``STORED_TYPES``.
+    """
+    if dtype not in STORED_TYPES:
+        raise UserError(f"unknown stored type {dtype!r}", f"Choose {', '.join(STORED_TYPES)}")
+
+
 def require_plan(plan: StorePlan) -> None:
     """Check what HDF5 and the reader ask of names.
 
     Raises
     ------
     UserError
-        When there is no video or layer, an id repeats or is unusable, or a layer's name is.
+        When there is no video or layer, an id repeats or is unusable, or a layer's name or type is.
     """
     if not plan.videos:
         raise UserError("no videos: a feature file needs at least one")
@@ -100,16 +115,30 @@ def require_plan(plan: StorePlan) -> None:
     for video in plan.videos:
         if not video.id or "\0" in video.id:
             raise UserError(f"unusable video id {video.id!r}: it is empty or has a NUL")
+        if not is_utf8(video.id):
+            raise UserError(f"unusable video id {video.id!r}: it is not UTF-8", "Rename the file")
         if video.id in seen:
             raise UserError(f"duplicate video id {video.id!r}", "Every id must be there once")
         seen.add(video.id)
-    for name in plan.layers:
+    for name, layer in plan.layers.items():
+        require_stored_type(layer.dtype)
         if not name or name == "." or "/" in name or "\0" in name:
             raise UserError(f"unusable layer name {name!r}: it is empty, '.', or has a '/'")
+        if not is_utf8(name):
+            raise UserError(f"unusable layer name {name!r}: it is not UTF-8")
 
 
-def create_file(path: Path, plan: StorePlan) -> None:
+def create_file(path: Path, plan: StorePlan, shown: Path | None = None) -> None:
     """Write a new feature file without features: all ids, all space, nothing done.
+
+    Parameters
+    ----------
+    path : Path
+        The file to make.
+    plan : StorePlan
+        What it will hold.
+    shown : Path, optional
+        Name for messages, where ``path`` is a temporary one.
 
     Raises
     ------
@@ -117,18 +146,15 @@ def create_file(path: Path, plan: StorePlan) -> None:
         When the plan has unusable names, or the file cannot be written.
     """
     require_plan(plan)
-    try:
-        with h5py.File(path, "w", locking=False) as file:
-            file.attrs["format"] = np.bytes_(FORMAT.encode())
-            file.attrs["schema_version"] = SCHEMA_VERSION
-            file.attrs["identity"] = np.bytes_(identity_hash(plan.identity, plan.videos).encode())
-            _set_json(file.create_group("identity"), plan.identity)
-            _set_json(file.create_group("provenance"), plan.provenance)
-            file.create_dataset("complete", data=np.zeros(1, "u1"))
-            file.create_dataset("runs", data=np.zeros(RUN_CAPACITY, RUN_DTYPE))
-            file.create_dataset("classes", data=text_array(plan.classes), shape=(len(plan.classes),))
-            _create_videos(file, plan.videos)
-            write_annotations(file, plan.annotations)
-            _create_layers(file, plan)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error}", "Check the folder and the free space") from error
+    with change_structure(path, "w", shown) as file:
+        file.attrs["format"] = np.bytes_(FORMAT.encode())
+        file.attrs["schema_version"] = SCHEMA_VERSION
+        file.attrs["identity"] = np.bytes_(identity_hash(plan.identity, plan.videos).encode())
+        _set_json(file.create_group("identity"), plan.identity)
+        _set_json(file.create_group("provenance"), plan.provenance)
+        file.create_dataset("complete", data=np.zeros(1, "u1"))
+        file.create_dataset("runs", data=np.zeros(RUN_CAPACITY, RUN_DTYPE))
+        file.create_dataset("classes", data=text_array(plan.classes), shape=(len(plan.classes),))
+        _create_videos(file, plan.videos)
+        write_annotations(file, plan.annotations)
+        _create_layers(file, plan)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from p3d_eval.errors import UserError
-from p3d_eval.features.layout import write_annotations
+from p3d_eval.features.layout import require_plan, require_stored_type, write_annotations
 from p3d_eval.features.lock import WriterLock
 from p3d_eval.features.schema import PROVENANCE_KEYS, LayerPlan, StorePlan, VideoRecord
 from p3d_eval.features.store import open_features
@@ -50,9 +50,11 @@ def _as_layer(name: str, values: ArrayLike, count: int) -> NDArray[Any]:
     return array
 
 
-def _stored(plan: StorePlan, rows: Iterable[Mapping[str, NDArray[Any]]]) -> Iterator[dict[str, NDArray[Any]]]:
+def _stored(
+    plan: StorePlan, rows: Iterable[Mapping[str, NDArray[Any]]], places: Sequence[str] | None
+) -> Iterator[dict[str, NDArray[Any]]]:
     """Bring each video's activations to the stored type; refuse NaN and infinity by name."""
-    for video, row in zip(plan.videos, rows, strict=False):
+    for index, (video, row) in enumerate(zip(plan.videos, rows, strict=False)):
         stored = {}
         for name, values in row.items():
             dtype = plan.layers[name].dtype
@@ -60,7 +62,10 @@ def _stored(plan: StorePlan, rows: Iterable[Mapping[str, NDArray[Any]]]) -> Iter
                 stored[name] = np.asarray(values).astype(dtype, copy=False)
             if not np.isfinite(stored[name]).all():
                 limit = "" if not np.isfinite(values).all() else f" once it is stored as {dtype}"
-                raise UserError(f"layer {name!r} of video {video.id!r} has NaN or infinite values{limit}")
+                place = "" if places is None else f"{places[index]}: "
+                raise UserError(
+                    f"{place}layer {name!r} of video {video.id!r} has NaN or infinite values{limit}"
+                )
         yield stored
 
 
@@ -71,6 +76,7 @@ def save_rows(
     *,
     failed: Mapping[str, str] | None = None,
     overwrite: bool = False,
+    places: Sequence[str] | None = None,
 ) -> Path:
     """Write a complete feature file, whole or not at all, one video at a time.
 
@@ -86,18 +92,21 @@ def save_rows(
         Videos without features, and why.
     overwrite : bool
         Whether an existing file may be replaced.
+    places : sequence of str, optional
+        Where each row was found, for messages.
 
     Raises
     ------
     UserError
         When a value is not finite, a name is unusable, or the file exists or cannot be made.
     """
+    require_plan(plan)
     require_new(path, overwrite)
     require_writable(path)
     with WriterLock(path), atomic_output(path, overwrite) as temporary:
-        create_store(temporary, plan)
-        with StoreWriter(temporary, command_line()) as writer:
-            writer.write_all(_stored(plan, rows), failed or {})
+        create_store(temporary, plan, shown=path)
+        with StoreWriter(temporary, command_line(), shown=path) as writer:
+            writer.write_all(_stored(plan, rows, places), failed or {})
     return path
 
 
@@ -152,6 +161,7 @@ def write_store(
     UserError
         When a shape does not fit, a value is not finite, an id repeats, or the file exists or cannot be made.
     """
+    require_stored_type(dtype)
     failures = dict(failed or {})
     arrays = {name: _as_layer(name, values, len(ids)) for name, values in layers.items()}
     given = dict(provenance or {}) | ({} if backbone is None else {"backbone": backbone})

@@ -12,6 +12,7 @@ SCHEMA_VERSION = 1
 
 PENDING, DONE, FAILED = 0, 1, 2
 
+STORED_TYPES = ("float32", "float16", "float64")
 REASON_BYTES = 512
 RUN_CAPACITY = 256
 RUN_DTYPE = np.dtype([("started", "S32"), ("command", "S1024"), ("settings", "S512")])

@@ -98,6 +98,9 @@ class FeatureStore:
             raise checks.damaged(
                 path, "the attributes backbone and weights of /provenance are not a name and a table"
             )
+        named = self.provenance["aslan_layers"]
+        if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+            raise checks.damaged(path, "the attribute 'aslan_layers' of /provenance is not a list of names")
         self.identity_fields = checks.read_json(path, file, "identity")
         stored = file.attrs.get("identity")
         self.identity = identity_hash(self.identity_fields, self.videos)

@@ -1,18 +1,18 @@
-"""Writing a feature file so that it is sound after a SIGKILL at any moment."""
+"""Writing a feature file so that it is sound after a SIGKILL, or a full disk, at any moment."""
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from p3d_eval.errors import UserError
 from p3d_eval.features.checks import damaged
+from p3d_eval.features.direct import RowWriter, reserve, unwritable
 from p3d_eval.features.layout import create_file
 from p3d_eval.features.schema import (
     DONE,
@@ -27,6 +27,8 @@ from p3d_eval.features.schema import (
 )
 from p3d_eval.provenance import now
 
+_COMPLETE = np.ones(1, "u1")
+
 
 def sync_folder(folder: Path) -> None:
     """Make a rename in ``folder`` last through a power cut."""
@@ -37,21 +39,33 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def create_store(path: Path, plan: StorePlan) -> None:
+def create_store(path: Path, plan: StorePlan, shown: Path | None = None) -> None:
     """Make an empty feature file at ``path``, whole or not at all, replacing what is there.
+
+    The disk sets all its space aside, so that a run does not find the disk full half-way.
+
+    Parameters
+    ----------
+    path : Path
+        The file to make.
+    plan : StorePlan
+        What it will hold.
+    shown : Path, optional
+        Name for messages, where ``path`` is a temporary one.
 
     Raises
     ------
     UserError
-        When the plan has unusable names, or the file cannot be written.
+        When the plan has unusable names, or the disk does not take the file.
     """
     temporary = path.with_name(f".{path.name}.new")
     try:
-        create_file(temporary, plan)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        create_file(temporary, plan, shown or path)
+        reserve(temporary)
         temporary.replace(path)
         sync_folder(path.resolve().parent)
+    except OSError as error:
+        raise unwritable(shown or path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -60,7 +74,8 @@ class StoreWriter:
     """Add videos to an existing feature file; whoever writes must hold its lock.
 
     A video's values are written and synced first, then its status byte, so that a status never promises
-    what is not there. No structure of HDF5 itself changes after the file was made.
+    what is not there: not after a SIGKILL, and not on a disk that is full. No structure of HDF5 itself
+    changes after the file was made. Every method raises UserError when the disk does not take the data.
 
     Parameters
     ----------
@@ -70,56 +85,81 @@ class StoreWriter:
         The command line of this run, for /runs.
     settings : mapping
         What may differ between runs of one file: batch size, workers, device.
+    shown : Path, optional
+        Name for messages, where ``path`` is a temporary one.
     """
 
-    def __init__(self, path: Path, command: str = "", settings: Mapping[str, Any] | None = None) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        command: str = "",
+        settings: Mapping[str, Any] | None = None,
+        shown: Path | None = None,
+    ) -> None:
+        self.path = shown or path
         self._command = command
         self._settings = dict(settings or {})
-        self._file: Any = None
+        self._file = RowWriter(path)
         self._run = 0
 
     def __enter__(self) -> Self:
         try:
-            self._file = h5py.File(self.path, "r+", locking=False)
-            self._run = self._begin_run()
-        except OSError as error:
-            raise UserError(f"cannot write {self.path}: {error}") from error
-        except (KeyError, ValueError, TypeError) as error:
-            raise damaged(self.path, f"cannot be continued ({error})") from error
+            with self._checked():
+                self._file.__enter__()
+                self._run = self._begin_run()
+        except BaseException as error:
+            self._file.__exit__(None, None, None)
+            if isinstance(error, KeyError | ValueError | TypeError):
+                raise damaged(self.path, f"cannot be continued ({error})") from error
+            raise
         return self
+
+    @contextmanager
+    def _checked(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise unwritable(self.path, error) from error
 
     def _begin_run(self) -> int:
         """Note this run in /runs; after the last row, runs share it."""
-        runs = self._file["runs"]
-        used = int(np.count_nonzero(runs["started"]))
+        used = int(np.count_nonzero(self._file.read("runs")["started"]))
         row = min(used, RUN_CAPACITY - 1)
         settings = json.dumps(self._settings, sort_keys=True)
         widths = {name: RUN_DTYPE[name].itemsize for name in RUN_DTYPE.names or ()}
-        runs[row] = np.array(
-            (
-                now().encode(),
-                encode_text(self._command, widths["command"]),
-                encode_text(settings, widths["settings"]),
-            ),
-            RUN_DTYPE,
+        columns = (
+            now().encode(),
+            encode_text(self._command, widths["command"]),
+            encode_text(settings, widths["settings"]),
         )
-        self._sync()
+        self._file.write("runs", row, np.array([columns], RUN_DTYPE))
+        self._file.sync()
         return row
-
-    def _sync(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.id.get_vfd_handle())
 
     def _set(self, row: int, status: int, **columns: Any) -> None:
         """Write a video's columns, and its status after they reached the disk."""
-        videos = self._file["videos"]
         for name, value in columns.items():
-            videos[name][row] = value
-        videos["run"][row] = self._run
-        self._sync()
-        videos["status"][row] = status
-        self._file.flush()
+            self._file.write(f"videos/{name}", row, value)
+        self._file.write("videos/run", row, self._run)
+        self._file.sync()
+        self._file.write("videos/status", row, status)
+
+    def write_clips(self, row: int, position: int, clips: Mapping[str, NDArray[Any]]) -> None:
+        """Store neighbouring clips of a video, before `write_video` declares it done.
+
+        Parameters
+        ----------
+        row : int
+            Index of the video in the file's order.
+        position : int
+            Index of the first one among the video's clips.
+        clips : mapping of str to ndarray
+            Layer → activations, shape (clips, *native shape).
+        """
+        with self._checked():
+            first = int(self._file.read("clips/offset", row, 1)[0]) + position
+            for name, values in clips.items():
+                self._file.write(f"layers/{name}/clips", first, values)
 
     def write_video(
         self,
@@ -129,9 +169,8 @@ class StoreWriter:
         frames: int = UNKNOWN_FRAMES,
         clips: int = 1,
         starts: NDArray[np.int64] | None = None,
-        per_clip: Mapping[str, NDArray[Any]] | None = None,
     ) -> None:
-        """Store one video's activations.
+        """Store one video's activations and declare it done.
 
         Parameters
         ----------
@@ -142,55 +181,54 @@ class StoreWriter:
         frames, clips : int
             Decoded frames, and clips averaged.
         starts : ndarray of int64, shape (clips,), optional
-            First frame of each clip, where clips are stored.
-        per_clip : mapping of str to ndarray, optional
-            Layer → activations of every clip, shape (clips, *native shape).
+            First frame of each clip, where clips are stored (`write_clips`).
         """
-        for name, values in means.items():
-            self._file["layers"][name]["mean"][row] = values
-        if per_clip is not None and starts is not None:
-            first = int(self._file["clips/offset"][row])
-            self._file["clips/start"][first : first + clips] = starts
-            for name, values in per_clip.items():
-                self._file["layers"][name]["clips"][first : first + clips] = values
-        self._set(row, DONE, frames=frames, clips=clips, reason=b"")
+        with self._checked():
+            for name, values in means.items():
+                self._file.write(f"layers/{name}/mean", row, values)
+            if starts is not None:
+                self._file.write("clips/start", int(self._file.read("clips/offset", row, 1)[0]), starts)
+            self._set(row, DONE, frames=frames, clips=clips, reason=b"")
 
     def write_all(self, rows: Iterable[Mapping[str, NDArray[Any]]], failed: Mapping[str, str]) -> None:
         """Store all videos of a new file, synced once: the first have features, the others failed."""
-        count = len(self._file["videos/id"]) - len(failed)
-        layers = {name: group["mean"] for name, group in self._file["layers"].items()}
+        count = self._file.length("videos/id") - len(failed)
+        # What reading the rows raises is not this file's error.
         for row, means in zip(range(count), rows, strict=True):
-            for name, values in means.items():
-                layers[name][row] = values
-        videos = self._file["videos"]
-        videos["clips"][:count] = 1
-        videos["run"][:] = self._run
-        self._sync()
-        videos["status"][:count] = DONE
+            with self._checked():
+                for name, values in means.items():
+                    self._file.write(f"layers/{name}/mean", row, values)
+        with self._checked():
+            self._file.write("videos/clips", 0, np.ones(count, "<i4"))
+            self._file.write("videos/run", 0, np.full(count, self._run, "<i4"))
+            self._file.sync()
+            self._file.write("videos/status", 0, np.full(count, DONE, "u1"))
         for row, reason in enumerate(failed.values(), start=count):
             self.fail_video(row, reason)
         self.finish()
 
     def clip_capacity(self, row: int) -> int | None:
         """Clips reserved for a video, or None where clips are not stored."""
-        if "clips" not in self._file:
+        if "clips/offset" not in self._file:
             return None
-        first, last = self._file["clips/offset"][row : row + 2]
+        first, last = self._file.read("clips/offset", row, 2)
         return int(last - first)
 
     def fail_video(self, row: int, reason: str) -> None:
         """Note that a video gave no features, and why."""
-        self._set(row, FAILED, reason=encode_text(" ".join(reason.split()), REASON_BYTES))
+        with self._checked():
+            self._set(row, FAILED, reason=encode_text(" ".join(reason.split()), REASON_BYTES))
 
     def finish(self) -> None:
         """Declare the run ended: every video is done or failed."""
-        if (self._file["videos/status"][()] == PENDING).any():
+        if (self._file.read("videos/status") == PENDING).any():
             raise RuntimeError(f"{self.path} has videos that are neither done nor failed")
-        self._sync()
-        self._file["complete"][0] = 1
-        self._sync()
+        with self._checked():
+            self._file.sync()
+            self._file.write("complete", 0, _COMPLETE)
+            self._file.sync()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        self._file.__exit__(kind, error, trace)

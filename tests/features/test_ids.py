@@ -111,3 +111,10 @@ def test_numbers_match_the_last_group_of_exactly_four_digits():
     }
     with pytest.raises(UserError, match="sample 0007.*a/0007, b/0007"):
         match_numbers([7], ["a/0007", "b/0007"])
+
+
+def test_a_name_that_is_not_utf8_is_named(tmp_path):
+    (tmp_path / "ok.avi").touch()
+    (tmp_path / os.fsdecode(b"caf\xe9.avi")).touch()
+    with pytest.raises(UserError, match=r"caf\\udce9\.avi' is not UTF-8"):
+        list_videos(tmp_path)

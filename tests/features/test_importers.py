@@ -1,12 +1,14 @@
 """Features made elsewhere come out of the store as NumPy had them."""
 
 import hashlib
+import os
+import random
 
 import numpy as np
 import pytest
 
 from p3d_eval.errors import UserError
-from p3d_eval.features import open_features
+from p3d_eval.features import open_features, write_store
 from p3d_eval.features.importers import import_features
 
 IDS = ["run/v_1", "run/v_2", "wave/v_3"]
@@ -70,6 +72,24 @@ def test_csv_with_and_without_a_header(tmp_path, header):
 
 
 @pytest.mark.parametrize(
+    "header", ["id,0,1,2", ",0,1,2", "video,1,2,3", "Name, 0, 1, 2", "filename,0,1,2", "id,a,b,c"]
+)
+def test_a_header_that_numbers_its_columns_is_no_video(tmp_path, header):
+    path = tmp_path / "f.csv"
+    path.write_text(f"{header}\nv1,0,1,2\nv2,3,4,5\n")
+    store = open_features(import_features(path, tmp_path / "o.h5", name="x", layer="l"))
+    assert store.ids == ("v1", "v2")
+    np.testing.assert_array_equal(store["l"], [[0, 1, 2], [3, 4, 5]])
+
+
+@pytest.mark.parametrize("line", ["v1,0,1", "v1,1", "v1,0.0,1.0,2.0", "v1,0,2,1"])
+def test_a_video_with_small_numbers_is_no_header(tmp_path, line):
+    path = tmp_path / "f.csv"
+    path.write_text(f"{line}\n")
+    assert open_features(import_features(path, tmp_path / "o.h5", name="x")).ids == ("v1",)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "no line with an id and numbers"),
@@ -77,10 +97,13 @@ def test_csv_with_and_without_a_header(tmp_path, header):
         ("v1,1,2\nv2,1\n", r"line 2, id 'v2': 1 numbers, 2 before"),
         ("v1,1,2\nv2,1,x\n", r"line 2, id 'v2': 'x' is not a number"),
         ("v1,1,y\nv2,1,2\n", r"line 1, id 'v1': 'y' is not a number"),
-        ("v1,1\nv2,nan\n", r"'l' of video 'v2' has NaN"),
-        ("v1,1\nv1,2\n", "duplicate video id 'v1'"),
-        (",1\n", "unusable video id ''"),
-        ("v1,1e300\n", r"once it is stored as float32"),
+        ("v1,1\nv2,nan\n", r"f\.csv: line 2: layer 'l' of video 'v2' has NaN"),
+        ("v1,1\n\nv1,2\n", r"f\.csv: line 3: duplicate video id 'v1', first at .*line 1"),
+        ("v1,1\n,1\n", r"f\.csv: line 2: unusable video id ''"),
+        ("v1,1e300\n", r"f\.csv: line 1: .*'v1'.* once it is stored as float32"),
+        ("id,0.5,2\nv1,1,2\n", r"f\.csv: line 1 may be a header or the video 'id': 0\.5, 2"),
+        (",3\nv1,1\n", r"f\.csv: line 1 may be a header or the video ''"),
+        ("clip,0,1,2\nv1,1,2,3\n", r"f\.csv: line 1 may be a header or the video 'clip': 0, 1, 2"),
     ],
 )
 def test_csv_mistakes_name_line_and_id(tmp_path, text, message):
@@ -132,3 +155,40 @@ def test_mistakes_in_folders_and_arrays(tmp_path, values):
     with pytest.raises(UserError, match="no such file"):
         import_features(tmp_path / "gone", out, name="x")
     assert not out.exists()
+
+
+@pytest.mark.parametrize("dtype", ["foo", "int8", "complex64", ""])
+def test_other_types_are_refused_before_anything_is_read(tmp_path, dtype):
+    with pytest.raises(UserError, match=rf"(?s)unknown stored type '{dtype}'.*float32, float16, float64"):
+        import_features(tmp_path / "gone", tmp_path / "new" / "o.h5", name="x", dtype=dtype)
+    with pytest.raises(UserError, match="unknown stored type"):
+        write_store(tmp_path / "new" / "o.h5", ["a"], {"x": [[1.0]]}, dtype=dtype)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_archives_are_the_users_error(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    np.savez_compressed(folder / "v.npz", x=np.zeros(5000))
+    whole = (folder / "v.npz").read_bytes()
+    chance = random.Random(0)
+    refused = 0
+    for _ in range(150):
+        damaged = bytearray(whole)
+        damaged[chance.randrange(len(whole))] ^= 1 << chance.randrange(8)
+        (folder / "v.npz").write_bytes(damaged)
+        try:
+            import_features(folder, tmp_path / "o.h5", name="x", overwrite=True)
+        except UserError:
+            refused += 1
+    assert refused > 50
+    (folder / "v.npz").write_bytes(whole[:-30])
+    with pytest.raises(UserError, match=r"v\.npz: cannot be read"):
+        import_features(folder, tmp_path / "o.h5", name="x", overwrite=True)
+
+
+def test_names_that_are_not_utf8_are_named(tmp_path):
+    (tmp_path / "in").mkdir()
+    np.save(tmp_path / "in" / os.fsdecode(b"v\xff.npy"), np.zeros(3))
+    with pytest.raises(UserError, match=r"in: unusable video id 'v\\udcff': it is not UTF-8"):
+        import_features(tmp_path / "in", tmp_path / "o.h5", name="x")

@@ -2,6 +2,7 @@
 
 import pickle
 import random
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -177,6 +178,14 @@ DAMAGE = [
     (lambda file: file.attrs.__delitem__("format"), "not a feature file"),
     (_attribute("/", "schema_version", 99), "schema version 99"),
     (_attribute("provenance", "weights", np.bytes_(b"{oops")), "not JSON"),
+    (
+        _attribute("provenance", "aslan_layers", np.bytes_(b"null")),
+        "'aslan_layers' of /provenance is not a list",
+    ),
+    (
+        _attribute("provenance", "aslan_layers", np.bytes_(b"[1]")),
+        "'aslan_layers' of /provenance is not a list of",
+    ),
     (_attribute("identity", "backbone", np.bytes_(b'"other"')), "does not belong to its fields"),
     (_attribute("layers/prob", "axes", np.bytes_(b"CHW")), "/layers/prob/mean has 2 axes"),
     (_replace("layers/prob/mean", np.zeros((5, 5), "f4")), "5 rows where 7 are due"),
@@ -198,6 +207,21 @@ def test_damage_is_one_line_that_names_the_file(store_path, change, message):
     assert message in caught.value.message
     assert str(store_path) in caught.value.message
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["layers/prob/mean", "layers/prob", "videos/id", "complete", "provenance"])
+@pytest.mark.parametrize("soft", [False, True])
+def test_links_to_other_files_are_refused(tmp_path, store_path, arrays, name, soft):
+    shutil.copyfile(store_path, tmp_path / "other.h5")
+    with h5py.File(store_path, "r+") as file:
+        del file[name]
+        if soft:
+            file["away"] = h5py.ExternalLink("other.h5", "/")
+            file[name] = h5py.SoftLink(f"/away/{name}")
+        else:
+            file[name] = h5py.ExternalLink("other.h5", f"/{name}")
+    with pytest.raises(UserError, match=f"feats.h5: .*{name} is a link to another file"):
+        open_features(store_path)
 
 
 def test_compressed_layers_are_refused_with_the_way_out(store_path, arrays):
