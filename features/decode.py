@@ -77,9 +77,9 @@ def decode(path: Path, stopped: Event | None = None) -> Iterator[Any]:
         raise DecodeError("no frames")
 
 
-def count_frames(path: Path) -> int:
-    """Count the frames that decode."""
-    return sum(1 for _ in decode(path))
+def count_frames(path: Path, stopped: Event | None = None) -> int:
+    """Count the frames that decode; ``stopped`` ends it early with a DecodeError."""
+    return sum(1 for _ in decode(path, stopped))
 
 
 def to_rgb(frame: Any) -> NDArray[np.uint8]:

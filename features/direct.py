@@ -183,7 +183,7 @@ class RowWriter:
         rows, rest = divmod(data.nbytes, place.row_bytes) if place.row_bytes else (0, 0)
         if rest or row < 0 or row + rows > place.shape[0]:
             raise ValueError(f"{name}: {data.nbytes} bytes at row {row} of {place.shape[0]}")
-        view = memoryview(data.reshape(-1).view(np.uint8))
+        view = data.reshape(-1).view(np.uint8).data
         write_at(self._descriptor, view, place.offset + row * place.row_bytes)
 
     def read(self, name: str, first: int = 0, count: int | None = None) -> NDArray[Any]:

@@ -1,8 +1,10 @@
 """Extraction: decode, run the network, average, write; interrupted runs go on where they stopped."""
 
 import shutil
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,10 +18,10 @@ from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.errors import UserError
 from p3d_eval.features.averaging import Activations, average_videos, group_of
 from p3d_eval.features.decode import DecodeError, count_frames
+from p3d_eval.features.embedding import add_annotations, not_embedded
 from p3d_eval.features.identity import require_same
 from p3d_eval.features.ids import VideoFile
 from p3d_eval.features.lock import WriterLock
-from p3d_eval.features.memory import embed_annotations
 from p3d_eval.features.planning import ExtractionPlan, plan_extraction
 from p3d_eval.features.prefetch import Prefetcher
 from p3d_eval.features.schema import DONE
@@ -72,13 +74,16 @@ def extract(
     out: Path,
     *,
     progress: ProgressFactory | None = None,
+    counting: ProgressFactory | None = None,
     **options: Any,
 ) -> ExtractSummary:
-    """Plan an extraction and run it; ``options`` are those of `plan_extraction`."""
-    return run_extraction(plan_extraction(backbone, videos, layers, out, **options), progress)
+    """Plan an extraction and run it (`run_extraction`); ``options`` are those of `plan_extraction`."""
+    return run_extraction(plan_extraction(backbone, videos, layers, out, **options), progress, counting)
 
 
-def run_extraction(plan: ExtractionPlan, progress: ProgressFactory | None = None) -> ExtractSummary:
+def run_extraction(
+    plan: ExtractionPlan, progress: ProgressFactory | None = None, counting: ProgressFactory | None = None
+) -> ExtractSummary:
     """Extract what the file does not have yet.
 
     Parameters
@@ -87,6 +92,8 @@ def run_extraction(plan: ExtractionPlan, progress: ProgressFactory | None = None
         From `plan_extraction`.
     progress : callable, optional
         (all videos, videos done before) → `Progress`.
+    counting : callable, optional
+        The same, for counting the frames of all videos first, which sliding clips need that are all stored.
 
     Returns
     -------
@@ -95,31 +102,31 @@ def run_extraction(plan: ExtractionPlan, progress: ProgressFactory | None = None
     Raises
     ------
     UserError
-        When the existing file is of another run, another process writes it, or space is short.
+        When the existing file is of another run or holds other annotations, another process writes it, or
+        space is short.
     """
     started = time.monotonic()
     with WriterLock(plan.out):
-        rows = _prepare_file(plan)
+        rows = _prepare_file(plan, counting)
         skipped = len(plan.videos) - len(rows)
         if rows or not FeatureStore(plan.out).complete:
             _extract_rows(plan, rows, progress)
+        add_annotations(plan.out, not_embedded(FeatureStore(plan.out), plan.store.annotations))
         store = FeatureStore(plan.out)
-    for dataset, files in plan.store.annotations.items():
-        if dataset not in store.embedded:
-            embed_annotations(plan.out, dataset, files)
     return ExtractSummary(
         plan.out, len(store.ids), store.failed, skipped, len(plan.videos), time.monotonic() - started
     )
 
 
-def _prepare_file(plan: ExtractionPlan) -> list[int]:
+def _prepare_file(plan: ExtractionPlan, counting: ProgressFactory | None) -> list[int]:
     """Make the file, or check that it is this run's; return the rows still to do, failed ones among them."""
     if plan.out.exists() and not plan.overwrite:
         existing = FeatureStore(plan.out)
         wanted = (plan.store.identity, plan.store.videos)
         require_same(plan.out, (existing.identity_fields, existing.videos), wanted)
+        not_embedded(existing, plan.store.annotations)  # other annotations are found before the work
         return [int(row) for row in np.flatnonzero(existing.video_table["status"] != DONE)]
-    store = replace(plan.store, clip_counts=_clip_counts(plan)) if plan.per_clip else plan.store
+    store = replace(plan.store, clip_counts=_clip_counts(plan, counting)) if plan.per_clip else plan.store
     free = shutil.disk_usage(plan.out.resolve().parent).free
     if store.nbytes > free:
         raise UserError(
@@ -130,16 +137,30 @@ def _prepare_file(plan: ExtractionPlan) -> list[int]:
     return list(range(len(plan.videos)))
 
 
-def _clip_counts(plan: ExtractionPlan) -> NDArray[np.int64]:
+def _clip_counts(plan: ExtractionPlan, counting: ProgressFactory | None) -> NDArray[np.int64]:
     """Clips of each video; sliding clips need the number of frames, which only decoding tells."""
     if plan.sampling.kind != "sliding":
         return np.full(len(plan.videos), plan.sampling.clips, np.int64)
-    counts = np.zeros(len(plan.videos), np.int64)
-    for row, video in enumerate(plan.videos):
+    stopped = threading.Event()
+
+    def count(video: VideoFile) -> int:
         try:
-            counts[row] = plan.sampling.count(count_frames(video.path))
+            return plan.sampling.count(count_frames(video.path, stopped))
         except DecodeError:
-            counts[row] = 0  # the run itself meets the error again and lists it
+            return 0  # the run itself meets the error again and lists it
+
+    counts = np.zeros(len(plan.videos), np.int64)
+    shown = counting(len(plan.videos), 0) if counting else nullcontext()
+    with ThreadPoolExecutor(plan.workers, thread_name_prefix="count") as pool, shown as bar:
+        try:
+            for row, clips in enumerate(pool.map(count, plan.videos)):
+                counts[row] = clips
+                if bar is not None:
+                    bar.advance()
+        except BaseException:
+            stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return counts
 
 

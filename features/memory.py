@@ -1,23 +1,20 @@
-"""Feature files from arrays that are already there, and annotation files put into existing feature files."""
+"""Feature files from arrays that are already there."""
 
 import hashlib
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from p3d_eval.errors import UserError
-from p3d_eval.features.layout import require_plan, require_stored_type, write_annotations
+from p3d_eval.features.layout import require_plan, require_stored_type
 from p3d_eval.features.lock import WriterLock
 from p3d_eval.features.schema import PROVENANCE_KEYS, LayerPlan, StorePlan, VideoRecord
-from p3d_eval.features.store import open_features
 from p3d_eval.features.writer import StoreWriter, create_store
-from p3d_eval.files import atomic_output, require_new, require_writable
+from p3d_eval.files import atomic_output, followed, require_new, require_writable
 from p3d_eval.provenance import command_line, machine, now, package_versions
 
 AXES_BY_RANK = {0: "", 1: "C", 2: "TC", 3: "CHW", 4: "CTHW"}
@@ -101,6 +98,7 @@ def save_rows(
         When a value is not finite, a name is unusable, or the file exists or cannot be made.
     """
     require_plan(plan)
+    path = followed(path)
     require_new(path, overwrite)
     require_writable(path)
     with WriterLock(path), atomic_output(path, overwrite) as temporary:
@@ -189,46 +187,3 @@ def write_store(
 
 def _content_hash(values: NDArray[Any]) -> str:
     return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
-
-
-def embed_annotations(
-    path: str | PathLike[str], dataset: str, files: Mapping[str, bytes], overwrite: bool = False
-) -> None:
-    """Put raw annotation files into an existing feature file.
-
-    The file is copied, the copy changed and renamed over the original, so that a run that is killed leaves
-    the features as they were; it needs free space for the copy.
-
-    Parameters
-    ----------
-    path : path
-        A feature file.
-    dataset : str
-        What the annotations are of, e.g. ``"aslan"``.
-    files : mapping of str to bytes
-        File name → raw content.
-    overwrite : bool
-        Whether annotations of this dataset that are there may be replaced.
-
-    Raises
-    ------
-    UserError
-        When the file is no feature file, is being written, has such annotations already, or there is no space.
-    """
-    target = Path(path)
-    for name in (dataset, *files):
-        if not name or name == "." or "/" in name:
-            raise UserError(f"unusable name {name!r} for embedded annotations")
-    with WriterLock(target):
-        store = open_features(target, allow_incomplete=True)
-        if dataset in store.embedded and not overwrite:
-            raise UserError(
-                f"{target} holds annotations of {dataset!r} already", "Add --overwrite to replace them"
-            )
-        needed = target.stat().st_size + sum(map(len, files.values()))
-        if shutil.disk_usage(target.resolve().parent).free < needed:
-            raise UserError(f"embedding needs {needed} bytes of free space beside {target} for a while")
-        with atomic_output(target, overwrite=True) as temporary:
-            shutil.copyfile(target, temporary)
-            with h5py.File(temporary, "r+", locking=False) as file:
-                write_annotations(file, {dataset: files})

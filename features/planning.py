@@ -15,7 +15,7 @@ from p3d_eval.features.decode import decoder_versions
 from p3d_eval.features.ids import VideoFile, list_videos
 from p3d_eval.features.sampling import Sampling
 from p3d_eval.features.schema import LayerPlan, StorePlan, VideoRecord
-from p3d_eval.files import require_new, require_writable
+from p3d_eval.files import followed, require_new, require_writable
 from p3d_eval.provenance import command_line, machine, now, package_versions
 
 PRECISION = "float32"  # TF32 off: the reference
@@ -143,6 +143,7 @@ def plan_extraction(
     text = _layers_text(backbone, layers)
     stored = _plan_layers(backbone, text, dtype)
     found = list_videos(videos, root) if isinstance(videos, Path) else tuple(videos)
+    out = followed(out)
     require_new(out, overwrite=True)  # an existing file is continued or replaced; a folder is a mistake
     require_writable(out)
     store = StorePlan(

@@ -1,11 +1,20 @@
 """Outputs that are whole or absent: written under a temporary name, synced, then renamed."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from p3d_eval.errors import UserError
+
+# What a disk that is full, or holds no more for this user, answers.
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def followed(path: Path) -> Path:
+    """Return the file that a symbolic link leads to, there or not; other paths as they are."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def require_new(path: Path, overwrite: bool) -> None:
@@ -25,15 +34,18 @@ def require_new(path: Path, overwrite: bool) -> None:
 def require_writable(path: Path) -> None:
     """Check that a file can be made at ``path``, before hours of work are spent on its contents.
 
+    Nothing is left behind: folders that are missing are made when the file is written.
+
     Raises
     ------
     UserError
-        When the folder cannot be made or written to.
+        When its folder, or the nearest one above that is there, cannot be written to.
     """
-    folder = path.resolve().parent
-    probe = folder / f".{path.name}.probe-{os.getpid()}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = followed(path).absolute().parent
+        while not folder.exists():
+            folder = folder.parent
+        probe = folder / f".{path.name}.probe-{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
@@ -49,7 +61,7 @@ def atomic_output(path: Path, overwrite: bool = False) -> Iterator[Path]:
     Parameters
     ----------
     path : Path
-        The final name; its folder is made when absent.
+        The final name; its folder is made when absent, and a symbolic link is followed.
     overwrite : bool
         Whether an existing file may be replaced.
 
@@ -58,14 +70,22 @@ def atomic_output(path: Path, overwrite: bool = False) -> Iterator[Path]:
     UserError
         When ``path`` exists and may not be replaced, or cannot be written.
     """
+    path = followed(path)
     require_new(path, overwrite)
     require_writable(path)
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        raise UserError(
+            f"cannot write {path}: {error.strerror}", "Free space, then run the same command again"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

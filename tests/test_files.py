@@ -6,7 +6,7 @@ import os
 import pytest
 
 from p3d_eval.errors import UserError
-from p3d_eval.files import atomic_output, require_writable, write_text
+from p3d_eval.files import atomic_output, followed, require_writable, write_text
 from p3d_eval.provenance import sha256_file, sha256_json
 
 
@@ -51,6 +51,32 @@ def test_a_folder_and_a_folder_below_a_file_are_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot write"):
         require_writable(tmp_path / "file" / "out.txt")
+
+
+def test_checking_an_output_leaves_nothing_behind(tmp_path):
+    require_writable(tmp_path / "deep" / "deeper" / "out.txt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_symbolic_link_is_followed_and_stays(tmp_path):
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "out.txt"
+    link.symlink_to("disk/real.txt")
+    assert followed(link) == tmp_path / "disk" / "real.txt"
+    write_text(link, "first")
+    write_text(link, "second", overwrite=True)
+    assert link.is_symlink()
+    assert (tmp_path / "disk" / "real.txt").read_text() == "second"
+
+
+def test_a_full_disk_is_the_users_to_mend(tmp_path):
+    with (
+        pytest.raises(UserError, match=r"cannot write .*out\.txt: No space"),
+        atomic_output(tmp_path / "out.txt"),
+    ):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(FileNotFoundError), atomic_output(tmp_path / "out.txt"):
+        (tmp_path / "absent").read_text()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -1,5 +1,6 @@
 """``p3d-eval extract``: videos through a network into one feature file."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -173,9 +174,11 @@ def extract(
     screen = console(stderr=True)
     if not quiet:
         screen.print(_prediction(plan), markup=False)
-    summary = run_extraction(
-        plan, lambda total, done: Progress("extract", total=total, unit="videos", quiet=quiet, done=done)
-    )
+
+    def shown(description: str) -> Callable[[int, int], Progress]:
+        return lambda total, done: Progress(description, total=total, unit="videos", quiet=quiet, done=done)
+
+    summary = run_extraction(plan, shown("extract"), shown("count frames"))
     if as_json:
         print_json(_as_json(summary))
     if not quiet:

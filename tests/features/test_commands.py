@@ -1,13 +1,7 @@
 """The commands extract, inspect and import, as a shell runs them."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,25 +96,6 @@ def test_mistakes_are_one_line_and_exit_code_2(capfd, extracting, tmp_path, chan
     assert words in err
     assert len(err.strip().splitlines()) <= 2
     assert not (tmp_path / "f.h5").exists()
-
-
-def test_ctrl_c_exits_with_130_and_the_same_command_finishes(extracting, tmp_path):
-    root = Path(__file__).parents[2]
-    command = [sys.executable, "-m", "p3d_eval", *map(str, extracting), "--batch-size", "1"]
-    environment = os.environ | {"TINY_DELAY": "0.05"}
-    process = subprocess.Popen(command, cwd=root, env=environment, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "f.h5").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert "interrupted" in err
-    assert not open_features(tmp_path / "f.h5", allow_incomplete=True).complete
-    done = subprocess.run(command, cwd=root, check=False, capture_output=True)
-    assert done.returncode == 0
-    assert len(open_features(tmp_path / "f.h5").ids) == 4
 
 
 def test_import_names_its_row_and_layer(capfd, tmp_path):

@@ -3,6 +3,7 @@
 import os
 import shutil
 import threading
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,11 @@ import torch
 from p3d_eval.backbones import load_backbone
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.features import open_features
+from p3d_eval.features.averaging import average_videos
 from p3d_eval.features.extractor import extract, run_extraction
+from p3d_eval.features.ids import VideoFile
 from p3d_eval.features.planning import plan_extraction
+from p3d_eval.features.prefetch import DecodedVideo, PreparedClip, _End
 from p3d_eval.features.sampling import Sampling
 from tests.features.conftest import LENGTHS, TINY
 from tests.support.videos import make_video
@@ -163,7 +167,13 @@ def test_what_cannot_work_is_refused_before_any_file_is_made(tmp_path, videos, t
     ):
         with pytest.raises(error):
             extract(tiny, *arguments, tmp_path / "f.h5", **options)
+    with pytest.raises(UserError, match="not a list of|no such|no videos"):
+        extract(tiny, tmp_path, "res", tmp_path / "new" / "deep" / "f.h5")
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "folder").mkdir()
+    for overwrite in (False, True):
+        with pytest.raises(UserError, match=r"folder is a folder, not a file"):
+            extract(tiny, videos, "res", tmp_path / "folder", overwrite=overwrite)
     with pytest.raises(UserError, match="cannot write"):
         extract(tiny, videos, "res", Path("/proc/nowhere/f.h5"))
 
@@ -193,3 +203,45 @@ def test_an_error_of_the_network_ends_the_run(tmp_path, videos, tiny, monkeypatc
     with pytest.raises(RuntimeError, match="a bug"):
         extract(tiny, videos, "res", tmp_path / "f.h5")
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode-")]
+
+
+def test_frames_are_counted_side_by_side_before_sliding_clips_are_stored(tmp_path, videos, tiny, monkeypatch):
+    from p3d_eval.features import extractor
+    from p3d_eval.progress import Progress
+
+    together = threading.Barrier(2, timeout=20)  # broken unless two are counted at once
+    count_frames = extractor.count_frames
+
+    def waiting(*arguments):
+        together.wait()
+        return count_frames(*arguments)
+
+    monkeypatch.setattr(extractor, "count_frames", waiting)
+    shown = []
+
+    def counting(total, done):
+        shown.append(Progress("count", total, "videos", quiet=True, done=done))
+        return shown[0]
+
+    sampling = Sampling(4, kind="sliding", clip_stride=3)
+    extract(tiny, videos, "res", tmp_path / "f.h5", sampling=sampling, per_clip=True, counting=counting)
+    assert (shown[0].total, shown[0].done) == (4, 4)
+
+
+def test_memory_does_not_grow_with_the_clips_of_a_video():
+    clips = 3000
+    values = np.zeros((4, 2000), np.float32)  # 8 kB a clip, 24 MB in all
+    video = DecodedVideo(0, VideoFile("v", Path("v.avi")), depth=0)
+    for start in range(clips):
+        video.queue.put(PreparedClip(start, 1, None))
+    video.queue.put(_End(frames=clips))
+    seen = []
+    tracemalloc.start()
+    for result in average_videos(
+        iter([video]), lambda _: {"res": values}, 4, lambda *clip: seen.append(clip[1])
+    ):
+        assert result.means["res"].shape == (2000,)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert seen == list(range(clips))
+    assert peak < 1 << 20

@@ -50,6 +50,57 @@ def test_the_same_run_again_has_nothing_to_do(tmp_path, videos, tiny):
     assert open_features(out).annotations("aslan") == {"View2.mat": b"x"}
 
 
+def test_annotations_are_embedded_once_and_never_replaced_in_silence(tmp_path, videos, tiny):
+    out = tmp_path / "f.h5"
+    with pytest.raises(KeyboardInterrupt):
+        extract(tiny, videos, "res", out, annotations=_view2(b"A"), progress=lambda *_: _Interrupting(1))
+    with pytest.raises(
+        UserError, match=r"(?s)f\.h5 holds other annotations of 'aslan'.*annotate .*--overwrite"
+    ):
+        extract(tiny, videos, "res", out, annotations=_view2(b"B"))
+    assert len(open_features(out, allow_incomplete=True).ids) == 1  # refused before the work
+    extract(tiny, videos, "res", out, annotations=_view2(b"A"))
+    before = out.read_bytes()
+    extract(tiny, videos, "res", out, annotations=_view2(b"A"))
+    assert out.read_bytes() == before
+    assert open_features(out).annotations("aslan") == {"View2.mat": b"A"}
+
+
+def _view2(content: bytes) -> dict[str, dict[str, bytes]]:
+    return {"aslan": {"View2.mat": content}}
+
+
+def test_a_linked_output_is_followed(tmp_path, videos, tiny):
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "f.h5"
+    link.symlink_to("disk/real.h5")
+    extract(tiny, videos, "res", link)
+    assert extract(tiny, videos, "res", link).nothing_to_do
+    assert link.is_symlink()
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["real.h5"]
+
+
+def test_a_users_own_file_with_a_locks_name_is_kept(tmp_path, store_path):
+    (tmp_path / "feats.h5.lock").write_text("the combination of my bicycle")
+    lock_path(store_path).write_text("notes\n")
+    with pytest.raises(UserError, match=r"\.feats\.h5\.lock is in the way"):
+        WriterLock(store_path).__enter__()
+    assert lock_path(store_path).read_text() == "notes\n"
+    lock_path(store_path).unlink()
+    with WriterLock(store_path):
+        pass
+    assert (tmp_path / "feats.h5.lock").read_text() == "the combination of my bicycle"
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path, store_path):
+    stale = [".feats.h5.tmp-12", ".feats.h5.new", "..feats.h5.tmp-12.new"]
+    others = [".feats.h5.tmp-x", ".other.h5.tmp-12", "feats.h5.new", ".feats.h5.tmp-12.bak"]
+    for name in (*stale, *others):
+        (tmp_path / name).touch()
+    with WriterLock(store_path):
+        assert {path.name for path in tmp_path.iterdir()} == {"feats.h5", ".feats.h5.lock", *others}
+
+
 def test_failed_videos_are_tried_again(tmp_path, videos, tiny):
     broken = tmp_path / "v" / "b.avi"
     make_video(tmp_path / "v" / "a.avi", 5)

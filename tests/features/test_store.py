@@ -142,7 +142,9 @@ def test_a_store_opened_before_its_file_was_replaced_says_so(store_path):
 def test_embedding_adds_and_replaces_without_touching_features(store_path, arrays):
     identity = open_features(store_path).identity
     embed_annotations(store_path, "ucf101", {"classInd.txt": b"1 A\r\n"})
-    with pytest.raises(UserError, match="'ucf101' already"):
+    with pytest.raises(
+        UserError, match=r"(?s)other annotations of 'ucf101' already.*p3d-eval annotate .*--overwrite"
+    ):
         embed_annotations(store_path, "ucf101", {"classInd.txt": b"2 B"})
     embed_annotations(store_path, "ucf101", {"classInd.txt": b"2 B"}, overwrite=True)
     store = open_features(store_path)
@@ -150,6 +152,23 @@ def test_embedding_adds_and_replaces_without_touching_features(store_path, array
     assert store.annotations("aslan") is not None
     assert store.identity == identity
     np.testing.assert_array_equal(store["prob"], arrays["prob"])
+
+
+def test_embedding_the_same_files_again_is_no_mistake_and_no_work(store_path):
+    before = (store_path.read_bytes(), store_path.stat().st_ino)
+    for overwrite in (False, True):
+        embed_annotations(store_path, "aslan", {"View2.mat": b"\0\1raw", "empty": b""}, overwrite)
+    assert (store_path.read_bytes(), store_path.stat().st_ino) == before
+    with pytest.raises(UserError, match="other annotations of 'aslan'"):
+        embed_annotations(store_path, "aslan", {"View2.mat": b"\0\1raw"})
+
+
+def test_embedding_through_a_link_keeps_the_link(tmp_path, store_path):
+    link = tmp_path / "link.h5"
+    link.symlink_to(store_path)
+    embed_annotations(link, "ucf101", {"classInd.txt": b"1 A"})
+    assert link.is_symlink()
+    assert open_features(store_path).annotations("ucf101") == {"classInd.txt": b"1 A"}
 
 
 def _delete(name):
