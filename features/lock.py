@@ -35,8 +35,8 @@ class WriterLock:
     Raises
     ------
     UserError
-        On entry, when another process holds the lock, the folder cannot be written, or a file of the lock's
-        name is none of ours.
+        On entry, when another process holds the lock, the folder cannot be written or its file system has no
+        locks, or a file of the lock's name is none of ours.
     """
 
     def __init__(self, path: Path) -> None:
@@ -80,6 +80,11 @@ class WriterLock:
             ) from None
         except FileNotFoundError:
             pass
+        except OSError as error:
+            raise UserError(
+                f"{self._file} cannot be locked: {error.strerror}",
+                "Choose a folder on a file system that has locks (flock)",
+            ) from error
         finally:
             if not taken:
                 os.close(descriptor)

@@ -92,6 +92,15 @@ def test_a_users_own_file_with_a_locks_name_is_kept(tmp_path, store_path):
     assert (tmp_path / "feats.h5.lock").read_text() == "the combination of my bicycle"
 
 
+def test_a_file_system_without_locks_is_the_users_to_change(tmp_path, store_path, monkeypatch):
+    def flock(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(UserError, match=r"feats\.h5\.lock cannot be locked: Operation not supported"):
+        WriterLock(store_path).__enter__()
+
+
 def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path, store_path):
     stale = [".feats.h5.tmp-12", ".feats.h5.new", "..feats.h5.tmp-12.new"]
     others = [".feats.h5.tmp-x", ".other.h5.tmp-12", "feats.h5.new", ".feats.h5.tmp-12.bak"]

@@ -24,7 +24,7 @@ def test_uniform_starts_are_the_formula_in_exact_arithmetic(frames, length, stri
 
 
 def test_29_frames_have_14_different_starts_for_20_clips():
-    starts = Sampling(16, clips=20).starts(29, "x")  # decisions.md, "Clips"
+    starts = Sampling(16, clips=20).starts(29, "x")  # 29 − 16 + 1 = 14 possible starts, each taken
     assert len(starts) == 20
     assert len(set(starts.tolist())) == 14
 
