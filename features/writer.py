@@ -109,7 +109,7 @@ class StoreWriter:
                 self._run = self._begin_run()
         except BaseException as error:
             self._file.__exit__(None, None, None)
-            if isinstance(error, KeyError | ValueError | TypeError):
+            if isinstance(error, KeyError | ValueError | TypeError | RuntimeError):
                 raise damaged(self.path, f"cannot be continued ({error})") from error
             raise
         return self

@@ -142,9 +142,10 @@ def test_broken_videos_are_listed_and_the_rest_goes_on(tmp_path, videos, tiny):
     np.testing.assert_array_equal(store["res"], open_features(tmp_path / "clean.h5")["res"])
 
 
-def test_infinite_activations_are_a_reason(tmp_path, videos):
+@pytest.mark.parametrize("per_clip", [False, True])
+def test_infinite_activations_are_a_reason(tmp_path, videos, per_clip):
     loud = load_backbone(TINY, gain="1e39")
-    summary = extract(loud, videos, "res", tmp_path / "f.h5")
+    summary = extract(loud, videos, "res", tmp_path / "f.h5", per_clip=per_clip)
     assert len(summary.failed) == 4
     assert all("'res' is not finite" in reason for reason in summary.failed.values())
 
