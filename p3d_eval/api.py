@@ -143,7 +143,11 @@ def extract(
     def progress(total: int, done: int) -> Progress:
         return Progress("extract", total, "videos", quiet, done)
 
-    run(backbone, Path(videos), layers, Path(out), progress=progress, sampling=chosen, **options)
+    def counting(total: int, done: int) -> Progress:
+        return Progress("count frames", total, "videos", quiet, done)
+
+    shown = {"progress": progress, "counting": counting}
+    run(backbone, Path(videos), layers, Path(out), sampling=chosen, **shown, **options)
     return open_store(out)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, print_json
+from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, parse_options, print_json
 from p3d_eval.errors import UserError
 
 if TYPE_CHECKING:
@@ -82,16 +82,6 @@ def _require_weights(backbone: str, weights: str | None) -> None:
         raise UserError(f"{backbone} needs --weights", "Give a weights file, or the word random to do without")
 
 
-def _options(pairs: list[str] | None) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for pair in pairs or []:
-        key, equals, value = pair.partition("=")
-        if not key or not equals:
-            raise UserError(f"--option {pair!r} is not KEY=VALUE")
-        found[key] = value
-    return found
-
-
 @command.command(
     NAME,
     epilog="Example: p3d-eval extract --backbone p3d199 --weights w.caffemodel --videos videos --out feats.h5",
@@ -146,7 +136,7 @@ def extract(
         seed=seed,
         clip_length=clip_length,
         frame_stride=frame_stride,
-        **_options(option),
+        **parse_options(option),
     )
     spec = network.input_spec
     chosen = Sampling(
