@@ -17,9 +17,9 @@ Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 Features = Annotated[Path, typer.Option("--features", help="Feature file made by extract or import.")]
 
 
-def parse_options(texts: list[str] | None) -> dict[str, str]:
-    """Read ``key=value`` words of the command line."""
-    options = {}
+def parse_options(texts: list[str] | None) -> dict[str, Any]:
+    """Read ``key=value`` words of the command line; all values are text."""
+    options: dict[str, Any] = {}
     for text in texts or []:
         key, equals, value = text.partition("=")
         if not (key and equals and value):

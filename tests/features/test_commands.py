@@ -85,7 +85,7 @@ def test_broken_videos_give_exit_code_3(capfd, extracting, videos, tmp_path):
         ({"--videos": "/nowhere"}, "no such folder or list"),
         ({"--sampling": "dense"}, "unknown sampling 'dense'"),
         ({"--dtype": "int8"}, "unknown stored type 'int8'"),
-        ({"--option": "x"}, "not KEY=VALUE"),
+        ({"--option": "x"}, "not key=value"),
         ({"--dataset": "aslan"}, "1 --dataset and 0 --annotations"),
     ],
     ids=lambda value: value if isinstance(value, str) else next(iter(value)),
