@@ -11,8 +11,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from p3d_eval.errors import UserError
-
 SETTLED = 1e-13  # of a margin: how far a sample may lie on the wrong side of the active set's border
 _MAX_STEPS = 200  # Newton steps; a dozen are usual
 _SUFFICIENT = 1e-4  # share of the promised decrease that a step must reach (Armijo)
@@ -37,24 +35,6 @@ class GramSolution:
     values: Tensor
     gradients: Tensor
     residuals: Tensor
-
-
-def resolve_device(device: str | torch.device | None) -> torch.device:
-    """Name the device to compute on; None is the CPU.
-
-    Raises
-    ------
-    UserError
-        When PyTorch does not know the device, or this machine has none.
-    """
-    try:
-        resolved = torch.device(device or "cpu")
-        torch.empty(0, device=resolved)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(
-            f"device: {device!r} is not available", "Use cpu, or cuda where there is a GPU"
-        ) from error
-    return resolved
 
 
 def gradient_bounds(

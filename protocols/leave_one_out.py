@@ -17,7 +17,8 @@ from sklearn.utils.validation import check_array, check_consistent_length, colum
 from torch import Tensor
 
 from p3d_eval.errors import UserError
-from p3d_eval.protocols.gram_svm import resolve_device, solve_in_gram
+from p3d_eval.protocols.devices import find_device
+from p3d_eval.protocols.gram_svm import solve_in_gram
 from p3d_eval.protocols.leave_one_out_folds import Worst, solve_folds
 
 Array = NDArray[np.float64]
@@ -133,7 +134,7 @@ def leave_one_out(
     for name, value in (("C", C), ("intercept_scaling", intercept_scaling)):
         if not 0 < value < np.inf:
             raise UserError(f"{name}: {value} is not positive")
-    where = resolve_device(device)
+    where = find_device(device)
     X = check_array(X, dtype=np.float64)
     y, fold_of = _labels(X, y, groups)
     classes, encoded = np.unique(y, return_inverse=True)

@@ -200,7 +200,7 @@ def test_cuda_equals_the_cpu():
     [
         ({"C": 0}, UserError, "C: 0 is not positive"),
         ({"intercept_scaling": -1}, UserError, "intercept_scaling: -1 is not positive"),
-        ({"device": "tpu"}, UserError, "device: 'tpu' is not available"),
+        ({"device": "tpu"}, UserError, "device: 'tpu' is unknown"),
         ({"groups": [1] * 12}, UserError, "all samples are of one group"),
         ({"groups": [1] * 5}, ValueError, "inconsistent numbers of samples"),
         ({"y": [1] * 12}, ValueError, "two classes, got one class"),

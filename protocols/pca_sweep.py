@@ -1,0 +1,77 @@
+"""How accuracy depends on the number of principal components (P3D paper, Figure 6)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from p3d_eval.errors import UserError
+from p3d_eval.protocols.pca import PcaSolver, fit_pca
+
+Array = NDArray[np.float64]
+
+# The abscissae of Figure 6; the paper says nothing of its normalisation and of where PCA was fitted.
+FIGURE_6 = (500, 400, 300, 200, 150, 100, 50, 30, 20, 10)
+
+
+def parse_dimensions(text: str | None) -> tuple[int, ...]:
+    """Read the option ``pca``: nothing, ``sweep``, or numbers of dimensions; returns them from large to small.
+
+    Raises
+    ------
+    UserError
+        When a part is not a positive whole number, or occurs twice.
+
+    Examples
+    --------
+    >>> parse_dimensions("10, 100")
+    (100, 10)
+    """
+    if text is None:
+        return ()
+    if text.strip() == "sweep":
+        return FIGURE_6
+    parts = [part.strip() for part in text.split(",")]
+    for part in parts:
+        if not (part.isascii() and part.isdigit() and int(part)):
+            raise UserError(
+                f"pca: {part!r} is not a number of dimensions", "Give sweep, or numbers such as 100,50,10"
+            )
+    numbers = [int(part) for part in parts]
+    if len(set(numbers)) < len(numbers):
+        raise UserError(f"pca: {text!r} names a number of dimensions twice")
+    return tuple(sorted(numbers, reverse=True))
+
+
+def project(
+    features: NDArray[np.floating],
+    training: Sequence[int],
+    dimensions: Sequence[int],
+    solver: PcaSolver = "exact",
+    seed: int = 0,
+) -> Array:
+    """Project all samples on the principal components of the training samples.
+
+    Parameters
+    ----------
+    features : ndarray of float, shape (n, D)
+        Samples, normalised; the projections are not normalised again.
+    training : sequence of int
+        Rows that the components are found on; no other row influences them.
+    dimensions : sequence of int
+        Numbers of dimensions of the sweep.
+    solver, seed
+        See :func:`p3d_eval.protocols.pca.fit_pca`.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, max(dimensions))
+        Its first d columns are the projection on d dimensions.
+
+    Raises
+    ------
+    UserError
+        When the training samples have fewer dimensions.
+    """
+    fitted = fit_pca(features[np.asarray(training)], max(dimensions), solver=solver, seed=seed)
+    return fitted.transform(features)
