@@ -43,6 +43,14 @@ def parse_dimensions(text: str | None) -> tuple[int, ...]:
     return tuple(sorted(numbers, reverse=True))
 
 
+def describe_sweep(solver: PcaSolver) -> str:
+    """Say in one sentence what is done, for the result."""
+    return (
+        f"pca: {solver}, centred, found on each split's training videos after normalisation, not whitened, "
+        "not normalised again; the headline is without it"
+    )
+
+
 def project(
     features: NDArray[np.floating],
     training: Sequence[int],

@@ -5,7 +5,7 @@ L2-normalised, a multi-class linear SVM; the score is the mean of the three spli
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -26,8 +26,10 @@ from p3d_eval.protocols.description import (
     make_coverage,
 )
 from p3d_eval.protocols.normalisation import RowNormalisation, normalise_rows
+from p3d_eval.protocols.pca import PcaSolver
+from p3d_eval.protocols.pca_sweep import describe_sweep, parse_dimensions, project
 from p3d_eval.protocols.protocol import AnnotationFiles, AnnotationOption, Protocol
-from p3d_eval.protocols.result import Certificate, Coverage, Metric, Result, Scores, Split
+from p3d_eval.protocols.result import Certificate, Coverage, Metric, Result, Scores, Split, Variant
 from p3d_eval.protocols.statistics import LEVEL, RESAMPLES, cluster_bootstrap, proportion
 from p3d_eval.protocols.timing import Timer
 from p3d_eval.provenance import sha256_json
@@ -48,6 +50,13 @@ class Options:
     )
     C: float = field(default=1.0, metadata={"help": "Weight of the SVM's loss.", "flag": "C"})
     tol: float = field(default=1e-6, metadata={"help": "Largest relative duality gap of a converged fit."})
+    pca: str | None = field(
+        default=None,
+        metadata={"help": "Principal components: sweep (500 … 10 dimensions), or numbers such as 100,50,10."},
+    )
+    pca_solver: PcaSolver = field(
+        default="exact", metadata={"help": "How components are found; randomised is for huge layers."}
+    )
     allow_missing: AllowMissing = field(
         default=None,
         metadata={"help": "Go on without some videos: count missing test videos as wrong, or not."},
@@ -90,7 +99,7 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
     UserError
         When a list is wrong, a video is missing without ``allow_missing``, or a layer is unknown.
     """
-    timer = Timer()
+    points, timer = parse_dimensions(options.pca), Timer()
     with timer.phase("annotations"):
         data = lists.from_ids(store.expected_ids) if annotations is None else lists.parse(annotations.files)
         chosen = [split for split in data.splits if options.split in ("all", str(split.number))]
@@ -101,9 +110,15 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
         features = normalise_rows(stored, options.normalise)
     with timer.phase("classify"):
         outcomes = [_run_split(split, data.classes, features, rows, matched, options) for split in chosen]
+    swept = _sweep(points, chosen, data.classes, features, rows, matched, options, timer)
     with timer.phase("intervals"):
         metrics = {"accuracy": _mean_accuracy(outcomes, options.seed)}
-    certificates = tuple(outcome.certificate for outcome in outcomes)
+        variants = tuple(
+            Variant(f"pca {point}", {"pca": point}, {"accuracy": _mean_accuracy(found, options.seed)})
+            for point, found in swept.items()
+        )
+    fits = [*outcomes, *(outcome for found in swept.values() for outcome in found)]
+    certificates = tuple(outcome.certificate for outcome in fits)
     official = data.official and options.split == "all" and coverage.counted_as == "complete"
     return Result(
         protocol="ucf101",
@@ -116,6 +131,7 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
         annotations=_describe_splits(annotations, chosen, official),
         coverage=coverage,
         splits=tuple(outcome.split for outcome in outcomes),
+        variants=variants,
         per_class=_per_class(outcomes, data.classes),
         certificates=certificates,
         warnings=(
@@ -195,6 +211,30 @@ def _run_split(
     )
 
 
+def _sweep(
+    points: tuple[int, ...],
+    splits: list[lists.Split],
+    classes: tuple[str, ...],
+    features: NDArray[np.float64],
+    rows: Mapping[str, int],
+    matched: Mapping[str, str],
+    options: Options,
+    timer: Timer,
+) -> dict[int, list[_Outcome]]:
+    """Judge the projections on fewer and fewer principal components of each split's training videos."""
+    found: dict[int, list[_Outcome]] = {point: [] for point in points}
+    for split in splits if points else ():
+        with timer.phase("pca"):
+            training = [rows[clip.name] for clip in split.train if clip.name in rows]
+            projected = project(features, training, points, options.pca_solver, options.seed)
+        for point in points:
+            with timer.phase("classify"):
+                outcome = _run_split(split, classes, projected[:, :point], rows, matched, options)
+            named = replace(outcome.certificate, problem=f"{outcome.certificate.problem}, pca {point}")
+            found[point].append(replace(outcome, certificate=named))
+    return found
+
+
 def _mean_accuracy(outcomes: list[_Outcome], seed: int) -> Metric:
     """Mean of the splits' accuracies; clips of one class and group are resampled together."""
     parts = []
@@ -241,6 +281,7 @@ def _choices(options: Options, data: lists.Ucf101, store: FeatureStore) -> tuple
             "Wilson intervals of single splits take the clips of a group as independent, which they are not; "
             "the interval of the mean resamples whole groups"
         ),
+        *([describe_sweep(options.pca_solver)] if options.pca else []),
     )
 
 
