@@ -181,7 +181,8 @@ def main() -> None:
     result["load_after"] = os.getloadavg()[0]
     print(
         f"{result['ours_s']:.2f} s; one pair at a time {result['ratio_one_pair']:.1f}x, all at once "
-        f"{result['ratio_all_at_once']:.1f}x as long; from the file {result['ratio_to_reading']:.1f}x reading it"
+        f"{result['ratio_all_at_once']:.1f}x as long; "
+        f"from the file {result['ratio_to_reading']:.1f}x as long as reading it"
     )
     print(json.dumps(result))
 

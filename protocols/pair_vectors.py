@@ -142,7 +142,7 @@ class _Source:
             return
         row, offset = np.argwhere(block < 0)[0]
         raise UserError(
-            f"{self._store.path}: layer {self._layer!r} of {self._videos[first + row]!r} has the negative value "
-            f"{block[row, offset]:.6g} at {offset}: the similarities take roots and logarithms",
+            f"{self._store.path}: layer {self._layer!r} of {self._videos[first + row]!r} has the negative "
+            f"value {block[row, offset]:.6g} at {offset}: the similarities take roots and logarithms",
             "Add --negatives split ([x⁺, x⁻]: nothing is lost) or --negatives clip",
         )

@@ -103,12 +103,23 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Split:
-    """Numbers of one split or fold: its name, its metrics, and how many units trained and tested it."""
+    """Numbers of one split or fold.
+
+    Parameters
+    ----------
+    name : str
+    metrics : mapping of str to Metric
+    n_train, n_test : int
+        How many units trained and tested it.
+    chosen : mapping
+        What was chosen on its training units, e.g. ``C`` with what there was to choose from; often empty.
+    """
 
     name: str
     metrics: Mapping[str, Metric]
     n_train: int
     n_test: int
+    chosen: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

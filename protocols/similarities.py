@@ -7,6 +7,7 @@ all its columns fits the L2 norm only.
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -151,7 +152,7 @@ class PairSums:
         Both hold values that are finite and not negative, of float32 or float64.
         """
         edges = [*range(0, a.shape[1], self._arrays.columns), a.shape[1]]
-        blocks = list(zip(edges[:-1], edges[1:], strict=True))
+        blocks = list(pairwise(edges))
         if isinstance(self._arrays, TorchArrays):
             for start, stop in blocks:
                 self._add(self._on_device(a, b, start, stop))
