@@ -72,8 +72,8 @@ def describe_classifier(classifier: Classifier, splits: Sequence[Split]) -> str:
     values = ", ".join(f"{value:g}" for value in classifier.values)
     found = "; ".join(f"{split.name}: {split.chosen['C']:g}" for split in splits)
     return (
-        f"{said}, C from {values} by cross validation over groups of training samples, the smaller of equals, "
-        f"seed {classifier.seed} ({found})"
+        f"{said}, C from {values} by cross validation over groups of training samples, the smaller of equals "
+        f"({found})"
     )
 
 
