@@ -75,9 +75,7 @@ def _own_options(protocol: Any) -> dict[str, tuple[Any, Any]]:
             raise TypeError(f"option {field.name!r} of {protocol.name} is a common option's name")
         option = typer.Option(f"--{flag(field)}", help=field.metadata["help"])
         hint, value = hints[field.name], default(field)
-        if {float, str} <= set(
-            get_args(hint)
-        ):  # typer knows no unions; the options' own check tells them apart
+        if {float, str} <= set(get_args(hint)):  # typer takes no unions; the options check the text
             hint, value = str, f"{value:g}"
         own[field.name] = (Annotated[hint, option], value)
     return own
