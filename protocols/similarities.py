@@ -196,7 +196,9 @@ class PairSums:
             return self._block(a, b, start, stop)
         except torch.OutOfMemoryError:
             if stop - start == 1:
-                raise
+                raise UserError(
+                    "out of memory on the device even with one dimension at a time", "Use --device cpu"
+                ) from None
             torch.cuda.empty_cache()
             self._arrays.elements = max(1, self._arrays.elements // 2)
         middle = (start + stop) // 2

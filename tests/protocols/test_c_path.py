@@ -120,7 +120,7 @@ def test_groups_never_straddle(groups, folds, seed):
 def test_ties_go_to_the_smaller():
     labels, folds = np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1])
     answers = np.array([[0, 0], [0, 1], [0, 1]])  # half right, all right, all right
-    choice = choose_c(lambda train, validation: answers, labels, folds, (0.1, 1.0, 10.0))
+    choice = choose_c(lambda *_: answers, labels, folds, (0.1, 1.0, 10.0))
     assert (choice.C, choice.accuracies) == (1.0, (0.5, 1.0, 1.0))
 
 
