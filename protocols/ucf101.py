@@ -27,7 +27,7 @@ from p3d_eval.protocols.description import (
 )
 from p3d_eval.protocols.normalisation import SPOKEN, Normalisation, Standardiser, normalise_rows
 from p3d_eval.protocols.pca import PcaSolver
-from p3d_eval.protocols.pca_sweep import describe_sweep, parse_dimensions, project
+from p3d_eval.protocols.pca_sweep import describe_sweep, parse_dimensions, project, train_points
 from p3d_eval.protocols.protocol import AnnotationFiles, AnnotationOption, Protocol
 from p3d_eval.protocols.result import Coverage, Result, Scores, Variant
 from p3d_eval.protocols.timing import Timer
@@ -206,10 +206,17 @@ def _sweep(
     found: dict[int, list[Outcome]] = {point: [] for point in points}
     for split in splits if points else ():
         with timer.phase("pca"):
-            training = [rows[clip.name] for clip in split.train if clip.name in rows]
+            clips = [clip for clip in split.train if clip.name in rows]
+            training = [rows[clip.name] for clip in clips]
+            scaled = features
             if options.normalise == "zscore":
-                features = Standardiser.learn(features[training]).apply(features)
-            projected = project(features, training, points, options.pca_solver, options.seed)
+                scaled = Standardiser.learn(features[training]).apply(features)
+            projected = project(scaled, training, points, options.pca_solver, options.seed, options.device)
+        with timer.phase("classify"):
+            targets = np.array([classes.index(clip.action) for clip in clips], np.intp)
+            trained = train_points(
+                projected[training], targets, points, options.make_classifier(), f"split {split.number}"
+            )
         for point in points:
             with timer.phase("classify"):
                 outcome = run_split(
@@ -222,6 +229,7 @@ def _sweep(
                     normalise="none",
                     count_missing=options.allow_missing == "wrong",
                     problem=f"split {split.number}, pca {point}",
+                    trained=trained.get(point),
                 )
             found[point].append(outcome)
     return found

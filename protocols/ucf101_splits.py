@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.annotations import ucf101 as lists
-from p3d_eval.protocols.classification import train
+from p3d_eval.protocols.classification import Trained, train
 from p3d_eval.protocols.classifiers.choice import Classifier
 from p3d_eval.protocols.normalisation import Normalisation
 from p3d_eval.protocols.result import Certificate, Metric, Split
@@ -40,6 +40,7 @@ def run_split(
     normalise: Normalisation,
     count_missing: bool,
     problem: str,
+    trained: Trained | None = None,
 ) -> Outcome:
     """Train on one split's training videos, and judge every test video that counts.
 
@@ -56,6 +57,8 @@ def run_split(
         Whether test videos without features are counted as wrong.
     problem : str
         What the certificates call the fit.
+    trained : Trained, optional
+        Trained on this split's training videos already.
 
     Raises
     ------
@@ -70,8 +73,10 @@ def run_split(
     if len({clip.action for clip in training}) < 2 or not tested:
         raise UserError(f"split {split.number}: training videos of two classes and a test video are needed")
     targets = np.array([index[clip.action] for clip in training])
-    samples = features[[rows[clip.name] for clip in training]]
-    trained = train(classifier, normalise, samples, targets, [_group(clip) for clip in training], problem)
+    if trained is None:
+        samples = features[[rows[clip.name] for clip in training]]
+        groups = [_group(clip) for clip in training]
+        trained = train(classifier, normalise, samples, targets, groups, problem)
     scores = trained.scores(features[[rows[clip.name] for clip in tested]], len(classes))
     labels = np.array([index[clip.action] for clip in tested], np.intp)
     right = dict(zip(tested, (scores.argmax(axis=1) == labels).tolist(), strict=True))
