@@ -36,7 +36,7 @@ def features(rows: int, dimensions: int, classes: int) -> tuple[np.ndarray, np.n
     factors = generator.normal(size=(400, dimensions)) / np.sqrt(np.arange(1, 401))[:, None]
     X = (
         centres[y]
-        + generator.normal(size=(rows, 400)) @ factors * 0.5
+        + generator.normal(size=(rows, 400)) @ factors * 0.15
         + generator.normal(size=(rows, dimensions))
     )
     X = np.maximum(0, X)
