@@ -130,7 +130,8 @@ class _FoldFits:
         self, fold: int, train: NDArray[np.intp], problem: str
     ) -> tuple[CChoice, tuple[Certificate, ...]]:
         """Choose C for one tested fold: each of the other folds is left out once more."""
-        folds, certificates = self._pairs.fold[train], []
+        folds = self._pairs.fold[train]
+        certificates: list[Certificate] = []
 
         def predict(_: NDArray[np.intp], validation: NDArray[np.intp]) -> NDArray[Any]:
             pair = frozenset({fold, int(folds[validation[0]])})

@@ -71,7 +71,8 @@ def train(
     UserError
         When C is to be chosen and there is one group only.
     """
-    choice, checks = None, []
+    choice: CChoice | None = None
+    checks: list[Certificate] = []
     values = classifier.values
     if len(values) > 1:
 

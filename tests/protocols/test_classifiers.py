@@ -215,3 +215,39 @@ def test_signed_root_keeps_signs():
     X = np.array([[4.0, -9.0, 0.0]])
     np.testing.assert_allclose(normalise_rows(X, "signed-sqrt-l2"), np.array([[2, -3, 0]]) / math.sqrt(13))
     np.testing.assert_array_equal(normalise_rows(X, "zscore"), X)
+
+
+@pytest.mark.parametrize("name", ["svm", "libsvm", "logistic", "knn", "ncm"])
+@pytest.mark.parametrize("kind", ["strings", "constant", "zeros", "duplicates", "one sample a class"])
+def test_degenerate_training_sets(name, kind):
+    """Fits end with a certificate that holds, and scores are finite."""
+    X, y = samples(30, 4, 3)
+    if kind == "strings":
+        y = np.array(["a", "b", "ü"])[y]
+    elif kind == "constant":
+        X = np.full_like(X, 0.3)
+    elif kind == "zeros":
+        X = np.zeros_like(X)
+    elif kind == "duplicates":
+        X, y = np.repeat(X, 3, axis=0), np.repeat(y, 3)
+    else:
+        X, y = X[:3], y[:3]
+    classifier = Classifier(name, neighbours=3)
+    (fitted,) = fit_path(classifier, X, y, classifier.values, "degenerate")
+    scores = fitted.scores(X)
+    assert scores.shape == (len(X), 3)
+    assert np.isfinite(scores).all()
+    assert set(fitted.predict(X)) <= set(y)
+    assert fitted.certificate is None or fitted.certificate.converged
+    if kind == "strings":
+        (numbered,) = fit_path(classifier, X, np.unique(y, return_inverse=True)[1], classifier.values, "")
+        np.testing.assert_array_equal(fitted.scores(X), numbered.scores(X))
+    if kind == "one sample a class" and name != "knn":
+        np.testing.assert_array_equal(fitted.predict(X), y)
+
+
+def test_one_class_only(tmp_path):
+    store = data.ucf_store(tmp_path, data.ucf_ids(actions=("YoYo",)))
+    for name in ("svm", "libsvm", "logistic", "knn", "ncm"):
+        with pytest.raises(UserError, match="training videos of two classes"):
+            evaluate("ucf101", store, classifier=name)
