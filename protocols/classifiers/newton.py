@@ -13,6 +13,7 @@ from p3d_eval.protocols.classifiers.samples import Samples
 
 MAX_STEPS = 80
 _IDLE = 2  # steps without progress after which this precision has nothing more to give
+_NEAR = 1e-2  # gap below which one such step is enough
 _LINE_STEPS = 14
 _CG_STEPS = 30
 _CG_EXPECTED = 6.0  # conjugate gradient steps until the first ones are counted
@@ -49,12 +50,15 @@ def objective(weights: torch.Tensor, slack: torch.Tensor, cost: torch.Tensor) ->
     return weights.square().sum(0, dtype=torch.float64) / 2 + squares
 
 
-def minimise(samples: Samples, columns: Columns, tol: float) -> None:
+def minimise(samples: Samples, columns: Columns, tol: float, stepper: Samples | None = None) -> None:
     """Take Newton steps until each column's relative gap, as this precision sees it, is at most ``tol``.
 
     The gap between P and the dual at α = 2cξ is |∇P|²/2 (substitute α; terms of ξ cancel), so that the
     gradient is the certificate. A column whose objective no longer falls in this precision is left as it is.
+    ``stepper`` holds the same samples in the precision of the steps: a step in float32 corrects a gradient in
+    float64, as in iterative refinement.
     """
+    stepper = stepper or samples
     device = columns.signs.device
     open_ = torch.arange(columns.signs.shape[1], device=device)
     scores = samples.scores(columns.weights)
@@ -74,14 +78,15 @@ def minimise(samples: Samples, columns: Columns, tol: float) -> None:
         columns.gaps[open_] = gaps
         idle = torch.where((value < best * (1 - floor)) | (gaps < lowest / 2), 0, idle + 1)
         best, lowest = torch.minimum(best, value), torch.minimum(lowest, gaps)
-        keep = (gaps > tol) & (idle < _IDLE)
+        keep = (gaps > tol) & (idle < torch.where(gaps < _NEAR, 1, _IDLE))
         if not keep.any():
             return
         open_, idle, best, lowest = open_[keep], idle[keep], best[keep], lowest[keep]
         scores, slack = scores[:, keep], slack[:, keep]
         weights, gradient = weights[:, keep], gradient[:, keep]
         columns.steps[open_] += 1
-        target = step(samples, columns, open_, slack > 0, weights, gradient)
+        move = step(stepper, columns, open_, slack > 0, gradient.to(stepper.dtype))
+        target = weights + move.to(samples.dtype)
         reached = samples.scores(target)
         length = line_search(columns, open_, (weights, scores), (target, reached), floor * value[keep])
         columns.weights[:, open_] = torch.lerp(weights, target, length)
@@ -93,10 +98,9 @@ def step(
     columns: Columns,
     chosen: torch.Tensor,
     active: torch.Tensor,
-    weights: torch.Tensor,
     gradient: torch.Tensor,
 ) -> torch.Tensor:
-    """Minimise each column's quadratic over its active samples: exactly where that is cheap, else roughly."""
+    """Newton's step of each column over its active samples: exact where that is cheap, else roughly."""
     n, d = samples.shape
     m = active.sum(0).double()
     wide = m > d
@@ -111,22 +115,22 @@ def step(
     if samples.has_gram:
         products = torch.minimum(products, gathered)
     exact = products + m.clamp(max=d) ** 3 / 3 < iterative
-    target = torch.empty_like(weights)
+    move = torch.empty_like(gradient)
     for group, solve in ((exact & ~wide, _dual_step), (exact & wide, _primal_step)):
         if group.any():
-            target[:, group] = solve(samples, columns, chosen[group], active[:, group])
+            move[:, group] = solve(samples, columns, chosen[group], active[:, group], gradient[:, group])
     rough = ~exact
     if rough.any():
-        curvature = 2 * columns.cost[:, chosen[rough]] * active[:, rough]
-        move, columns.cg_expected = conjugate_gradients(samples, curvature, -gradient[:, rough])
-        target[:, rough] = weights[:, rough] + move
-    failed = ~torch.isfinite(target).all(0)
-    target[:, failed] = weights[:, failed]
-    return target
+        curvature = 2 * columns.cost[:, chosen[rough]].to(samples.dtype) * active[:, rough]
+        move[:, rough], columns.cg_expected = conjugate_gradients(samples, curvature, -gradient[:, rough])
+    return torch.where(torch.isfinite(move).all(0), move, 0)
 
 
-def _dual_step(samples: Samples, columns: Columns, chosen: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
-    """Solve (K + I/2c) β = t over the active samples; w = Σ β x."""
+def _dual_step(
+    samples: Samples, columns: Columns, chosen: torch.Tensor, active: torch.Tensor, gradient: torch.Tensor
+) -> torch.Tensor:
+    """Solve (K + I/2c) β = X g over the active samples; the step is Xᵀ β − g (Woodbury's identity)."""
+    rates = samples.scores(gradient)
     coefficients = torch.zeros(active.shape, dtype=samples.dtype, device=samples.device)
     sizes = active.sum(0)
     order = torch.argsort(sizes, stable=True)
@@ -146,48 +150,46 @@ def _dual_step(samples: Samples, columns: Columns, chosen: torch.Tensor, active:
         index = torch.zeros(valid.shape, dtype=torch.int64, device=samples.device)
         index[valid] = row
         cost = columns.cost[:, chosen[part]].T.expand(-1, active.shape[0]).gather(1, index)
-        signs = columns.signs[:, chosen[part]].T.gather(1, index) * valid
-        beta = _ridge(samples.sub_grams(index), torch.where(valid, 0.5 / cost, 1.0), signs, valid)
+        ridge = torch.where(valid, 0.5 / cost, 1.0).to(samples.dtype)
+        right = rates[:, part].T.gather(1, index) * valid
+        beta = _ridge(samples.sub_grams(index), ridge, right, valid)
         coefficients[row, part[column]] = beta[valid]
         start = end
-    return samples.combine(coefficients)
+    return samples.combine(coefficients) - gradient
 
 
-def _ridge(K: torch.Tensor, ridge: torch.Tensor, signs: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """Solve (K + diag(ridge)) β = signs for padded sets, in float64 where float32 is too coarse."""
+def _ridge(K: torch.Tensor, ridge: torch.Tensor, right: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Solve (K + diag(ridge)) β = right for padded sets, in float64 where float32 is too coarse."""
     if not valid.all():
         K *= valid[:, :, None] & valid[:, None, :]
     K.diagonal(dim1=1, dim2=2).add_(ridge)
     factor, info = torch.linalg.cholesky_ex(K)
-    beta = torch.cholesky_solve(signs[:, :, None], factor)
-    beta += torch.cholesky_solve(signs[:, :, None] - K @ beta, factor)
+    beta = torch.cholesky_solve(right[:, :, None], factor)
     for broken in info.nonzero()[:, 0].tolist():
-        beta[broken] = torch.linalg.solve(K[broken].double(), signs[broken, :, None].double()).to(K.dtype)
+        beta[broken] = torch.linalg.solve(K[broken].double(), right[broken, :, None].double()).to(K.dtype)
     return beta[:, :, 0]
 
 
 def _primal_step(
-    samples: Samples, columns: Columns, chosen: torch.Tensor, active: torch.Tensor
+    samples: Samples, columns: Columns, chosen: torch.Tensor, active: torch.Tensor, gradient: torch.Tensor
 ) -> torch.Tensor:
-    """Solve (I + 2 Σ c x xᵀ) w = 2 Σ c t x over the active samples, one column after the other."""
+    """Solve (I + 2 Σ c x xᵀ) p = −g over the active samples, one column after the other."""
     d = samples.shape[1]
     rows = max(1, samples.block_bytes // (2 * d * samples.itemsize))
-    target = torch.empty((d, len(chosen)), dtype=samples.dtype, device=samples.device)
+    move = torch.empty_like(gradient)
     for at, column in enumerate(chosen.tolist()):
         hessian = torch.eye(d, dtype=samples.dtype, device=samples.device)
-        right = hessian.new_zeros(d, 1)
-        cost = columns.cost[:, column].expand(active.shape[0])
+        roots = (2 * columns.cost[:, column]).sqrt().to(samples.dtype).expand(active.shape[0])
         for part in active[:, at].nonzero()[:, 0].split(rows):
-            block = samples.rows(part)
-            weighted = block * (2 * cost[part])[:, None]
-            hessian.addmm_(weighted.T, block)
-            right.addmm_(weighted.T, columns.signs[part, column][:, None])
+            block = samples.rows(part) * roots[part][:, None]
+            hessian.addmm_(block.T, block)
         factor, info = torch.linalg.cholesky_ex(hessian)
-        solution = torch.cholesky_solve(right, factor)
+        right = -gradient[:, at : at + 1]
         if int(info):
-            solution = torch.linalg.solve(hessian.double(), right.double()).to(samples.dtype)
-        target[:, at] = solution[:, 0]
-    return target
+            move[:, at] = torch.linalg.solve(hessian.double(), right.double())[:, 0].to(samples.dtype)
+        else:
+            move[:, at] = torch.cholesky_solve(right, factor)[:, 0]
+    return move
 
 
 def conjugate_gradients(
@@ -197,7 +199,9 @@ def conjugate_gradients(
     solution, residual = torch.zeros_like(right), right.clone()
     direction, power = residual.clone(), residual.square().sum(0)
     goal = power * _FORCING**2
-    for count in range(1, _CG_STEPS + 1):
+    count = 0
+    while count < _CG_STEPS:
+        count += 1
         product = direction + samples.combine(samples.scores(direction).mul_(curvature))
         # A finished column has power 0 at last; its step is 0, not 0/0.
         length = power / (direction * product).sum(0).clamp(min=torch.finfo(right.dtype).tiny)

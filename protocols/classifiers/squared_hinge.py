@@ -176,14 +176,15 @@ class _Job:
         cost = self.cost[:, part].to(self.device)
         weights = self.start[:, part].to(self.device)
         first = NEWTON_64 if self.dtype == torch.float64 else NEWTON
-        weights, steps = _newton(space, signs, cost, weights, self.tol, path=not self.warm)
+        weights, steps = _newton(space, signs, cost, weights, self.tol, not self.warm)
         gaps = duality_gaps(space.samples, signs, cost, weights)
         solvers = [first] * len(gaps)
         missed = (gaps > self.tol).nonzero()[:, 0]
         if len(missed) and self.dtype != torch.float64:
             wide = find_space(space.samples.widened(torch.float64), len(missed), float(cost.max()), again=True)
             some = cost[:, missed]
-            tried, more = _newton(wide, signs[:, missed], some, weights[:, missed], self.tol, path=False)
+            stepper = space.samples if wide.inner is wide.samples else None
+            tried, more = _newton(wide, signs[:, missed], some, weights[:, missed], self.tol, False, stepper)
             steps[missed] += more
             fresh = duality_gaps(space.samples, signs[:, missed], some, tried)
             _take_better(missed, fresh, tried, NEWTON_64, (gaps, weights, solvers))
@@ -211,7 +212,13 @@ def _take_better(
 
 
 def _newton(
-    space: Space, signs: torch.Tensor, cost: torch.Tensor, weights: torch.Tensor, tol: float, *, path: bool
+    space: Space,
+    signs: torch.Tensor,
+    cost: torch.Tensor,
+    weights: torch.Tensor,
+    tol: float,
+    path: bool,
+    stepper: Samples | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Minimise in the space at hand, along rising C from a cold start; weights come back in float64."""
     dtype = space.inner.dtype
@@ -226,7 +233,7 @@ def _newton(
             start, steps = soft.weights, steps + soft.steps
             level *= _PATH_STEP
     columns = Columns(signs, inner, start)
-    minimise(space.inner, columns, tol / 2)
+    minimise(space.inner, columns, tol / 2, stepper)
     return space.leave(columns.weights), steps + columns.steps
 
 
