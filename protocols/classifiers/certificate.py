@@ -18,8 +18,9 @@ def duality_gaps(
 
     The primal problem of each column is ``min P(w) = |w|²/2 + Σ c ξ²`` with ``ξ = max(0, 1 − t w·x)``, the bias
     being the weight of a constant feature (LIBLINEAR penalises it: Fan et al., JMLR 9, 2008). For any α ≥ 0 the
-    dual ``D(α) = Σα − |Σ α t x|²/2 − Σ α²/(4c)`` is a lower bound. At the optimum α = 2cξ; away from it, α = 2cξ
-    is scaled by the factor that maximises D along its ray: D = (Σα)²/(4q), ``q = |Σ α t x|²/2 + Σ α²/(4c)``.
+    dual ``D(α) = Σα − |Σ α t x|²/2 − Σ α²/(4c)`` is a lower bound. At the optimum α = 2cξ; away from it,
+    α = 2cξ is scaled by the factor that maximises D along its ray:
+    D = (Σα)²/(4q), ``q = |Σ α t x|²/2 + Σ α²/(4c)``.
 
     P is strongly convex with modulus 1, so that |w − w*|² ≤ 2 (P − P*) ≤ 2 · gap · P, and a score of a sample x
     is within ``|x| √(2 · gap · P)`` of the optimum's (x with the constant feature).

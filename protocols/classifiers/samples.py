@@ -1,4 +1,4 @@
-"""A training matrix that is read in blocks: products, Gram matrices and rows, on any device, never copied whole."""
+"""A training matrix that is read in blocks: products, inner products and rows, on any device."""
 
 import warnings
 from collections.abc import Iterator

@@ -1,6 +1,7 @@
 """Many L2-regularised squared-hinge linear SVMs over one matrix: LIBLINEAR's objective, solved together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from p3d_eval.protocols.classifiers.certificate import duality_gaps
 from p3d_eval.protocols.classifiers.dual_space import Space, find_space
 from p3d_eval.protocols.classifiers.liblinear import solve_with_liblinear
 from p3d_eval.protocols.classifiers.newton import Columns, minimise
+from p3d_eval.protocols.classifiers.problem import checked_problem
 from p3d_eval.protocols.classifiers.samples import Samples, as_matrix
 from p3d_eval.protocols.devices import find_device
 
@@ -21,6 +23,8 @@ NEWTON, NEWTON_64, LIBLINEAR = "Newton, float32", "Newton, float64", "LIBLINEAR"
 
 _BLOCK_BYTES = (256 << 20, 64 << 20, 16 << 20, 4 << 20)  # of temporaries; the next where memory runs out
 _SMALL = 2e8  # n · D · k below which float64 costs nothing that one would notice
+_ONE_THREAD = 1e7  # n · D · k up to which one thread is faster than several
+_EXACT = 1e-12  # factor on the tolerance of such problems
 _CHUNK = 8  # times a block: room for the arrays (n, k) of one chunk of columns
 _ARRAYS = 12  # of shape (n, k) alive at once
 _PATH_GAP = 0.1  # relative gap at which a smaller C has served its purpose as a start
@@ -66,6 +70,7 @@ def solve_squared_hinge(
     dtype: torch.dtype | None = None,
     warm_start: Solution | None = None,
     intercept_scaling: float = 1.0,
+    seed: int = 0,
 ) -> Solution:
     """Minimise ``(|w|² + u²)/2 + C Σ cost ξ²``, ``ξ = max(0, 1 − t (w·x + s u))``, for every column of signs.
 
@@ -93,6 +98,8 @@ def solve_squared_hinge(
         Fits to start from, of the same shape.
     intercept_scaling : float
         The constant feature s; its weight u is penalised. 0 fits no intercept.
+    seed : int
+        Of LIBLINEAR's order, should a problem fall back to it.
 
     Returns
     -------
@@ -105,7 +112,7 @@ def solve_squared_hinge(
         runs out even with the smallest blocks.
     """
     matrix, where = as_matrix(X), find_device(device)
-    sides, cost = _checked(matrix, signs, C, sample_cost, tol, intercept_scaling)
+    sides, cost = checked_problem(matrix, signs, C, sample_cost, tol, intercept_scaling)
     n, d, k = *matrix.shape, sides.shape[1]
     if dtype is None:
         dtype = torch.float64 if float(n) * d * k <= _SMALL else torch.float32
@@ -113,8 +120,9 @@ def solve_squared_hinge(
     if warm_start is not None:
         scaled = warm_start.intercepts / intercept_scaling if intercept_scaling else 0 * warm_start.intercepts
         start = torch.from_numpy(np.vstack([warm_start.weights.T, scaled]))
-    job = _Job(matrix, sides, cost, start, intercept_scaling, tol, where, dtype, warm_start is not None)
-    weights, gaps, solvers, steps = _within_memory(job.run)
+    job = _Job(matrix, sides, cost, start, intercept_scaling, tol, where, dtype, warm_start is not None, seed)
+    with _few_threads(float(n) * d * k):
+        weights, gaps, solvers, steps = _within_memory(job.run)
     weights[-1] *= intercept_scaling
     found = weights.T.numpy()
     return Solution(
@@ -127,14 +135,25 @@ def solve_squared_hinge(
     )
 
 
+@contextmanager
+def _few_threads(work: float) -> Iterator[None]:
+    """Keep small problems on one thread: handing out the work would cost more than it is."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads if work > _ONE_THREAD else 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 _Fits = tuple[torch.Tensor, torch.Tensor, list[str], torch.Tensor]
 
 
 def _within_memory(run: Callable[[int, bool], _Fits]) -> _Fits:
     """Run with blocks small enough for the memory at hand; from the second attempt on X stays where it is."""
-    for resident, size in zip((True, False, False, False), _BLOCK_BYTES, strict=True):
+    for attempt, size in enumerate(_BLOCK_BYTES):
         try:
-            return run(size, resident)
+            return run(size, attempt == 0)
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()
         except (MemoryError, RuntimeError) as error:
@@ -154,6 +173,7 @@ class _Job:
     device: torch.device
     dtype: torch.dtype
     warm: bool
+    seed: int
 
     def run(self, block_bytes: int, resident: bool) -> _Fits:
         """Solve all columns, in chunks whose arrays fit; everything that comes back is on the CPU."""
@@ -193,7 +213,9 @@ class _Job:
                 break
             at = torch.tensor([column], device=self.device)
             some = cost[:, at]
-            tried = solve_with_liblinear(self.X, signs[:, column], some[:, 0], self.scale, self.tol)
+            tried = solve_with_liblinear(
+                self.X, signs[:, column], some[:, 0], self.scale, self.tol, seed=self.seed
+            )
             tried = tried.to(self.device)[:, None]
             fresh = duality_gaps(space.samples, signs[:, at], some, tried)
             _take_better(at, fresh, tried, LIBLINEAR, (gaps, weights, solvers))
@@ -233,36 +255,7 @@ def _newton(
             start, steps = soft.weights, steps + soft.steps
             level *= _PATH_STEP
     columns = Columns(signs, inner, start)
-    minimise(space.inner, columns, tol / 2, stepper)
+    # Newton's method ends at the optimum itself; where a step costs nothing, go there.
+    small = float(space.samples.X.numel()) * signs.shape[1] <= _ONE_THREAD and dtype == torch.float64
+    minimise(space.inner, columns, tol * (_EXACT if small else 0.5), stepper)
     return space.leave(columns.weights), steps + columns.steps
-
-
-def _checked(
-    X: torch.Tensor, signs: Any, C: Any, sample_cost: Any, tol: float, scale: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Refuse what is no problem; return signs (n, k) in int8 and costs (1 or n, k) in float64."""
-    sides = torch.as_tensor(signs)
-    if X.ndim != 2 or sides.ndim != 2 or len(sides) != len(X) or 0 in (*X.shape, *sides.shape):
-        raise UserError(f"SVM: X {tuple(X.shape)} and signs {tuple(sides.shape)} must be (n, D) and (n, k)")
-    if not bool(((sides == 0) | (sides.abs() == 1)).all()):
-        raise UserError("SVM: signs must be -1, 0 or +1")
-    for start in range(0, len(X), 4096):
-        if not bool(torch.isfinite(X[start : start + 4096].sum())):
-            if not bool(torch.isfinite(X[start : start + 4096]).all()):
-                raise UserError(f"SVM: X holds NaN or infinite values between rows {start} and {start + 4095}")
-    if not tol > 0 or not np.isfinite(scale) or scale < 0:
-        raise UserError(f"SVM: tol {tol} must be positive, intercept_scaling {scale} at least 0")
-    weight = torch.as_tensor(C, dtype=torch.float64).cpu().reshape(1, -1)
-    if weight.shape[1] not in (1, sides.shape[1]) or not bool(((weight > 0) & torch.isfinite(weight)).all()):
-        raise UserError(f"C: {C} is not positive, or not one value for each of {sides.shape[1]} problems")
-    sides = sides.to(device="cpu", dtype=torch.int8)
-    weight = weight.expand(1, sides.shape[1])
-    if sample_cost is None:
-        return sides, weight
-    factor = torch.as_tensor(sample_cost, dtype=torch.float64).cpu()
-    factor = factor[:, None] if factor.ndim == 1 else factor
-    if factor.shape[0] != len(X) or factor.shape[1] not in (1, sides.shape[1]):
-        raise UserError(f"SVM: sample costs {tuple(factor.shape)} do not fit signs {tuple(sides.shape)}")
-    if not bool(((factor >= 0) & torch.isfinite(factor)).all()):
-        raise UserError("SVM: sample costs must be finite and not negative")
-    return torch.where(factor > 0, sides, 0), (weight * factor).clamp(min=float(weight.min()) * 1e-12)
