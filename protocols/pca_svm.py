@@ -19,9 +19,9 @@ from p3d_eval.protocols.devices import find_device
 Array = NDArray[np.float64]
 
 _NEWTON_STEPS, _CG_STEPS, _LINE_STEPS = 60, 30, 6
-_FORCING = 0.1  # residual, relative to the gradient's, at which conjugate gradients stop
+_FORCING = 0.3  # residual, relative to the gradient's, at which conjugate gradients stop
 _FULL_STEP = 0.1  # slope at the full step, relative to the start's, that needs no search
-_MARGIN = 0.25  # of the tolerance: what float32 sees is not quite the gap in float64
+_MARGIN = 0.5  # of the tolerance: what float32 sees is not quite the gap in float64
 
 
 @dataclass(frozen=True)
