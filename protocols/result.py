@@ -103,16 +103,9 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Split:
-    """Numbers of one split or fold.
+    """Numbers of one split or fold: its name, its metrics, and how many units trained and tested it.
 
-    Parameters
-    ----------
-    name : str
-    metrics : mapping of str to Metric
-    n_train, n_test : int
-        How many units trained and tested it.
-    chosen : mapping
-        What was chosen on its training units, e.g. ``C`` with what there was to choose from; often empty.
+    ``chosen`` holds what was chosen on its training units, e.g. C and what there was to choose from.
     """
 
     name: str
