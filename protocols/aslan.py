@@ -16,10 +16,13 @@ from p3d_eval.features import FeatureStore
 from p3d_eval.features.ids import match_ids, match_numbers
 from p3d_eval.protocols.annotations import aslan as lists
 from p3d_eval.protocols.aslan_folds import VECTORS, FoldOutcome, Vector, run_folds, summarise
+from p3d_eval.protocols.c_path import parse_c
+from p3d_eval.protocols.classifiers.choice import Classifier, ClassifierName
 from p3d_eval.protocols.description import (
     AllowMissing,
     certificate_warnings,
     describe_annotations,
+    describe_classifier,
     describe_features,
     feature_warnings,
     make_coverage,
@@ -63,12 +66,29 @@ class Options:
         default="error",
         metadata={"help": "Negative activations: refuse them, split into [x⁺, x⁻], or set to 0."},
     )
-    C: float = field(default=1.0, metadata={"help": "Weight of the SVM's loss.", "flag": "C"})
+    classifier: ClassifierName = field(
+        default="svm",
+        metadata={"help": "svm (LIBLINEAR's), libsvm (hinge, free bias), logistic, knn, or ncm (class means)."},
+    )
+    C: float | str = field(
+        default=1.0,
+        metadata={"help": "Weight of the loss: a value, cv, or a list such as 0.1,1,10.", "flag": "C"},
+    )
+    neighbours: int = field(default=20, metadata={"help": "Neighbours of knn."})
+    temperature: float = field(default=0.07, metadata={"help": "Temperature of knn's weights; inf: equal."})
     tol: float = field(default=1e-6, metadata={"help": "Largest relative duality gap of a converged fit."})
     allow_missing: AllowMissing = field(
         default=None, metadata={"help": "Go on without some videos: count their test pairs as wrong, or not."}
     )
+    device: str = field(default="cpu", metadata={"help": "Where similarities are computed: auto, cpu or cuda."})
     seed: int = field(default=0, metadata={"help": "Seed of the solver's order."})
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "C", parse_c(self.C))  # one way to write it: one result_id
+
+    def make_classifier(self) -> Classifier:
+        """Build the classifier that these options describe, checking them."""
+        return Classifier(self.classifier, self.C, self.tol, self.seed, self.neighbours, self.temperature)
 
 
 def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Options) -> Result:
@@ -96,7 +116,7 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
     """
     if annotations is None:
         raise UserError("aslan: no pairs", "Give them with --pairs View2.mat")
-    timer = Timer()
+    timer, classifier = Timer(), options.make_classifier()
     with timer.phase("annotations"):
         pairs = lists.parse(annotations.files)
         found, coverage = _match(store, pairs, options.allow_missing)
@@ -105,21 +125,18 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
         vectors, usable = _pair_vectors(store, pairs, found, layers, options)
     kept = usable | (options.allow_missing == "wrong")
     with timer.phase("classify"):
-        outcomes = {
-            vector: run_folds(
-                pairs, vectors, usable, kept, vector, C=options.C, tol=options.tol, seed=options.seed
-            )
-            for vector in VECTORS
-        }
+        outcomes = {vector: run_folds(pairs, vectors, usable, kept, vector, classifier) for vector in VECTORS}
     headline = _HEADLINES[options.recipe]
-    certificates = tuple(outcome.certificate for vector in VECTORS for outcome in outcomes[vector])
+    certificates = tuple(
+        one for vector in VECTORS for outcome in outcomes[vector] for one in outcome.certificates
+    )
     return Result(
         protocol="aslan",
         version=VERSION,
         label=store.label,
         metrics=summarise(outcomes[headline]),
         options=asdict(options),
-        choices=_choices(store, layers, pairs, options),
+        choices=_choices(store, layers, pairs, options, outcomes[headline]),
         features=describe_features(store, layers),
         annotations=_describe_pairs(annotations, pairs, coverage),
         coverage=coverage,
@@ -189,6 +206,7 @@ def _pair_vectors(
             normalise=options.normalise,
             negatives=options.negatives,
             eps=options.eps,
+            device=options.device,
         )
     return vectors, usable
 
@@ -222,7 +240,11 @@ def _pair_warnings(pairs: lists.Pairs) -> list[str]:
 
 
 def _choices(
-    store: FeatureStore, layers: tuple[str, ...], pairs: lists.Pairs, options: Options
+    store: FeatureStore,
+    layers: tuple[str, ...],
+    pairs: lists.Pairs,
+    options: Options,
+    outcomes: list[FoldOutcome],
 ) -> tuple[str, ...]:
     shapes = {name: " × ".join(map(str, store.shape(name))) for name in layers}
     sizes = ", ".join(f"{name} ({shapes[name]})" for name in layers)
@@ -238,7 +260,7 @@ def _choices(
             f"pair vector of {len(SIMILARITIES) * len(layers)} values: {_SPOKEN[_HEADLINES[options.recipe]]}; "
             "the variants show the other ways"
         ),
-        f"classifier: linear SVM, squared hinge, penalised bias, C = {options.C:g} (not stated)",
+        describe_classifier(options.make_classifier(), [outcome.split for outcome in outcomes]),
         (
             f"{len(pairs.fold_names)} given folds, each tested once; accuracy ± standard error over folds; "
             "headline AUC over all decision values together, the mean of the folds' beside it"

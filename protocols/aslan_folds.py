@@ -1,23 +1,25 @@
 """ASLAN's leave-one-fold-out: scaling learned on the training folds, a linear SVM, accuracy and AUC."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.annotations.aslan import Pairs
-from p3d_eval.protocols.classifiers import OneVsRestLinearSVC
-from p3d_eval.protocols.classifiers.fitting import fit_certified
+from p3d_eval.protocols.c_path import CChoice, choose_c
+from p3d_eval.protocols.classification import worst_of
+from p3d_eval.protocols.classifiers.choice import Classifier, Fitted, fit_path
 from p3d_eval.protocols.metrics import roc_auc
-from p3d_eval.protocols.normalisation import l2_normalise, standardise
+from p3d_eval.protocols.normalisation import Standardiser, l2_normalise
 from p3d_eval.protocols.result import Certificate, Metric, Split
 from p3d_eval.protocols.statistics import auc_metric, mean_metric, proportion
 
 Vector = Literal["zscore+l2", "l2", "zscore"]
 VECTORS: tuple[Vector, ...] = get_args(Vector)
+Scaling = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class FoldOutcome:
         Values and labels behind the ROC: ``decision``, and the worst value for each pair counted as wrong.
     split : Split
         The fold's numbers.
-    certificate : Certificate
-        The fit's.
+    certificates : tuple of Certificate
+        The fit's, and the worst of the fits that chose C.
     """
 
     rows: NDArray[np.intp]
@@ -43,7 +45,7 @@ class FoldOutcome:
     ranked: NDArray[np.float64]
     positive: NDArray[np.bool_]
     split: Split
-    certificate: Certificate
+    certificates: tuple[Certificate, ...]
 
 
 def run_folds(
@@ -52,10 +54,7 @@ def run_folds(
     usable: NDArray[np.bool_],
     counted: NDArray[np.bool_],
     vector: Vector,
-    *,
-    C: float,
-    tol: float,
-    seed: int,
+    classifier: Classifier,
 ) -> list[FoldOutcome]:
     """Test each fold with a classifier trained on all others.
 
@@ -71,14 +70,15 @@ def run_folds(
         Pairs that count in the test; those without a vector are wrong.
     vector : {"zscore+l2", "l2", "zscore"}
         How pair vectors are scaled.
-    C, tol, seed : float, float, int
-        Of the classifier.
+    classifier : Classifier
+        With several values of C, one is chosen for each tested fold by leaving out each of the others.
 
     Raises
     ------
     UserError
         When a fold has nothing to test, or only one label to train on.
     """
+    fits = _FoldFits(pairs, vectors, usable, vector, classifier)
     outcomes = []
     for fold, name in enumerate(pairs.fold_names):
         train = np.flatnonzero((pairs.fold != fold) & usable)
@@ -88,21 +88,72 @@ def run_folds(
             raise UserError(
                 f"fold {name}: too many videos are missing: nothing to test, or one label to train on"
             )
-        known, unknown = scale(vectors[train], vectors[rows], vector)
-        model = OneVsRestLinearSVC(C=C, tol=tol, random_state=seed)
-        certificate = fit_certified(model, known, pairs.same[train].astype(int), f"fold {name}, {vector}")
-        decision = model.decision_function(unknown)
-        outcomes.append(_judge(pairs.same, name, train, rows, lost, decision, certificate))
+        problem = f"fold {name}, {vector}"
+        choice, checks = fits.choose(fold, train, problem) if len(classifier.values) > 1 else (None, ())
+        values = classifier.values if choice is None else (choice.C,)
+        scaling, (fitted,) = fits.without(frozenset({fold}), values, problem)
+        decision = fitted.margin(scaling(vectors[rows]))
+        chosen = {} if choice is None else asdict(choice)
+        own = (fitted.certificate,) if fitted.certificate else ()
+        outcome = _judge(pairs.same, name, train, rows, lost, decision, (*own, *checks))
+        outcomes.append(replace(outcome, split=replace(outcome.split, chosen=chosen)))
     return outcomes
 
 
-def scale(
-    train: NDArray[np.float64], test: NDArray[np.float64], vector: Vector
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Scale pair vectors; means and deviations come from ``train`` alone."""
-    if vector != "l2":
-        train, test = standardise(train, test)
-    return (train, test) if vector == "zscore" else (l2_normalise(train), l2_normalise(test))
+class _FoldFits:
+    """Fits of everything but some folds; what cross validation asks for twice is kept."""
+
+    def __init__(
+        self,
+        pairs: Pairs,
+        vectors: NDArray[np.float64],
+        usable: NDArray[np.bool_],
+        vector: Vector,
+        classifier: Classifier,
+    ) -> None:
+        self._pairs, self._vectors, self._usable = pairs, vectors, usable
+        self._vector, self._classifier = vector, classifier
+        self._kept: dict[frozenset[int], tuple[Scaling, list[Fitted]]] = {}
+
+    def without(
+        self, folds: frozenset[int], values: Sequence[float], problem: str
+    ) -> tuple[Scaling, list[Fitted]]:
+        """Learn scaling and classifiers, one for each value of C, from all other folds."""
+        rows = np.flatnonzero(self._usable & ~np.isin(self._pairs.fold, list(folds)))
+        labels = self._pairs.same[rows].astype(int)
+        if len(set(labels.tolist())) < 2:
+            raise UserError(f"{problem}: one label to train on while C is chosen", "Give one value: --C 1")
+        scaling = learn_scaling(self._vectors[rows], self._vector)
+        return scaling, fit_path(self._classifier, scaling(self._vectors[rows]), labels, values, problem)
+
+    def choose(
+        self, fold: int, train: NDArray[np.intp], problem: str
+    ) -> tuple[CChoice, tuple[Certificate, ...]]:
+        """Choose C for one tested fold: each of the other folds is left out once more."""
+        folds = self._pairs.fold[train]
+        certificates: list[Certificate] = []
+
+        def predict(_: NDArray[np.intp], validation: NDArray[np.intp]) -> NDArray[Any]:
+            pair = frozenset({fold, int(folds[validation[0]])})
+            if pair not in self._kept:  # leaving out (i, j) serves i's choice and j's
+                self._kept[pair] = self.without(pair, self._classifier.values, problem)
+            scaling, fits = self._kept[pair]
+            certificates.extend(fit.certificate for fit in fits if fit.certificate)
+            held = scaling(self._vectors[train[validation]])
+            return np.stack([fit.margin(held) > 0 for fit in fits])
+
+        choice = choose_c(predict, self._pairs.same[train], folds, self._classifier.values)
+        return choice, worst_of(certificates, f"{problem}, cross validation of C")
+
+
+def learn_scaling(train: NDArray[np.float64], vector: Vector) -> Scaling:
+    """Return what scales pair vectors; means and deviations come from ``train`` alone."""
+    if vector == "l2":
+        return l2_normalise
+    standardiser = Standardiser.learn(train)
+    if vector == "zscore":
+        return standardiser.apply
+    return lambda values: l2_normalise(standardiser.apply(values))
 
 
 def _judge(
@@ -112,7 +163,7 @@ def _judge(
     rows: NDArray[np.intp],
     lost: NDArray[np.intp],
     decision: NDArray[np.float64],
-    certificate: Certificate,
+    certificates: tuple[Certificate, ...],
 ) -> FoldOutcome:
     """Count correct decisions; a lost pair is wrong, and in the ROC on the wrong end."""
     total = len(rows) + len(lost)
@@ -121,7 +172,7 @@ def _judge(
     ranked = np.concatenate([decision, np.where(same[lost], -beyond, beyond)])
     positive = same[np.concatenate([rows, lost])]
     metrics = {"accuracy": proportion(correct, total, "pairs"), "auc": auc_metric(ranked, positive, "pairs")}
-    return FoldOutcome(rows, decision, ranked, positive, Split(name, metrics, len(train), total), certificate)
+    return FoldOutcome(rows, decision, ranked, positive, Split(name, metrics, len(train), total), certificates)
 
 
 def summarise(outcomes: Sequence[FoldOutcome]) -> dict[str, Metric]:

@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 from p3d_eval.errors import UserError, shorten
 from p3d_eval.features import FeatureStore
+from p3d_eval.protocols.classifiers.choice import Classifier
 from p3d_eval.protocols.protocol import AnnotationFiles
-from p3d_eval.protocols.result import Certificate, Coverage
+from p3d_eval.protocols.result import Certificate, Coverage, Split
 from p3d_eval.provenance import sha256_bytes, sha256_json
 
 AllowMissing = Literal["wrong", "excluded"] | None
@@ -59,6 +60,21 @@ def certificate_warnings(certificates: Iterable[Certificate]) -> list[str]:
         for c in certificates
         if not c.converged
     ]
+
+
+def describe_classifier(classifier: Classifier, splits: Sequence[Split]) -> str:
+    """Say in one sentence what was trained, and how C was found."""
+    said = f"classifier: {classifier.spoken()}"
+    if classifier.name in ("knn", "ncm"):
+        return said
+    if len(classifier.values) == 1:
+        return f"{said}, C = {classifier.values[0]:g} (not stated)"
+    values = ", ".join(f"{value:g}" for value in classifier.values)
+    found = "; ".join(f"{split.name}: {split.chosen['C']:g}" for split in splits)
+    return (
+        f"{said}, C from {values} by cross validation over groups of training samples, the smaller of equals "
+        f"({found})"
+    )
 
 
 def make_coverage(

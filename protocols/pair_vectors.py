@@ -1,6 +1,7 @@
-"""Pair vectors: the twelve similarities of many pairs on one stored layer, read in blocks of columns."""
+"""Pair vectors: the twelve similarities of many pairs on one stored layer, read in blocks."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import numpy as np
@@ -8,13 +9,15 @@ from numpy.typing import NDArray
 
 from p3d_eval.errors import UserError
 from p3d_eval.features import FeatureStore
-from p3d_eval.protocols.similarities import PairSums
+from p3d_eval.protocols.similarities import PairSums, l2_norms
 
 Array = NDArray[np.float64]
 Negatives = Literal["error", "split", "clip"]
 VideoNormalisation = Literal["l2", "none"]
 
-_BLOCK_VALUES = 1 << 24  # of one block of columns over all videos: 128 MiB in float64
+_KEPT_BYTES = 768 << 20  # a layer up to this size is kept between the norms and the sums, else read twice
+_READ_BYTES = 48 << 20  # of one read; a reader holds it about twice
+_READERS = 2
 
 
 def layer_similarities(
@@ -27,11 +30,12 @@ def layer_similarities(
     normalise: VideoNormalisation,
     negatives: Negatives,
     eps: float,
+    device: str | None = None,
 ) -> Array:
     """Compute the twelve similarities of every pair on one layer.
 
-    Memory does not grow with the layer: it is read twice in blocks of columns, for the norms and for the
-    sums (once where one block holds it all).
+    Memory does not grow with the layer: it is read by rows for the norms, and kept where it is small, else
+    read again by blocks of columns for the sums.
 
     Parameters
     ----------
@@ -50,6 +54,9 @@ def layer_similarities(
     eps : float
         See :func:`p3d_eval.protocols.similarities.pair_similarities`.
 
+    device : str or None
+        Where to compute: see :func:`p3d_eval.protocols.devices.find_device`.
+
     Returns
     -------
     ndarray of float64, shape (n, 12)
@@ -59,42 +66,83 @@ def layer_similarities(
     UserError
         When the layer is unknown, or a value is not finite, or negative under ``negatives="error"``.
     """
-    fits = store[layer].shape[1] <= _width(len(store.ids))
-    kept = list(_blocks(store, layer, videos, negatives)) if fits else []
-    squares = np.zeros(len(videos))
-    for block in kept or _blocks(store, layer, videos, negatives):
-        squares += np.einsum("ij,ij->i", block, block)
-    norms = np.sqrt(squares)
-    given = np.ones(len(videos)) if normalise == "l2" else norms
-    sums = PairSums(first, second, given, given, eps)
-    for block in kept or _blocks(store, layer, videos, negatives):
-        if normalise == "l2":
-            block /= np.where(norms > 0, norms, 1.0)[:, None]
-        sums.add(block, block)
+    source = _Source(store, layer, videos, negatives, normalise)
+    norms = source.read_norms()
+    sums = PairSums(first, second, norms, norms, eps, given=normalise, device=device)
+    for block in source.blocks():
+        sums.add(block)
     return sums.result()
 
 
-def _width(videos: int) -> int:
-    """Columns of one block."""
-    return max(1, _BLOCK_VALUES // max(1, videos))
+class _Source:
+    """A layer's values of some videos, by rows and by columns, without negative values."""
 
+    def __init__(
+        self,
+        store: FeatureStore,
+        layer: str,
+        videos: Sequence[str],
+        negatives: Negatives,
+        normalise: VideoNormalisation,
+    ) -> None:
+        self._store, self._layer, self._negatives = store, layer, negatives
+        self._values = store[layer]
+        self._videos = videos
+        # Rows 1–8 of values as stored may hold any size, which float32's squares do not.
+        single = self._values.dtype == np.float32 and normalise == "l2"
+        self._dtype = np.dtype(np.float32 if single else np.float64)
+        self._kept: NDArray[np.floating] | None = None
 
-def _blocks(store: FeatureStore, layer: str, videos: Sequence[str], negatives: Negatives) -> Iterator[Array]:
-    """Yield the layer's columns block by block in float64, without negative values."""
-    stored = store[layer]
-    rows = [store.positions[video] for video in videos]
-    width = _width(len(store.ids))
-    for start in range(0, stored.shape[1], width):
-        block = stored.columns(start, min(start + width, stored.shape[1]))[rows].astype(np.float64)
-        if negatives == "split":
-            block = np.concatenate([np.maximum(block, 0), np.maximum(-block, 0)], axis=1)
-        elif negatives == "clip":
-            np.maximum(block, 0, out=block)
-        elif (block < 0).any():
-            row, column = np.argwhere(block < 0)[0]
-            raise UserError(
-                f"{store.path}: layer {layer!r} of {videos[row]!r} has the negative value "
-                f"{block[row, column]:.6g} at {start + column}: the similarities take roots and logarithms",
-                "Add --negatives split ([x⁺, x⁻]: nothing is lost) or --negatives clip",
-            )
-        yield block
+    def read_norms(self) -> Array:
+        """L2 norm of every video; keeps the values on the way where they are few."""
+        width = self._values.shape[1]
+        if len(self._videos) * width * self._dtype.itemsize <= _KEPT_BYTES:
+            self._kept = np.empty((len(self._videos), width), self._dtype)
+        step = max(1, _READ_BYTES // (width * self._dtype.itemsize))
+        norms = np.empty(len(self._videos))
+
+        def read(start: int) -> None:
+            part = slice(start, start + step)
+            rows = self._values.rows(self._videos[part])
+            self._refuse_negative(rows, start)
+            norms[part] = l2_norms(np.maximum(rows, 0) if self._negatives == "clip" else rows)
+            if self._kept is not None:
+                self._kept[part] = rows
+
+        with ThreadPoolExecutor(_READERS) as pool:
+            list(pool.map(read, range(0, len(self._videos), step)))
+        return norms
+
+    def blocks(self) -> Iterator[NDArray[np.floating]]:
+        """Yield all columns, some at a time."""
+        if self._kept is not None and self._negatives == "error":
+            yield self._kept
+            return
+        rows = [self._store.positions[video] for video in self._videos]
+        step = max(1, _READ_BYTES // (len(self._store.ids) * self._dtype.itemsize))
+        width = self._values.shape[1]
+        for start in range(0, width, step):
+            stop = min(start + step, width)
+            if self._kept is not None:
+                block = self._kept[:, start:stop]
+            else:
+                block = self._values.columns(start, stop)[rows].astype(self._dtype, copy=False)
+            yield from self._without_negatives(block)
+
+    def _without_negatives(self, block: NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
+        if self._negatives == "error":
+            yield block
+            return
+        yield np.maximum(block, 0)
+        if self._negatives == "split":
+            yield np.maximum(-block, 0)
+
+    def _refuse_negative(self, block: NDArray[np.floating], first: int) -> None:
+        if self._negatives != "error" or not block.size or block.min() >= 0:
+            return
+        row, offset = np.argwhere(block < 0)[0]
+        raise UserError(
+            f"{self._store.path}: layer {self._layer!r} of {self._videos[first + row]!r} has the negative "
+            f"value {block[row, offset]:.6g} at {offset}: the similarities take roots and logarithms",
+            "Add --negatives split ([x⁺, x⁻]: nothing is lost) or --negatives clip",
+        )

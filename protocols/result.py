@@ -103,12 +103,16 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Split:
-    """Numbers of one split or fold: its name, its metrics, and how many units trained and tested it."""
+    """Numbers of one split or fold: its name, its metrics, and how many units trained and tested it.
+
+    ``chosen`` holds what was chosen on its training units, e.g. C and what there was to choose from.
+    """
 
     name: str
     metrics: Mapping[str, Metric]
     n_train: int
     n_test: int
+    chosen: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -11,25 +11,27 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from p3d_eval.errors import UserError
 from p3d_eval.features import FeatureStore
 from p3d_eval.features.ids import match_ids
 from p3d_eval.protocols.annotations import ucf101 as lists
-from p3d_eval.protocols.classifiers import OneVsRestLinearSVC
-from p3d_eval.protocols.classifiers.fitting import fit_certified
+from p3d_eval.protocols.c_path import parse_c
+from p3d_eval.protocols.classifiers.choice import Classifier, ClassifierName
 from p3d_eval.protocols.description import (
     AllowMissing,
     certificate_warnings,
     describe_annotations,
+    describe_classifier,
     describe_features,
     feature_warnings,
     make_coverage,
 )
-from p3d_eval.protocols.normalisation import RowNormalisation, normalise_rows
+from p3d_eval.protocols.normalisation import SPOKEN, Normalisation, Standardiser, normalise_rows
+from p3d_eval.protocols.pca import PcaSolver
+from p3d_eval.protocols.pca_sweep import describe_sweep, parse_dimensions, project, train_points
 from p3d_eval.protocols.protocol import AnnotationFiles, AnnotationOption, Protocol
-from p3d_eval.protocols.result import Certificate, Coverage, Metric, Result, Scores, Split
-from p3d_eval.protocols.statistics import LEVEL, RESAMPLES, cluster_bootstrap, proportion
+from p3d_eval.protocols.result import Coverage, Result, Scores, Variant
 from p3d_eval.protocols.timing import Timer
+from p3d_eval.protocols.ucf101_splits import Outcome, mean_accuracy, per_class, run_split
 from p3d_eval.provenance import sha256_json
 
 VERSION = "1"
@@ -43,30 +45,45 @@ class Options:
         default="all", metadata={"help": "Which split; the score is the mean of all three."}
     )
     layer: str = field(default="pool5", metadata={"help": "Stored layer to classify."})
-    normalise: RowNormalisation = field(
-        default="l2", metadata={"help": "Per video: L2; signed square root, then L2; or nothing."}
+    normalise: Normalisation = field(
+        default="l2",
+        metadata={"help": "Nothing; L2; signed square root, then L2; or z-score learned on training videos."},
     )
-    C: float = field(default=1.0, metadata={"help": "Weight of the SVM's loss.", "flag": "C"})
+    classifier: ClassifierName = field(
+        default="svm",
+        metadata={"help": "svm (LIBLINEAR's), libsvm (one against one), logistic, knn, or ncm (class means)."},
+    )
+    C: float | str = field(
+        default=1.0,
+        metadata={"help": "Weight of the loss: a value, cv, or a list such as 0.1,1,10.", "flag": "C"},
+    )
+    neighbours: int = field(default=20, metadata={"help": "Neighbours of knn."})
+    temperature: float = field(default=0.07, metadata={"help": "Temperature of knn's weights; inf: equal."})
     tol: float = field(default=1e-6, metadata={"help": "Largest relative duality gap of a converged fit."})
+    pca: str | None = field(
+        default=None,
+        metadata={"help": "Principal components: sweep (500 … 10 dimensions), or numbers such as 100,50,10."},
+    )
+    pca_solver: PcaSolver = field(
+        default="exact", metadata={"help": "How components are found; randomised is for huge layers."}
+    )
     allow_missing: AllowMissing = field(
         default=None,
         metadata={"help": "Go on without some videos: count missing test videos as wrong, or not."},
     )
-    seed: int = field(default=0, metadata={"help": "Seed of the solver's order and of the bootstrap."})
+    device: str = field(default="cpu", metadata={"help": "Where svm is solved: auto, cpu or cuda."})
+    seed: int = field(
+        default=0, metadata={"help": "Seed of the solver's order, of cross validation and of the bootstrap."}
+    )
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "C", parse_c(self.C))  # one way to write it: one result_id
 
-@dataclass(frozen=True)
-class _Outcome:
-    """One split: what was predicted for each test video, and the numbers made from it."""
-
-    clips: tuple[lists.Clip, ...]
-    correct: NDArray[np.bool_]
-    labels: NDArray[np.intp]
-    scores: NDArray[np.float64]
-    ids: tuple[str, ...]
-    split: Split
-    certificate: Certificate
-    untrained: tuple[str, ...]
+    def make_classifier(self) -> Classifier:
+        """Build the classifier that these options describe, checking them."""
+        return Classifier(
+            self.classifier, self.C, self.tol, self.seed, self.neighbours, self.temperature, self.device
+        )
 
 
 def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Options) -> Result:
@@ -90,7 +107,7 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
     UserError
         When a list is wrong, a video is missing without ``allow_missing``, or a layer is unknown.
     """
-    timer = Timer()
+    points, classifier, timer = parse_dimensions(options.pca), options.make_classifier(), Timer()
     with timer.phase("annotations"):
         data = lists.from_ids(store.expected_ids) if annotations is None else lists.parse(annotations.files)
         chosen = [split for split in data.splits if options.split in ("all", str(split.number))]
@@ -100,10 +117,29 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
         stored = np.asarray(store[options.layer].rows(list(matched.values())), np.float64)
         features = normalise_rows(stored, options.normalise)
     with timer.phase("classify"):
-        outcomes = [_run_split(split, data.classes, features, rows, matched, options) for split in chosen]
+        outcomes = [
+            run_split(
+                split,
+                data.classes,
+                features,
+                rows,
+                matched,
+                classifier=classifier,
+                normalise=options.normalise,
+                count_missing=options.allow_missing == "wrong",
+                problem=f"split {split.number}",
+            )
+            for split in chosen
+        ]
+    swept = _sweep(points, chosen, data.classes, features, rows, matched, options, timer)
     with timer.phase("intervals"):
-        metrics = {"accuracy": _mean_accuracy(outcomes, options.seed)}
-    certificates = tuple(outcome.certificate for outcome in outcomes)
+        metrics = {"accuracy": mean_accuracy(outcomes, options.seed)}
+        variants = tuple(
+            Variant(f"pca {point}", {"pca": point}, {"accuracy": mean_accuracy(found, options.seed)})
+            for point, found in swept.items()
+        )
+    fits = [*outcomes, *(outcome for found in swept.values() for outcome in found)]
+    certificates = tuple(one for outcome in fits for one in outcome.certificates)
     official = data.official and options.split == "all" and coverage.counted_as == "complete"
     return Result(
         protocol="ucf101",
@@ -111,12 +147,13 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
         label=store.label,
         metrics=metrics,
         options=asdict(options),
-        choices=_choices(options, data, store),
+        choices=_choices(options, data, store, outcomes),
         features=describe_features(store, [options.layer]),
         annotations=_describe_splits(annotations, chosen, official),
         coverage=coverage,
         splits=tuple(outcome.split for outcome in outcomes),
-        per_class=_per_class(outcomes, data.classes),
+        variants=variants,
+        per_class=per_class(outcomes, data.classes),
         certificates=certificates,
         warnings=(
             *certificate_warnings(certificates),
@@ -155,70 +192,50 @@ def _match(
     return matched, make_coverage(store, len(names), missing, allow_missing, "the splits")
 
 
-def _run_split(
-    split: lists.Split,
+def _sweep(
+    points: tuple[int, ...],
+    splits: list[lists.Split],
     classes: tuple[str, ...],
     features: NDArray[np.float64],
     rows: Mapping[str, int],
     matched: Mapping[str, str],
     options: Options,
-) -> _Outcome:
-    """Train on one split's training videos, and judge every test video that counts."""
-    lists.require_apart(split)
-    index = {action: label for label, action in enumerate(classes)}
-    train = [clip for clip in split.train if clip.name in rows]
-    tested = [clip for clip in split.test if clip.name in rows]
-    counted = split.test if options.allow_missing == "wrong" else tuple(tested)
-    if len({clip.action for clip in train}) < 2 or not tested:
-        raise UserError(f"split {split.number}: training videos of two classes and a test video are needed")
-    targets = np.array([index[clip.action] for clip in train])
-    model = OneVsRestLinearSVC(C=options.C, tol=options.tol, random_state=options.seed)
-    certificate = fit_certified(
-        model, features[[rows[c.name] for c in train]], targets, f"split {split.number}"
-    )
-    values = model.decision_function(features[[rows[clip.name] for clip in tested]])
-    scores = np.full((len(tested), len(classes)), -np.inf)  # a class without training videos is never chosen
-    scores[:, model.classes_] = np.column_stack([-values, values]) if values.ndim == 1 else values
-    labels = np.array([index[clip.action] for clip in tested], np.intp)
-    right = dict(zip(tested, (scores.argmax(axis=1) == labels).tolist(), strict=True))
-    correct = np.array([right.get(clip, False) for clip in counted])
-    metric = proportion(int(correct.sum()), len(correct), "videos")
-    return _Outcome(
-        clips=tuple(counted),
-        correct=correct,
-        labels=labels,
-        scores=scores,
-        ids=tuple(matched[clip.name] for clip in tested),
-        split=Split(str(split.number), {"accuracy": metric}, len(train), len(correct)),
-        certificate=certificate,
-        untrained=tuple(sorted({clip.action for clip in counted} - {clip.action for clip in train})),
-    )
+    timer: Timer,
+) -> dict[int, list[Outcome]]:
+    """Judge the projections on fewer and fewer principal components of each split's training videos."""
+    found: dict[int, list[Outcome]] = {point: [] for point in points}
+    for split in splits if points else ():
+        with timer.phase("pca"):
+            clips = [clip for clip in split.train if clip.name in rows]
+            training = [rows[clip.name] for clip in clips]
+            scaled = features
+            if options.normalise == "zscore":
+                scaled = Standardiser.learn(features[training]).apply(features)
+            projected = project(scaled, training, points, options.pca_solver, options.seed, options.device)
+        with timer.phase("classify"):
+            targets = np.array([classes.index(clip.action) for clip in clips], np.intp)
+            trained = train_points(
+                projected[training], targets, points, options.make_classifier(), f"split {split.number}"
+            )
+        for point in points:
+            with timer.phase("classify"):
+                outcome = run_split(
+                    split,
+                    classes,
+                    projected[:, :point],
+                    rows,
+                    matched,
+                    classifier=options.make_classifier(),
+                    normalise="none",
+                    count_missing=options.allow_missing == "wrong",
+                    problem=f"split {split.number}, pca {point}",
+                    trained=trained.get(point),
+                )
+            found[point].append(outcome)
+    return found
 
 
-def _mean_accuracy(outcomes: list[_Outcome], seed: int) -> Metric:
-    """Mean of the splits' accuracies; clips of one class and group are resampled together."""
-    parts = []
-    for outcome in outcomes:
-        keys = [(clip.action, clip.group if clip.group is not None else clip.stem) for clip in outcome.clips]
-        position = {key: number for number, key in enumerate(dict.fromkeys(keys))}
-        parts.append((outcome.correct, np.array([position[key] for key in keys], np.intp)))
-    low, high = cluster_bootstrap(parts, seed)
-    clusters = sum(int(cluster.max()) + 1 for _, cluster in parts)
-    method = f"percentile bootstrap, {RESAMPLES} resamples of {clusters} (class, group) clusters within splits"
-    value = float(np.mean([correct.mean() for correct, _ in parts]))
-    return Metric(value, low, high, LEVEL, method, sum(len(correct) for correct, _ in parts), "videos")
-
-
-def _per_class(outcomes: list[_Outcome], classes: tuple[str, ...]) -> dict[str, Metric]:
-    """Accuracy of each class over the test videos of all splits that ran."""
-    hits: dict[str, list[bool]] = {action: [] for action in classes}
-    for outcome in outcomes:
-        for clip, correct in zip(outcome.clips, outcome.correct.tolist(), strict=True):
-            hits[clip.action].append(correct)
-    return {action: proportion(sum(found), len(found), "videos") for action, found in hits.items()}
-
-
-def _scores(outcomes: list[_Outcome], classes: tuple[str, ...]) -> Scores:
+def _scores(outcomes: list[Outcome], classes: tuple[str, ...]) -> Scores:
     return Scores(
         ids=np.array([video for outcome in outcomes for video in outcome.ids]),
         split=np.repeat(np.arange(len(outcomes)), [len(outcome.ids) for outcome in outcomes]),
@@ -228,23 +245,25 @@ def _scores(outcomes: list[_Outcome], classes: tuple[str, ...]) -> Scores:
     )
 
 
-def _choices(options: Options, data: lists.Ucf101, store: FeatureStore) -> tuple[str, ...]:
-    normalised = {"l2": "L2-normalised", "power+l2": "signed square root, then L2", "none": "as stored"}
+def _choices(
+    options: Options, data: lists.Ucf101, store: FeatureStore, outcomes: list[Outcome]
+) -> tuple[str, ...]:
     groups = ", ".join(f"g{tested.start:02}–g{tested.stop - 1:02}" for tested in lists.TEST_GROUPS.values())
     width = store[options.layer].shape[1]
     rule = f"splits from the videos' names: class is the folder, test groups {groups}"
     return (
         rule if data.from_rule else "splits from the lists; class is the folder in the list",
-        f"feature: {options.layer}, {width} values a video, {normalised[options.normalise]}",
-        f"classifier: one-vs-rest linear SVM, squared hinge, penalised bias, C = {options.C:g} (not stated)",
+        f"feature: {options.layer}, {width} values a video, {SPOKEN[options.normalise]}",
+        describe_classifier(options.make_classifier(), [outcome.split for outcome in outcomes]),
         (
             "Wilson intervals of single splits take the clips of a group as independent, which they are not; "
             "the interval of the mean resamples whole groups"
         ),
+        *([describe_sweep(options.pca_solver)] if options.pca else []),
     )
 
 
-def _training_warnings(outcomes: list[_Outcome]) -> list[str]:
+def _training_warnings(outcomes: list[Outcome]) -> list[str]:
     return [
         f"split {outcome.split.name}: no training video of {', '.join(outcome.untrained)}: always wrong"
         for outcome in outcomes

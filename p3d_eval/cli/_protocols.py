@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
@@ -74,7 +74,10 @@ def _own_options(protocol: Any) -> dict[str, tuple[Any, Any]]:
         if field.name in _COMMON:
             raise TypeError(f"option {field.name!r} of {protocol.name} is a common option's name")
         option = typer.Option(f"--{flag(field)}", help=field.metadata["help"])
-        own[field.name] = (Annotated[hints[field.name], option], default(field))
+        hint, value = hints[field.name], default(field)
+        if {float, str} <= set(get_args(hint)):  # typer takes no unions; the options check the text
+            hint, value = str, f"{value:g}"
+        own[field.name] = (Annotated[hint, option], value)
     return own
 
 

@@ -1,23 +1,63 @@
 """Relative duality gaps of linear SVMs with squared hinge loss: proof of how far a fit is from the optimum."""
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from p3d_eval.protocols.classifiers.samples import Samples, as_matrix
 
 Array = NDArray[np.float64]
 
-_ROWS = 4096  # of one block, so that float32 features are widened piece by piece
+_BLOCK_BYTES = 64 << 20  # of one block of rows in float64, so that float32 features are widened piece by piece
+
+
+def duality_gaps(
+    samples: Samples, signs: torch.Tensor, cost: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
+    """Bound how far fits are from their optima, in float64.
+
+    The primal problem of each column is ``min P(w) = |w|²/2 + Σ c ξ²`` with ``ξ = max(0, 1 − t w·x)``, the bias
+    being the weight of a constant feature (LIBLINEAR penalises it: Fan et al., JMLR 9, 2008). For any α ≥ 0 the
+    dual ``D(α) = Σα − |Σ α t x|²/2 − Σ α²/(4c)`` is a lower bound. At the optimum α = 2cξ; away from it,
+    α = 2cξ is scaled by the factor that maximises D along its ray:
+    D = (Σα)²/(4q), ``q = |Σ α t x|²/2 + Σ α²/(4c)``.
+
+    P is strongly convex with modulus 1, so that |w − w*|² ≤ 2 (P − P*) ≤ 2 · gap · P, and a score of a sample x
+    is within ``|x| √(2 · gap · P)`` of the optimum's (x with the constant feature).
+
+    Parameters
+    ----------
+    samples : Samples
+        Training samples; its products are formed in float64.
+    signs : Tensor, shape (n, k)
+        +1, −1, or 0 for a sample that the problem leaves out.
+    cost : Tensor of float64, shape (n, k) or (1, k)
+        Weight c of each squared slack.
+    weights : Tensor of float64, shape (D + 1, k)
+        The fits.
+
+    Returns
+    -------
+    Tensor of float64, shape (k,)
+        (P − max D) / P, never negative; 0 at the optimum.
+    """
+    wide = samples.widened(torch.float64)
+    signs = signs.to(torch.float64)
+    slack = (signs.abs() - signs * wide.scores(weights)).clamp_(min=0)
+    alpha = 2 * cost * slack
+    squares = (alpha * slack).sum(0) / 2  # Σ c ξ², which is Σ α²/(4c) as well
+    primal = weights.square().sum(0) / 2 + squares
+    quadratic = wide.combine(alpha.mul_(signs)).square().sum(0) / 2 + squares
+    total = (alpha * signs).sum(0)
+    tiny = torch.finfo(torch.float64).tiny
+    dual = total.square() / (4 * quadratic.clamp(min=tiny))
+    return ((primal - dual) / primal.clamp(min=tiny)).clamp(min=0)
 
 
 def relative_duality_gaps(
     X: NDArray[np.floating], targets: Array, weights: Array, intercepts: Array, C: float
 ) -> Array:
-    """Bound how far one-vs-rest fits are from their optima, in float64.
-
-    The primal problem of each column is ``min P(w, b) = (|w|² + b²)/2 + C Σ ξ²`` with
-    ``ξ = max(0, 1 − t (w·x + b))`` (LIBLINEAR penalises the bias: Fan et al., JMLR 9, 2008). For any α ≥ 0
-    the dual ``D(α) = Σα − |Σ α t (x, 1)|²/2 − Σα²/(4C)`` is a lower bound. At the optimum α = 2Cξ; away from
-    it, α = 2Cξ is scaled by the factor that maximises D along its ray, which gives D = (Σα)²/(4q) with
-    ``q = |Σ α t (x, 1)|²/2 + Σα²/(4C)``.
+    """Relative duality gaps of one-vs-rest fits with one C and a constant feature of 1.
 
     Parameters
     ----------
@@ -33,21 +73,9 @@ def relative_duality_gaps(
     Returns
     -------
     ndarray of float64, shape (problems,)
-        (P − max D) / P, never negative; 0 at the optimum.
+        See `duality_gaps`.
     """
-    slack_sum, slack_squares = np.zeros(len(weights)), np.zeros(len(weights))
-    combined, combined_bias = np.zeros(weights.shape), np.zeros(len(weights))
-    for start in range(0, len(X), _ROWS):
-        block = np.asarray(X[start : start + _ROWS], np.float64)
-        signs = targets[start : start + _ROWS]
-        slack = np.maximum(0.0, 1.0 - signs * (block @ weights.T + intercepts))
-        slack_sum += slack.sum(0)
-        slack_squares += np.square(slack).sum(0)
-        slack *= signs
-        combined += slack.T @ block
-        combined_bias += slack.sum(0)
-    primal = (np.square(weights).sum(1) + intercepts**2) / 2 + C * slack_squares
-    # With α = 2Cξ: Σα = 2C Σξ, |Σ α t x|² = 4C² |Σ ξ t x|², Σα²/(4C) = C Σξ².
-    quadratic = 2 * C**2 * (np.square(combined).sum(1) + combined_bias**2) + C * slack_squares
-    dual = np.divide((C * slack_sum) ** 2, quadratic, out=np.zeros(len(weights)), where=quadratic > 0)
-    return np.maximum(0.0, (primal - dual) / np.where(primal > 0, primal, 1.0))
+    samples = Samples(as_matrix(X), 1.0, torch.float64, torch.device("cpu"), _BLOCK_BYTES)
+    extended = torch.from_numpy(np.vstack([np.asarray(weights, np.float64).T, intercepts]))
+    cost = torch.full((1, 1), C, dtype=torch.float64)
+    return np.asarray(duality_gaps(samples, torch.from_numpy(np.asarray(targets)), cost, extended))

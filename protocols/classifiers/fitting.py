@@ -17,7 +17,7 @@ def fit_certified(model: OneVsRestLinearSVC, X: NDArray[Any], y: NDArray[Any], p
         model.fit(X, y)
     return Certificate(
         problem=problem,
-        solver=f"LIBLINEAR, {' and '.join(model.solvers_)}, squared hinge, C = {model.C:g}",
+        solver=f"{' and '.join(model.solvers_)}; squared hinge, C = {model.C:g}",
         relative_gap=float(model.relative_gaps_.max()),
         tolerance=model.tol,
         problems=len(model.relative_gaps_),

@@ -1,36 +1,30 @@
 """One-vs-rest linear SVM, squared hinge loss, penalised bias, with a certificate for every class."""
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.svm import LinearSVC
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import Tags
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
 from p3d_eval.errors import UserError
-from p3d_eval.protocols.classifiers.certificate import relative_duality_gaps
+from p3d_eval.protocols.classifiers.squared_hinge import solve_squared_hinge
+from p3d_eval.protocols.devices import find_device
 
-DUAL, PRIMAL = "dual coordinate descent", "primal Newton"
-
-# Solver, factor on its tolerance and on its iterations. Coordinate descent crawls where samples are many and
-# their values few and alike (pair vectors); Newton's method needs a dozen steps there.
-_ATTEMPTS = ((DUAL, 1.0, 1), (PRIMAL, 1e-2, 1), (DUAL, 1e-1, 10), (DUAL, 1e-2, 100))
-_WORTH_PROCESSES = 1e9  # values of X times problems: some seconds of work, against one to start processes
+Array = NDArray[np.float64]
 
 
 class OneVsRestLinearSVC(ClassifierMixin, BaseEstimator):
     """Linear SVM as LIBLINEAR defines it, one class against the rest: squared hinge, bias penalised.
 
-    LIBLINEAR stops by the size of its projected gradient, which says little about the distance to the
-    optimum. Here every binary problem is judged by its relative duality gap, in float64. It is solved by dual
-    coordinate descent; while the gap exceeds ``tol``, again by Newton's method in the primal (where there are
-    more samples than dimensions), then by coordinate descent with smaller tolerances and more passes.
+    All classes are solved together (see `solve_squared_hinge`), and every binary problem is judged by its
+    relative duality gap, in float64.
 
     Parameters
     ----------
@@ -38,20 +32,21 @@ class OneVsRestLinearSVC(ClassifierMixin, BaseEstimator):
         Weight of the loss.
     tol : float
         Largest relative duality gap accepted.
-    max_iter : int
-        Iterations of the first attempt; the last one gets a hundred times as many.
-    device : None or "cpu"
-        Where to solve; None means the CPU.
+    class_weight : None, "balanced" or mapping of label to float
+        Factor on C. One class against the rest, it applies to the class's own samples and not to the rest;
+        with two classes it applies to both (LIBLINEAR's rules). For several labels a sample, the keys are
+        column numbers.
+    intercept_scaling : float
+        Value of the constant feature that carries the bias.
+    device : None, "cpu", "cuda", "cuda:1", … or "auto"
+        Where to solve; None means the CPU, ``auto`` a GPU where there is one.
     random_state : int
-        Seed of the order in which the samples are visited.
-    n_jobs : int or None
-        Processes that share the classes; None takes all cores where the work is worth it. The fit is the
-        same bit for bit.
+        Seed of LIBLINEAR's order; it decides nothing unless a problem falls back to LIBLINEAR.
 
     Attributes
     ----------
     classes_ : ndarray, shape (classes,)
-        Labels in ascending order.
+        Labels in ascending order; column numbers for several labels a sample.
     coef_, intercept_ : ndarray of float64, shape (problems, D) and (problems,)
         One row a class; a single one for two classes, whose positive side is ``classes_[1]``.
     relative_gaps_ : ndarray of float64, shape (problems,)
@@ -59,9 +54,9 @@ class OneVsRestLinearSVC(ClassifierMixin, BaseEstimator):
     converged_ : bool
         Whether every gap is at most ``tol``.
     n_iter_ : int
-        Largest number of iterations of any problem's fit.
+        Largest number of Newton steps of any problem.
     solvers_ : tuple of str
-        LIBLINEAR's solvers whose fits were taken.
+        Methods whose fits were taken.
 
     Examples
     --------
@@ -74,58 +69,60 @@ class OneVsRestLinearSVC(ClassifierMixin, BaseEstimator):
         self,
         C: float = 1.0,
         tol: float = 1e-6,
-        max_iter: int = 1000,
+        class_weight: str | Mapping[Any, float] | None = None,
+        intercept_scaling: float = 1.0,
         device: str | None = None,
         random_state: int = 0,
-        n_jobs: int | None = None,
     ) -> None:
         self.C = C
         self.tol = tol
-        self.max_iter = max_iter
+        self.class_weight = class_weight
+        self.intercept_scaling = intercept_scaling
         self.device = device
         self.random_state = random_state
-        self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Solve one problem a class (one in all for two classes).
 
         Parameters
         ----------
         X : array_like of float, shape (n, D)
             Samples.
-        y : array_like, shape (n,)
-            Labels.
+        y : array_like, shape (n,) or (n, classes)
+            Labels, or an indicator matrix of zeros and ones.
+        sample_weight : array_like, shape (n,), optional
+            Factor on C of each sample.
 
         Raises
         ------
         UserError
-            When a parameter is not positive, or the device is not one this solver runs on.
+            When a parameter is out of range, or the device is not there.
         ValueError
             When X or y are no training data (NaN, one class, different lengths): scikit-learn's checks.
         """
-        if self.device not in (None, "cpu"):
-            raise UserError(f"device: {self.device!r} is not available", "This solver runs on the CPU")
-        for name, value in (("C", self.C), ("tol", self.tol), ("max_iter", self.max_iter)):
+        find_device(self.device)
+        for name, value in (("C", self.C), ("tol", self.tol), ("intercept_scaling", self.intercept_scaling)):
             if not 0 < value < np.inf:
                 raise UserError(f"{name}: {value} is not positive")
         if self.random_state < 0:
             raise UserError(f"seed: {self.random_state} is negative")
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
-        check_classification_targets(y)
-        self.classes_, encoded = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(f"a classifier needs samples of two classes, got one class: {self.classes_[0]!r}")
-        positive = [1] if len(self.classes_) == 2 else range(len(self.classes_))
-        settings = (self.C, self.tol, self.max_iter, self.random_state)
-        solved = Parallel(n_jobs=self._workers(X, len(positive)))(
-            delayed(_solve)(X, np.where(encoded == label, 1.0, -1.0), *settings) for label in positive
-        )
-        self.coef_ = np.stack([fit.weights for fit in solved])
-        self.intercept_ = np.array([fit.intercept for fit in solved])
-        self.relative_gaps_ = np.array([fit.gap for fit in solved])
-        self.n_iter_ = max(fit.passes for fit in solved)
-        self.solvers_ = tuple(sorted({fit.solver for fit in solved}))
-        self.converged_ = bool((self.relative_gaps_ <= self.tol).all())
+        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], multi_output=True)
+        weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
+        signs = self._signs(y)
+        solution = solve_squared_hinge(
+            X, signs, self.C, sample_cost=self._costs(y, signs, weight), tol=self.tol, device=self.device,
+            intercept_scaling=self.intercept_scaling, seed=self.random_state,
+        )  # fmt: skip
+        self.coef_, self.intercept_ = solution.weights, solution.intercepts
+        self.relative_gaps_ = solution.relative_gaps
+        self.n_iter_ = int(solution.iterations.max(initial=1))
+        self.solvers_ = tuple(sorted(set(solution.solvers)))
+        self.converged_ = bool(solution.converged.all())
         if not self.converged_:
             warnings.warn(
                 f"relative duality gap {self.relative_gaps_.max():.1e} is above {self.tol:.1e}",
@@ -134,52 +131,51 @@ class OneVsRestLinearSVC(ClassifierMixin, BaseEstimator):
             )
         return self
 
-    def _workers(self, X: NDArray[np.floating], problems: int) -> int:
-        """Count the processes to use; threads would share LIBLINEAR's one random generator, fits would vary."""
-        if self.n_jobs is not None:
-            return self.n_jobs
-        return -1 if X.size * problems > _WORTH_PROCESSES else 1
+    def _signs(self, y: NDArray[Any]) -> NDArray[np.int8]:
+        """Sides of all problems, shape (n, problems); sets ``classes_``."""
+        check_classification_targets(y)
+        self._indicator = type_of_target(y) == "multilabel-indicator"
+        if self._indicator:
+            self.classes_ = np.arange(y.shape[1])
+            return np.where(np.asarray(y) > 0, 1, -1).astype(np.int8)
+        if y.ndim == 2 and y.shape[1] > 1:
+            raise ValueError("several labels a sample must be an indicator matrix of zeros and ones")
+        y = column_or_1d(y, warn=True)
+        self.classes_, encoded = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"a classifier needs samples of two classes, got one class: {self.classes_[0]!r}")
+        positive = np.array([1]) if len(self.classes_) == 2 else np.arange(len(self.classes_))
+        return np.where(encoded.reshape(-1, 1) == positive, 1, -1).astype(np.int8)
 
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
+    def _costs(self, y: NDArray[Any], signs: NDArray[np.int8], weight: Array | None) -> Array | None:
+        """Factors on C, shape (n, problems) or (n, 1); None where all are 1."""
+        if self.class_weight is None:
+            return None if weight is None else weight[:, None]
+        own = np.ones(len(signs)) if weight is None else weight
+        if self._indicator:
+            if not isinstance(self.class_weight, Mapping):
+                raise UserError("class_weight: balanced is not defined for several labels a sample")
+            factors = np.array([self.class_weight.get(label, 1.0) for label in self.classes_.tolist()])
+        elif self.class_weight == "balanced":
+            totals = np.array([own[y.ravel() == label].sum() for label in self.classes_])
+            factors = own.sum() / (len(totals) * totals)
+        else:
+            factors = compute_class_weight(self.class_weight, classes=self.classes_, y=y.ravel())
+        if len(self.classes_) == 2 and not self._indicator:
+            return own[:, None] * np.where(signs > 0, factors[1], factors[0])
+        return own[:, None] * np.where(signs > 0, factors, 1.0)
+
+    def decision_function(self, X: Any) -> Array:
         """Signed distances times |w|: shape (n, classes), or (n,) for two classes."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         values = X @ self.coef_.T + self.intercept_
-        return values[:, 0] if len(self.classes_) == 2 else values
+        return values[:, 0] if len(self.coef_) == 1 and not self._indicator else values
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Label of the largest decision value, shape (n,)."""
+        """Label of the largest decision value, shape (n,), or the indicator matrix (n, classes)."""
         values = self.decision_function(X)
+        if self._indicator:
+            return (values > 0).astype(int)
         chosen = (values > 0).astype(int) if values.ndim == 1 else values.argmax(axis=1)
         return self.classes_[chosen]
-
-
-@dataclass(frozen=True)
-class _Fit:
-    weights: NDArray[np.float64]
-    intercept: float
-    gap: float
-    passes: int
-    solver: str
-
-
-def _solve(
-    X: NDArray[np.floating], target: NDArray[np.float64], C: float, tol: float, max_iter: int, seed: int
-) -> _Fit:
-    """Solve one binary problem until its duality gap is small enough; else return the best of all attempts."""
-    fits: list[_Fit] = []
-    for name, factor, longer in _ATTEMPTS:
-        if name == PRIMAL and X.shape[1] >= len(X):
-            continue
-        solver = LinearSVC(
-            C=C, dual=name == DUAL, tol=tol * factor, max_iter=max_iter * longer, random_state=seed
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the duality gap is the judge
-            solver.fit(X, target)
-        weights, intercept = solver.coef_.astype(np.float64), solver.intercept_.astype(np.float64)
-        gap = float(relative_duality_gaps(X, target[:, None], weights, intercept, C)[0])
-        fits.append(_Fit(weights[0], float(intercept[0]), gap, int(solver.n_iter_), name))
-        if gap <= tol:
-            break
-    return min(fits, key=lambda fit: fit.gap)

@@ -125,7 +125,8 @@ def test_source_and_official(result, folder):
 
 
 def test_layers_are_read_in_blocks_without_a_difference(folder, result, monkeypatch):
-    monkeypatch.setattr(pair_vectors, "_BLOCK_VALUES", 5 * len(open_features(folder / "aslan.h5").ids))
+    monkeypatch.setattr(pair_vectors, "_KEPT_BYTES", 0)
+    monkeypatch.setattr(pair_vectors, "_READ_BYTES", 20 * len(open_features(folder / "aslan.h5").ids))
     blocked = evaluate("aslan", folder / "aslan.h5")  # 18 columns in four blocks
     np.testing.assert_allclose(blocked.scores.scores, result.scores.scores, atol=1e-4)
 

@@ -57,6 +57,26 @@ def test_listing_protocols_loads_nothing_heavy():
     assert shown.startswith("['ucf101', 'aslan']")
 
 
+def test_classifier_and_c_as_typed(run, tmp_path):
+    """--C takes a number, a list or cv; one way of writing it is kept."""
+    data.ucf_store(tmp_path)
+    shown = run("ucf101", "--features", "ucf.h5", "--split", "1", "--C", "1,0.1", "--classifier", "logistic")
+    assert shown.exit_code == 0, shown.output
+    assert "C from 0.1, 1 by cross validation" in shown.output.replace("\n", " ")
+    result = Result.load(tmp_path / "results" / "ucf101-imported.json")
+    assert result.options["C"] == "0.1,1"
+    assert result.splits[0].chosen["C"] in (0.1, 1.0)
+    typed = run("ucf101", "--features", "ucf.h5", "--split", "1", "--C", "1.0", "--out", "one.json", "--quiet")
+    assert typed.exit_code == 0, typed.output
+    default = run("ucf101", "--features", "ucf.h5", "--split", "1", "--out", "two.json", "--quiet")
+    assert default.exit_code == 0
+    one, two = (Result.load(tmp_path / name) for name in ("one.json", "two.json"))
+    assert one.result_id == two.result_id
+    wrong = run("ucf101", "--features", "ucf.h5", "--C", "0,1", "--out", "three.json")
+    assert wrong.exit_code == 2
+    assert "C: 0.0 is not positive" in wrong.output
+
+
 def test_ucf101_as_typed(run, tmp_path):
     data.ucf_store(tmp_path)
     shown = run("ucf101", "--features", "ucf.h5")

@@ -90,5 +90,5 @@ def test_standardise_learns_on_the_first_alone():
 def test_row_normalisation():
     values = np.array([[3.0, -4.0], [0.0, 0.0]])
     np.testing.assert_allclose(l2_normalise(values), [[0.6, -0.8], [0, 0]])
-    np.testing.assert_allclose(normalise_rows(values, "power+l2")[0], np.array([3**0.5, -2]) / 7**0.5)
+    np.testing.assert_allclose(normalise_rows(values, "signed-sqrt-l2")[0], np.array([3**0.5, -2]) / 7**0.5)
     np.testing.assert_array_equal(normalise_rows(values, "none"), values)

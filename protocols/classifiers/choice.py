@@ -1,0 +1,202 @@
+"""Every classifier by the name that users type: fitted for each value of C, with its certificate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from p3d_eval.errors import UserError
+from p3d_eval.protocols.c_path import c_values
+from p3d_eval.protocols.classifiers.libsvm import fit_libsvm
+from p3d_eval.protocols.classifiers.logistic import fit_logistic_path
+from p3d_eval.protocols.classifiers.neighbours import CosineClassMeans, CosineNeighbours
+from p3d_eval.protocols.classifiers.squared_hinge import solve_squared_hinge
+from p3d_eval.protocols.devices import find_device
+from p3d_eval.protocols.result import Certificate
+
+Array = NDArray[np.float64]
+ClassifierName = Literal["svm", "libsvm", "logistic", "knn", "ncm"]
+
+_WITH_C = ("svm", "libsvm", "logistic")
+# Newton's last step costs a small problem nothing, and squares its error: decision values, whose error is the
+# root of the gap's, then agree with other solvers' to six digits.
+_SMALL, _CLOSER = 1e8, 1e-4
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Which classifier, and its settings.
+
+    Parameters
+    ----------
+    name : {"svm", "libsvm", "logistic", "knn", "ncm"}
+    C : float or str
+        Weight of the loss: a value, a list, or ``"cv"`` (see :func:`p3d_eval.protocols.c_path.parse_c`).
+    tol : float
+        Largest relative gap of a converged fit.
+    seed : int
+        Seed of the solver's order and of the cross validation's folds.
+    neighbours, temperature : int, float
+        Of ``knn``.
+    device : str
+        Where ``svm`` is solved.
+
+    Raises
+    ------
+    UserError
+        When a setting is out of range, the device is not there, or C or the device is given to a classifier
+        that has no use for it.
+    """
+
+    name: ClassifierName = "svm"
+    C: float | str = 1.0
+    tol: float = 1e-6
+    seed: int = 0
+    neighbours: int = 20
+    temperature: float = 0.07
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        c_values(self.C)
+        CosineNeighbours(self.neighbours, self.temperature)
+        if not 0 < self.tol < np.inf:
+            raise UserError(f"tol: {self.tol} is not positive")
+        if self.seed < 0:
+            raise UserError(f"seed: {self.seed} is negative")
+        if self.name not in _WITH_C and self.C != 1.0:
+            raise UserError(f"C: the classifier {self.name} has none", f"Only {', '.join(_WITH_C)} do")
+        find_device(self.device)
+        if self.name != "svm" and self.device != "cpu":
+            raise UserError(f"device: the classifier {self.name} runs on the CPU", "Only svm runs elsewhere")
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """Values of C to fit, ascending."""
+        return c_values(self.C)
+
+    def spoken(self) -> str:
+        """Say what it is in a result's words."""
+        return {
+            "svm": "one-vs-rest linear SVM, squared hinge, penalised bias",
+            "libsvm": "LIBSVM's linear SVM, one class against one, hinge, free bias, votes",
+            "logistic": "multinomial logistic regression, penalised bias",
+            "knn": (
+                f"{self.neighbours} nearest neighbours by cosine, weights "
+                f"exp(cosine / {self.temperature:g}) (temperature)"
+            ),
+            "ncm": "nearest class mean by cosine",
+        }[self.name]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted classifier.
+
+    Parameters
+    ----------
+    model : object
+        Has ``classes_`` and ``scores``.
+    C : float or None
+        None where the classifier has none.
+    certificate : Certificate or None
+        None where nothing was optimised.
+    """
+
+    model: Any
+    C: float | None = None
+    certificate: Certificate | None = None
+
+    def scores(self, X: Array) -> Array:
+        """Score of each class that training had, shape (n, classes); the largest is predicted."""
+        return self.model.scores(X)
+
+    def predict(self, X: Array) -> NDArray[Any]:
+        """Label with the largest score, shape (n,)."""
+        return self.model.classes_[self.scores(X).argmax(axis=1)]
+
+    def margin(self, X: Array) -> Array:
+        """Of two classes: above 0 for the second, for an SVM its decision value, shape (n,)."""
+        scores = self.scores(X)
+        return (scores[:, 1] - scores[:, 0]) / 2
+
+
+def fit_path(
+    classifier: Classifier, X: Array, y: NDArray[Any], values: Sequence[float], problem: str
+) -> list[Fitted]:
+    """Fit for each value of C (once where the classifier has no C), ascending.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    X : ndarray of float64, shape (n, D)
+        Training samples, finite.
+    y : ndarray, shape (n,)
+        Labels of at least two classes.
+    values : sequence of float
+    problem : str
+        What the certificates call the fits.
+    """
+    if classifier.name == "knn":
+        return [Fitted(CosineNeighbours(classifier.neighbours, classifier.temperature).fit(X, y))]
+    if classifier.name == "ncm":
+        return [Fitted(CosineClassMeans().fit(X, y))]
+    if classifier.name == "svm":
+        return _fit_svms(classifier, X, y, values, problem)
+    fits = []
+    if classifier.name == "logistic":
+        for one in fit_logistic_path(X, y, values, classifier.tol):
+            solver = f"L-BFGS, logistic, C = {one.C:g}, gradient norm {one.gradient_norm:.1e}"
+            fits.append(Fitted(one, one.C, Certificate(problem, solver, one.relative_gap, classifier.tol)))
+        return fits
+    for C in values:
+        pairs = fit_libsvm(X, y, C, classifier.tol)
+        gap, solver = float(pairs.relative_gaps.max()), f"LIBSVM, one against one, hinge, C = {C:g}"
+        fits.append(
+            Fitted(pairs, C, Certificate(problem, solver, gap, classifier.tol, len(pairs.relative_gaps)))
+        )
+    return fits
+
+
+@dataclass(frozen=True)
+class _LinearModel:
+    """One row of weights a class, or a single one for the second of two."""
+
+    classes_: NDArray[Any]
+    weights: Array
+    intercepts: Array
+
+    def scores(self, X: Array) -> Array:
+        values = X @ self.weights.T + self.intercepts
+        return np.column_stack([-values, values]) if len(self.weights) == 1 else values
+
+
+def _fit_svms(
+    classifier: Classifier, X: Array, y: NDArray[Any], values: Sequence[float], problem: str
+) -> list[Fitted]:
+    """Solve all classes and values of C in one call."""
+    classes, encoded = np.unique(y, return_inverse=True)
+    positive = np.arange(len(classes)) if len(classes) > 2 else np.array([1])
+    signs = np.where(encoded[:, None] == positive, 1.0, -1.0)
+    small = X.size * len(positive) * len(values) <= _SMALL
+    found = solve_squared_hinge(
+        X,
+        np.tile(signs, (1, len(values))),
+        np.repeat(np.array(values), len(positive)),
+        tol=classifier.tol * (_CLOSER if small else 1),
+        device=classifier.device,
+    )
+    fits = []
+    for number, C in enumerate(values):
+        own = slice(number * len(positive), (number + 1) * len(positive))
+        solvers = " and ".join(sorted(set(found.solvers[own])))
+        certificate = Certificate(
+            problem,
+            f"{solvers}, squared hinge, C = {C:g}",
+            float(found.relative_gaps[own].max()),
+            classifier.tol,
+            len(positive),
+        )
+        fits.append(Fitted(_LinearModel(classes, found.weights[own], found.intercepts[own]), C, certificate))
+    return fits

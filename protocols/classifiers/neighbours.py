@@ -1,0 +1,89 @@
+"""Classifiers without training: nearest neighbours and nearest class mean, by cosine."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from p3d_eval.errors import UserError
+from p3d_eval.protocols.normalisation import l2_normalise
+
+Array = NDArray[np.float64]
+
+_CELLS = 1 << 24  # similarities held at once: 128 MiB
+
+
+class CosineNeighbours:
+    """k nearest neighbours by cosine, each weighted by exp(cosine / temperature).
+
+    The weighting is that of instance discrimination (Wu, Xiong, Yu and Lin, CVPR 2018, section 3.4). All
+    training samples as similar as the k-th count, so that their order has no influence.
+
+    Parameters
+    ----------
+    neighbours : int
+        k.
+    temperature : float
+        Infinite for equal weights.
+
+    Examples
+    --------
+    >>> model = CosineNeighbours(1).fit(np.eye(2), np.array([0, 1]))
+    >>> model.scores(np.array([[2.0, 1.0]])).argmax(axis=1).tolist()
+    [0]
+    """
+
+    def __init__(self, neighbours: int = 20, temperature: float = 0.07) -> None:
+        if neighbours < 1:
+            raise UserError(f"neighbours: {neighbours} is not positive")
+        if not temperature > 0:
+            raise UserError(f"temperature: {temperature} is not positive")
+        self.neighbours, self.temperature = neighbours, temperature
+
+    def fit(self, X: Array, y: NDArray[Any]) -> Self:
+        """Keep the training samples.
+
+        Raises
+        ------
+        UserError
+            When there are fewer samples than neighbours.
+        """
+        if len(X) < self.neighbours:
+            raise UserError(f"neighbours: {self.neighbours} of {len(X)} training samples", "Ask for fewer")
+        self.classes_, encoded = np.unique(y, return_inverse=True)
+        self._samples = l2_normalise(X)
+        self._members = np.eye(len(self.classes_))[encoded]
+        return self
+
+    def scores(self, X: Array) -> Array:
+        """Weight of each class among the neighbours, shape (n, classes), at most 1 a neighbour."""
+        result = np.empty((len(X), len(self.classes_)))
+        step = max(1, _CELLS // len(self._samples))
+        for start in range(0, len(X), step):
+            cosines = l2_normalise(X[start : start + step]) @ self._samples.T
+            least = -np.partition(-cosines, self.neighbours - 1, axis=1)[:, self.neighbours - 1, None]
+            weights = np.where(cosines >= least, np.exp((cosines - 1) / self.temperature), 0.0)
+            result[start : start + step] = weights @ self._members
+        return result
+
+
+class CosineClassMeans:
+    """Nearest class mean by cosine: the mean of a class's L2-normalised samples stands for it.
+
+    Examples
+    --------
+    >>> model = CosineClassMeans().fit(np.eye(2), np.array([0, 1]))
+    >>> model.scores(np.array([[3.0, 0.0]])).tolist()
+    [[1.0, 0.0]]
+    """
+
+    def fit(self, X: Array, y: NDArray[Any]) -> Self:
+        """Average the samples of each class."""
+        self.classes_, encoded = np.unique(y, return_inverse=True)
+        members = np.eye(len(self.classes_))[encoded]
+        self.means_ = l2_normalise(members.T @ l2_normalise(X))
+        return self
+
+    def scores(self, X: Array) -> Array:
+        """Cosine with each class's mean, shape (n, classes)."""
+        return l2_normalise(X) @ self.means_.T
