@@ -11,7 +11,9 @@ export P3D_EVAL_TEST_DATA
 
 $(STAMP): pyproject.toml setup.py constraints.txt
 	@echo "Installing p3d-eval and its pinned packages into $(VENV): a minute or two"
-	$(PYTHON) -m venv $(VENV)
+	@# Debian's python3 has no ensurepip without python3-venv: the pip at hand fills the environment then.
+	$(PYTHON) -m venv $(VENV) || { $(PYTHON) -m venv --clear --without-pip $(VENV) \
+		&& $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
 	touch $(STAMP)

@@ -94,11 +94,12 @@ def main() -> None:
         compare("sdist", inside & expected(), expected())
 
         environment = Path(scratch) / "venv"
-        venv.create(environment, with_pip=True)
+        venv.create(environment, with_pip=False)
         packages = next(Path(path) for path in sys.path if path.endswith("site-packages"))
         target = next((environment / "lib").glob("python*/site-packages"))
         python = environment / "bin" / "python"
-        run(python, "-m", "pip", "install", "--no-deps", "--quiet", wheel, cwd=Path(scratch))
+        install = ("-m", "pip", "--python", python, "install", "--no-deps", "--quiet", wheel)
+        run(sys.executable, *install, cwd=Path(scratch))
         # Dependencies come from this environment, behind the installed wheel.
         (target / "dependencies.pth").write_text(f"{packages}\n", encoding="utf-8")
         run(

@@ -168,8 +168,8 @@ def _judge(
     """Count correct decisions; a lost pair is wrong, and in the ROC on the wrong end."""
     total = len(rows) + len(lost)
     correct = int(((decision > 0) == same[rows]).sum())
-    beyond = float(np.abs(decision).max()) + 1.0
-    ranked = np.concatenate([decision, np.where(same[lost], -beyond, beyond)])
+    # Infinite, to be the worst among the values of all folds, whatever their scales.
+    ranked = np.concatenate([decision, np.where(same[lost], -np.inf, np.inf)])
     positive = same[np.concatenate([rows, lost])]
     metrics = {"accuracy": proportion(correct, total, "pairs"), "auc": auc_metric(ranked, positive, "pairs")}
     return FoldOutcome(rows, decision, ranked, positive, Split(name, metrics, len(train), total), certificates)

@@ -1,13 +1,13 @@
 """What every result says about the features behind it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from p3d_eval.errors import UserError, shorten
 from p3d_eval.features import FeatureStore
 from p3d_eval.protocols.classifiers.choice import Classifier
 from p3d_eval.protocols.protocol import AnnotationFiles
-from p3d_eval.protocols.result import Certificate, Coverage, Split
+from p3d_eval.protocols.result import WANTED_GAP, Certificate, Coverage, Split
 from p3d_eval.provenance import sha256_bytes, sha256_json
 
 AllowMissing = Literal["wrong", "excluded"] | None
@@ -52,9 +52,13 @@ def feature_warnings(store: FeatureStore) -> list[str]:
     return []
 
 
-def certificate_warnings(certificates: Iterable[Certificate]) -> list[str]:
-    """One loud line for every fit that did not converge."""
-    return [
+def certificate_warnings(certificates: Sequence[Certificate]) -> list[str]:
+    """One loud line for every fit that did not converge, and one for a tolerance that proves little."""
+    loosest = max((certificate.tolerance for certificate in certificates), default=0.0)
+    loosened = [
+        f"The solver was asked for a relative duality gap of {loosest:g}, not {WANTED_GAP:g}: do not quote."
+    ]
+    return (loosened if loosest > WANTED_GAP else []) + [
         f"NOT CONVERGED: {c.problem}: relative duality gap {c.relative_gap:.1e} is above {c.tolerance:.1e}; "
         "an unconverged solver can look better than the right one."
         for c in certificates

@@ -47,7 +47,7 @@ def roc_auc(scores: ArrayLike, positive: ArrayLike) -> float | None:
     Parameters
     ----------
     scores : array_like of float, shape (n,)
-        Decision values.
+        Decision values; infinite ones rank before or after all others.
     positive : array_like of bool, shape (n,)
         Which samples are positive.
 
@@ -59,8 +59,8 @@ def roc_auc(scores: ArrayLike, positive: ArrayLike) -> float | None:
     values, labels = np.asarray(scores, np.float64), np.asarray(positive, bool)
     if values.ndim != 1 or values.shape != labels.shape:
         raise UserError(f"scores {values.shape} and labels {labels.shape} are not two vectors of one length")
-    if not np.isfinite(values).all():
-        raise UserError("scores: a value is NaN or infinite")
+    if np.isnan(values).any():
+        raise UserError("scores: a value is NaN")
     n_positive = int(labels.sum())
     n_negative = len(labels) - n_positive
     if not n_positive or not n_negative:

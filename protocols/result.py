@@ -14,6 +14,7 @@ from p3d_eval.provenance import now, package_versions, sha256_file, sha256_json
 __all__ = ["Certificate", "Coverage", "Metric", "Result", "Scores", "Split", "Variant", "scores_path"]
 
 SCHEMA_VERSION = 1
+WANTED_GAP = 1e-6  # relative duality gap of a fit whose number may be quoted
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,10 @@ class Result:
 
     @property
     def result_id(self) -> str:
-        """Hash of protocol, version, options, the store's identity and the annotations' SHA-256."""
+        """Hash of protocol, version, options, store identity, annotations' SHA-256 and missing videos.
+
+        Failed videos do not change a store's identity, since resuming may mend them; they change the numbers.
+        """
         return sha256_json(
             {
                 "protocol": self.protocol,
@@ -193,6 +197,7 @@ class Result:
                 "options": dict(self.options),
                 "features": self.features.get("identity"),
                 "annotations": self.annotations.get("sha256"),
+                "missing": sorted(self.coverage.missing),
             }
         )[:16]
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from p3d_eval.protocols.result import Result
+from p3d_eval.protocols.result import WANTED_GAP, Result
 from p3d_eval.reports.layouts import METHODS, Layout
 
 # Options of a backbone that the published rows were made with; with others it is another network.
@@ -40,6 +40,9 @@ def obstacles(result: Result, layout: Layout) -> tuple[str, ...]:
         reasons.append("random weights")
     if not result.converged:
         reasons.append("not converged")
+    loosest = max((certificate.tolerance for certificate in result.certificates), default=0.0)
+    if loosest > WANTED_GAP:
+        reasons.append(f"solved to a relative duality gap of {loosest:g} only")
     return tuple(reasons)
 
 

@@ -14,7 +14,7 @@ from p3d_eval.reports.table import Cell, Row, rounded
 PERCENT = 100.0
 _ID_SHOWN = 8  # digits of a result id that tell two results apart in print
 # Options that change no number of a converged fit, or that coverage and the count of splits tell of.
-_SAID_ELSEWHERE = {"seed", "tol", "allow_missing", "split"}
+_SAID_ELSEWHERE = {"seed", "allow_missing", "split"}
 _FITS_SHOWN = 3  # unconverged fits named in a footnote
 
 
@@ -152,8 +152,10 @@ def interval_notes(results: Sequence[Result], layout: Layout) -> list[str]:
     notes = []
     for metric in metrics:
         if metric.standard_error is not None:
-            how = metric.method or f"standard error of {metric.n} {metric.unit}"
-            notes.append(f"±: {how}; folds share training pairs, so they are not independent")
+            notes.append(
+                f"±: standard error over {metric.n} {metric.unit}, which share training pairs "
+                "and so are not independent"
+            )
         elif metric.low is not None and metric.high is not None:
             level = f"{rounded(PERCENT * metric.level, 0)} % " if metric.level is not None else ""
             how = metric.method or "method not recorded"

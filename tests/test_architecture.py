@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import p3d_eval
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = {"p3d_eval": "p3d_eval", **{n: f"p3d_eval.{n}" for n in ("features", "protocols", "reports")}}
 ORDER = ("bottom", "features", "protocols", "reports", "top")
@@ -42,13 +44,24 @@ def imports(path: Path) -> set[str]:
     return names
 
 
+def texts(path: Path) -> set[str]:
+    """Module names, before a colon, among the string constants of a file."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    values = (node.value for node in nodes if isinstance(node, ast.Constant))
+    return {text.partition(":")[0] for text in values if isinstance(text, str) and text.startswith("p3d_eval.")}
+
+
 MODULES = modules()
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_imports_go_down_only(name):
     rank = ORDER.index(layer(name))
-    own = {target for target in imports(MODULES[name]) if target in MODULES and target != "p3d_eval"}
+    found = imports(MODULES[name])
+    own = {target for target in found if target in MODULES and target != "p3d_eval"}
+    # Names of the root package stand for api.py, and modules may be named in texts (import_module, registries).
+    own |= {"p3d_eval.api" for target in found if target.removeprefix("p3d_eval.") in p3d_eval.__all__[1:]}
+    own |= {target for target in texts(MODULES[name]) if target in MODULES and rank < ORDER.index("top")}
     upward = sorted(target for target in own if ORDER.index(layer(target)) > rank)
     assert not upward, f"{name} ({layer(name)}) imports {upward}"
 
@@ -63,7 +76,7 @@ def test_no_module_is_named_like_a_public_function_or_a_keyword():
 
 
 def test_production_modules_stay_small():
-    long = {name: n for name, path in MODULES.items() if (n := len(path.read_text().splitlines())) > 320}
+    long = {name: n for name, path in MODULES.items() if (n := len(path.read_text().splitlines())) > 310}
     assert not long
 
 

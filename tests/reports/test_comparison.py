@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p3d_eval.errors import UserError
-from p3d_eval.protocols.result import Metric
+from p3d_eval.protocols.result import Certificate, Metric
 from p3d_eval.reports import build_tables
 from tests.support.results import aslan_result, ucf101_result
 
@@ -53,6 +53,10 @@ def test_c3d_is_compared_with_c3d():
         (ucf101_result(splits=1), "1 of 3 splits"),
         (ucf101_result(random=True), "random weights"),
         (ucf101_result(gap=1e-3), "not converged"),
+        (
+            ucf101_result(certificates=(Certificate("split 1", "LinearSVC", 0.5, 0.9, 101),)),
+            "solved to a relative duality gap of 0.9 only",
+        ),
         (aslan_result(official=False), "not the official pairs"),
     ],
 )
@@ -228,3 +232,9 @@ def test_the_best_is_the_largest_printed_value(thousandths):
     results = [ucf101_result(f"r{i}", v / 1000, official=False) for i, v in enumerate(thousandths)]
     expected = {f"r{i}" for i, v in enumerate(thousandths) if v == max(thousandths)}
     assert best(table_of(*results), "accuracy") == expected
+
+
+def test_failed_videos_make_another_result_of_the_same_file():
+    whole, part = ucf101_result(), ucf101_result(missing=("Wave/v_Wave_g01_c01",))
+    assert whole.result_id != part.result_id
+    assert part.result_id == ucf101_result(missing=("Wave/v_Wave_g01_c01",)).result_id
