@@ -143,7 +143,7 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
         splits=tuple(outcome.split for outcome in outcomes[headline]),
         variants=_variants(outcomes, headline),
         certificates=certificates,
-        warnings=(*certificate_warnings(certificates), *feature_warnings(store), *_pair_warnings(pairs)),
+        warnings=(*certificate_warnings(certificates), *feature_warnings(store), *pairs.warnings()),
         seconds=timer.seconds,
         scores=_scores(pairs, found, outcomes[headline]),
     )
@@ -225,18 +225,6 @@ def _describe_pairs(annotations: AnnotationFiles, pairs: lists.Pairs, coverage: 
     check = "judged by the published counts (10 folds of 300 same and 300 different pairs, disjoint in actions)"
     described = describe_annotations("aslan", annotations, official)
     return described | {"check": check, "deviations": list(deviations)}
-
-
-def _pair_warnings(pairs: lists.Pairs) -> list[str]:
-    shared = pairs.shared_actions()
-    if not shared:
-        return []
-    return [
-        (
-            f"{len(shared)} actions occur in more than one fold (the first is {shared[0]}), "
-            "so that training has seen actions that are tested."
-        )
-    ]
 
 
 def _choices(

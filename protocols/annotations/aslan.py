@@ -25,7 +25,8 @@ FOLDS, PAIRS, SAME_PAIRS = 10, 600, 300
 SAMPLES, ACTIONS, SAME_PER_ACTION = 3697, 432, 30
 
 _COLUMNS = 5
-_LARGEST = 1e9  # of any number in a list
+_LARGEST = 1e9  # of any number in a MATLAB file
+_DIGITS = 18  # of a number in a CSV: more may not fit 64 bits
 _CSV_COLUMNS = ("fold", "id1", "id2", "same")
 _CSV_CLASSES = ("class1", "class2")
 _MATLAB_73 = (b"MATLAB 7.3 MAT-file", b"\x89HDF\r\n\x1a\n")
@@ -73,8 +74,12 @@ class Pairs:
         return tuple(sorted(action for action, where in folds.items() if len(where) > 1))
 
     def contradictions(self) -> tuple[str, ...]:
-        """Pairs that are listed twice in a fold, or whose label does not follow from their actions."""
+        """Pairs of a video with itself, listed twice in a fold, or whose label contradicts their actions."""
         found = []
+        alone = np.flatnonzero(self.first == self.second)
+        if len(alone):
+            fold_name = self.fold_names[self.fold[alone[0]]]
+            found.append(f"the pair {self._show(alone[0])} in fold {fold_name} is a video with itself")
         keys = np.column_stack([self.fold, np.sort(np.column_stack([self.first, self.second]), axis=1)])
         _, once = np.unique(keys, axis=0, return_index=True)
         twice = np.setdiff1d(np.arange(len(keys)), once)
@@ -90,6 +95,40 @@ class Pairs:
                     f"the pair {self._show(wrong[0])} is {label!r} but its actions are {one} and {two}"
                 )
         return tuple(found)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Say what a reader must know: contradictions, and what training has seen of a tested fold."""
+        found = [f"Pairs: {problem}." for problem in self.contradictions()]
+        shared = self.shared_actions()
+        if shared:
+            found.append(
+                f"{len(shared)} actions occur in more than one fold (the first is {shared[0]}), "
+                "so that training has seen actions that are tested."
+            )
+        pairs = np.sort(np.column_stack([self.first, self.second]), axis=1)
+        rows = self._in_many_folds(pairs, self.fold)
+        if len(rows):
+            found.append(
+                f"{len(rows)} pairs occur in more than one fold (the first is {self._show(rows[0])}), "
+                "so that training has seen pairs that are tested."
+            )
+        if self.actions is None:
+            videos = np.concatenate([self.first, self.second])
+            rows = self._in_many_folds(videos[:, None], np.tile(self.fold, 2))
+            if len(rows):
+                found.append(
+                    f"{len(rows)} videos occur in more than one fold (the first is "
+                    f"{self.names[videos[rows[0]]]}), so that training has seen videos that are tested."
+                )
+        return tuple(found)
+
+    @staticmethod
+    def _in_many_folds(keys: NDArray[np.intp], fold: NDArray[np.intp]) -> NDArray[np.intp]:
+        """First row of every distinct key that occurs in more than one fold."""
+        placed = np.unique(np.column_stack([keys, fold]), axis=0)
+        _, folds = np.unique(placed[:, :-1], axis=0, return_counts=True)
+        _, first = np.unique(keys, axis=0, return_index=True)  # in the same order
+        return np.sort(first[folds > 1])
 
     def _show(self, row: int) -> str:
         return f"{self.names[self.first[row]]}, {self.names[self.second[row]]}"
@@ -177,6 +216,11 @@ def parse_csv(name: str, data: bytes) -> Pairs:
             raise UserError(
                 f"{name}, line {number}: {len(header)} values are needed: {','.join(record)[:80]!r}"
             )
+        for cell in record[:3]:
+            if cell.isdigit() and not _is_number(cell):  # isdigit() takes superscripts, int() does not
+                raise UserError(
+                    f"{name}, line {number}: {cell[:80]!r} is not a number of at most {_DIGITS} digits 0–9"
+                )
     table = np.array(records)
     fold_names, fold = _ordered(table[:, 0])
     actions = table[:, 4:] if len(header) > len(_CSV_COLUMNS) else None
@@ -193,10 +237,14 @@ def _cells(name: str, number: int, text: str) -> list[str]:
         raise UserError(f"{name}, line {number}: not CSV ({error})") from None
 
 
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _DIGITS
+
+
 def _ordered(values: NDArray[np.str_]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
     """Distinct values (numbers by size, else as texts) and the index of each value among them."""
     names = sorted(
-        set(values.tolist()), key=lambda text: (not text.isdigit(), int(text) if text.isdigit() else 0, text)
+        set(values.tolist()), key=lambda text: (0, int(text), text) if _is_number(text) else (1, 0, text)
     )
     position = {name: index for index, name in enumerate(names)}
     return tuple(names), np.array([position[value] for value in values.tolist()], np.intp)
@@ -216,7 +264,7 @@ def _pairs(
         raise UserError(f"{source}: label {min(wrong)!r} of a pair is neither 0 nor 1")
     if len(fold_names) < 2:
         raise UserError(f"{source}: pairs of one fold only", "Leave-one-fold-out needs two or more")
-    numbered = all(text.isdigit() for text in set(samples.ravel().tolist()))
+    numbered = all(_is_number(text) for text in set(samples.ravel().tolist()))
     if numbered:
         samples = samples.astype(np.int64).astype(str)  # 0017 and 17 are one sample
     names, index = _ordered(samples.ravel())

@@ -28,7 +28,8 @@ OFFICIAL_HASHES: Mapping[int, str] = {
 """`split_hash` of the official lists, which name 9,537/3,783, 9,586/3,734 and 9,624/3,696 videos (computed from
 the copies in yjxiong/temporal-segment-networks on GitHub)."""
 
-_GROUP = re.compile(r"_g(\d+)_c\d+$")
+_GROUP = re.compile(r"_g([0-9]{1,9})_c\d+$")
+_NUMBER = re.compile(r"[0-9]{1,9}")  # str.isdigit() takes superscripts, which int() does not
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _parse_classes(data: bytes) -> tuple[str, ...]:
     for line, text in numbered_lines(CLASS_FILE, data):
         number, _, name = text.partition(" ")
         name = name.strip()
-        if not number.isdigit() or not name:
+        if not _NUMBER.fullmatch(number) or not name:
             raise UserError(f"{CLASS_FILE}, line {line}: {text!r} is not '<number> <class>'")
         if int(number) in by_number or name in by_number.values():
             raise UserError(f"{CLASS_FILE}, line {line}: {text!r} is listed twice")

@@ -70,6 +70,12 @@ def test_class_is_the_folder_and_group_the_number():
         ("testlist03.txt", lambda _: "\r\n \r\n", "testlist03.txt: the list is empty"),
         ("testlist01.txt", lambda _: "v_YoYo_g01_c01.avi", "has no class folder"),
         ("classInd.txt", lambda text: text.replace("2 ", "two ", 1), "is not '<number> <class>'"),
+        (
+            "classInd.txt",
+            lambda text: text.replace("2 ", "² ", 1),
+            "line 2: '² Biking' is not '<number> <class>'",
+        ),
+        ("classInd.txt", lambda text: text.replace("2 ", "2" * 5000 + " ", 1), "line 2: .* is not '<number>"),
         ("classInd.txt", lambda text: text.replace("2 ", "7 ", 1), "class numbers are not 1 to 4"),
         ("classInd.txt", lambda text: text + "5 YoYo", "is listed twice"),
         ("testlist01.txt", lambda text: text + "YoYo/v_YoYo_g08_c01.avi", "is in training and in test"),
@@ -202,6 +208,10 @@ def test_csv_equals_mat(name):
         (lambda lines: [*lines, "1,7,80,1,x,y"], "'same' but its actions are x and y"),
         (lambda lines: [line for line in lines if line[0] in "f1"], "one fold only"),
         (lambda lines: [*lines, '1,"7,8,1,x,x'], "not CSV"),
+        (lambda lines: [*lines, "1,5²,8,1,x,x"], "line 74: '5²' is not a number"),
+        (lambda lines: [*lines, "²,5,8,1,x,x"], "line 74: '²' is not a number"),
+        (lambda lines: [*lines, f"1,5,{10**19},1,x,x"], f"line 74: '{10**19}' is not a number of at most 18"),
+        (lambda lines: [*lines, "1,7,007,1,x,x"], "the pair 7, 7 in fold 1 is a video with itself"),
     ],
 )
 def test_wrong_csv(change, message):
@@ -232,6 +242,32 @@ def test_wrong_mat(content, message):
         aslan.parse({"View2.mat": content})
     assert caught.value.message.startswith("View2.mat: ")
     assert "\n" not in caught.value.message
+
+
+def test_a_matlab_pair_of_a_video_with_itself_is_named():
+    table = data.pair_table(folds=3)
+    table[2, 1, 1] = table[2, 0, 1]
+    pairs = aslan.parse({"View2.mat": data.mat_bytes(table)})
+    number = int(table[2, 0, 1])
+    said = f"the pair {number}, {number} in fold 2 is a video with itself"
+    assert said in pairs.deviations()
+    assert f"Pairs: {said}." in pairs.warnings()
+
+
+def test_what_training_has_seen_is_warned_of():
+    """Pairs in several folds; without classes also videos, which actions tell of otherwise."""
+    table = data.pair_table(folds=3)
+    assert aslan.parse({"x.mat": data.mat_bytes(table)}).warnings() == ()
+    assert aslan.parse({"x.csv": as_csv(table, classes=False)}).warnings() == ()
+    one, two = table[0, :2, 0].astype(int)
+    lines = as_csv(table, classes=False).decode("utf-8-sig").split("\r\n")
+    turned = "\n".join([*lines, f"3,{two},{one},1"]).encode()
+    pairs, videos = aslan.parse({"x.csv": turned}).warnings()
+    assert pairs.startswith(f"1 pairs occur in more than one fold (the first is {one}, {two})")
+    assert videos.startswith(f"2 videos occur in more than one fold (the first is {one})")
+    table[5, 2, 1] = 0
+    (contradiction,) = aslan.parse({"x.mat": data.mat_bytes(table)}).warnings()
+    assert "is 'not same' but its actions are" in contradiction
 
 
 def test_damaged_mat_files_never_crash():
