@@ -30,7 +30,7 @@ from p3d_eval.protocols.description import (
 from p3d_eval.protocols.pair_vectors import Negatives, VideoNormalisation, layer_similarities
 from p3d_eval.protocols.protocol import AnnotationFiles, AnnotationOption, Protocol
 from p3d_eval.protocols.result import Coverage, Result, Scores, Variant
-from p3d_eval.protocols.similarities import DEFAULT_EPS, SIMILARITIES
+from p3d_eval.protocols.similarities import DEFAULT_EPS, SIMILARITIES, require_eps
 from p3d_eval.protocols.timing import Timer
 
 VERSION = "1"
@@ -84,6 +84,7 @@ class Options:
     seed: int = field(default=0, metadata={"help": "Seed of the solver's order."})
 
     def __post_init__(self) -> None:
+        require_eps(self.eps)  # before the features are read
         object.__setattr__(self, "C", parse_c(self.C))  # one way to write it: one result_id
 
     def make_classifier(self) -> Classifier:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from p3d_eval.errors import UserError
 
 CV_GRID = (0.01, 0.1, 1.0, 10.0, 100.0)  # what "cv" stands for: LIBLINEAR's default and two decades around
+C_RANGE = (1e-12, 1e12)  # beyond, sums of the objective lose what they are made of in double precision
 FOLDS = 5
 
 Array = NDArray[np.float64]
@@ -26,7 +27,7 @@ def parse_c(value: float | str) -> float | str:
     Raises
     ------
     UserError
-        When a value is no positive finite number, or stands twice.
+        When a value is no positive finite number, is out of `C_RANGE`, or stands twice.
     """
     if value == "cv":
         return "cv"
@@ -39,6 +40,8 @@ def parse_c(value: float | str) -> float | str:
     for one in values:
         if not 0 < one < np.inf:
             raise UserError(f"C: {one} is not positive" if one <= 0 else f"C: {one} is not finite")
+        if not C_RANGE[0] <= one <= C_RANGE[1]:
+            raise UserError(f"C: {one} is not between {C_RANGE[0]:g} and {C_RANGE[1]:g}")
     if len(set(values)) < len(values):
         raise UserError(f"C: {value!r} holds a value twice")
     return values[0] if len(values) == 1 else ",".join(f"{one:g}" for one in sorted(values))

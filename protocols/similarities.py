@@ -102,6 +102,20 @@ def l2_norms(values: NDArray[np.generic]) -> Array:
     return norms
 
 
+def require_eps(eps: float) -> None:
+    """Check what is added inside the logarithms of row 10: a positive finite number.
+
+    Raises
+    ------
+    UserError
+    """
+    if not 0 < eps < np.inf:
+        raise UserError(
+            f"eps: {eps} is not finite" if eps > 0 else f"eps: {eps} is not positive",
+            "Row 10 takes a logarithm of a quotient with zeros",
+        )
+
+
 class PairSums:
     """Accumulates the sums behind the twelve values over blocks of dimensions, so that D may be any size.
 
@@ -135,8 +149,7 @@ class PairSums:
         given: Literal["none", "l2"] = "none",
         device: str | None = None,
     ) -> None:
-        if not eps > 0:
-            raise UserError(f"eps: {eps} is not positive", "Row 10 takes a logarithm of a quotient with zeros")
+        require_eps(eps)
         found = find_device(device)
         self._arrays: Arrays = NumpyArrays() if found.type == "cpu" else TorchArrays(found)
         self._pairs = first, second

@@ -19,6 +19,7 @@ from p3d_eval.protocols.result import Certificate
 Array = NDArray[np.float64]
 ClassifierName = Literal["svm", "libsvm", "logistic", "knn", "ncm"]
 
+_SEEDS = 2**32  # scikit-learn takes no other seeds
 _WITH_C = ("svm", "libsvm", "logistic")
 # Newton's last step costs a small problem nothing, and squares its error: decision values, whose error is the
 # root of the gap's, then agree with other solvers' to six digits.
@@ -61,10 +62,10 @@ class Classifier:
     def __post_init__(self) -> None:
         c_values(self.C)
         CosineNeighbours(self.neighbours, self.temperature)
-        if not 0 < self.tol < np.inf:
-            raise UserError(f"tol: {self.tol} is not positive")
-        if self.seed < 0:
-            raise UserError(f"seed: {self.seed} is negative")
+        if not 0 < self.tol < 1:
+            raise UserError(f"tol: {self.tol} is not {'below 1' if self.tol >= 1 else 'positive'}")
+        if not 0 <= self.seed < _SEEDS:
+            raise UserError(f"seed: {self.seed} is {'negative' if self.seed < 0 else f'not below {_SEEDS}'}")
         if self.name not in _WITH_C and self.C != 1.0:
             raise UserError(f"C: the classifier {self.name} has none", f"Only {', '.join(_WITH_C)} do")
         find_device(self.device)

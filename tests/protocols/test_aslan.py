@@ -131,6 +131,26 @@ def test_layers_are_read_in_blocks_without_a_difference(folder, result, monkeypa
     np.testing.assert_allclose(blocked.scores.scores, result.scores.scores, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"eps": 0}, "eps: 0.0 is not positive"),
+        ({"eps": float("inf")}, "eps: inf is not finite"),
+        ({"eps": float("nan")}, "eps: nan is not positive"),
+        ({"seed": 2**32}, "seed: 4294967296 is not below"),
+        ({"seed": -1}, "seed: -1 is negative"),
+        ({"C": 1e13}, "C: 10000000000000.0 is not between"),
+        ({"C": "1e-13,1"}, "C: 1e-13 is not between"),
+        ({"tol": 1.5}, "tol: 1.5 is not below 1"),
+        ({"tol": 0}, "tol: 0.0 is not positive"),
+    ],
+)
+def test_numbers_out_of_range(folder, options, message):
+    with pytest.raises(UserError, match=message) as caught:
+        evaluate("aslan", folder / "aslan.h5", **options)
+    assert "\n" not in caught.value.message
+
+
 def test_chosen_layers_and_their_order(folder):
     store = open_features(folder / "aslan.h5")
     result = evaluate("aslan", store, layers="res5c")

@@ -185,14 +185,22 @@ def test_saved_result(store, tmp_path):
         ({"C": "high"}, "C: 'high' is not a float"),
         ({"C": -1}, "C: -1.0 is not positive"),
         ({"tol": 0}, "tol: 0.0 is not positive"),
+        ({"tol": 1}, "tol: 1.0 is not below 1"),
+        ({"tol": float("nan")}, "tol: nan is not positive"),
+        ({"C": "0.1,inf"}, "C: inf is not finite"),
+        ({"C": 10**400}, "C: a number of 1329 bits is too large"),
+        ({"C": 9e-13}, "C: 9e-13 is not between 1e-12 and 1e\\+12"),
+        ({"C": "1,2e12"}, "C: 2000000000000.0 is not between"),
         ({"seed": -1}, "seed: -1 is negative"),
+        ({"seed": 2**32}, "seed: 4294967296 is not below 4294967296"),
         ({"seed": True}, "seed: True is not a int"),
         ({"splits": "/nowhere"}, "/nowhere: no such file or folder"),
     ],
 )
 def test_wrong_options(store, options, message):
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message) as caught:
         evaluate("ucf101", store, **options)
+    assert "\n" not in caught.value.message
 
 
 def test_incomplete_and_nan_features(tmp_path):
