@@ -5,7 +5,7 @@ al., ICCV 2015, section 5) and P3D (Qiu, Yao and Mei, ICCV 2017, section 5).
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -122,6 +122,8 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
         pairs = lists.parse(annotations.files)
         found, coverage = _match(store, pairs, options.allow_missing)
     layers = _layers(store, options.layers)
+    # One way to write it, one result_id: naming the registered layers is leaving the default.
+    options = replace(options, layers=None if layers == store.aslan_layers else ",".join(layers))
     with timer.phase("similarities"):
         vectors, usable = _pair_vectors(store, pairs, found, layers, options)
     kept = usable | (options.allow_missing == "wrong")

@@ -41,6 +41,7 @@ def evaluate(
     Returns
     -------
     Result
+        With ``out``, one whose :meth:`Result.load_scores` finds the saved scores.
 
     Raises
     ------
@@ -61,10 +62,12 @@ def evaluate(
         result = replace(result, label=_honest(label, store))
     if out is not None:
         result.save(Path(out), overwrite)
+        saved = Result.load(Path(out))
+        result = replace(result, scores_file=saved.scores_file)  # for load_scores; the rest is the same
     return result
 
 
 def _honest(label: str, store: FeatureStore) -> str:
     """Name a row: one made with random weights says so, whatever it is called."""
     random = bool(store.provenance["weights"].get("random"))
-    return f"{label} (random weights)" if random and "random" not in label.lower() else label
+    return f"{label} (random weights)" if random and "random weights" not in label.lower() else label

@@ -12,6 +12,7 @@ from p3d_eval.errors import UserError
 from p3d_eval.features import open_features, write_store
 from p3d_eval.protocols import pair_vectors
 from p3d_eval.protocols.evaluation import evaluate
+from p3d_eval.reports.measured import departures
 from tests.protocols.test_similarities import by_definition
 from tests.support import protocol_data as data
 
@@ -159,6 +160,20 @@ def test_chosen_layers_and_their_order(folder):
     for layers, message in (("res5d", "unknown layer"), ("prob,,res5c", "empty name"), ("prob,prob", "twice")):
         with pytest.raises(UserError, match=message):
             evaluate("aslan", store, layers=layers)
+
+
+def test_naming_the_registered_layers_is_the_default(folder, result):
+    named, turned, fewer = (
+        evaluate("aslan", folder / "aslan.h5", layers=text) for text in ("prob, res5c", "res5c,prob", " prob")
+    )
+    assert named.result_id == result.result_id
+    assert named.metrics == result.metrics
+    assert departures(named) == departures(result) == ""
+    assert turned.options["layers"] == "res5c,prob"
+    assert fewer.options["layers"] == "prob"
+    assert len({one.result_id for one in (result, turned, fewer)}) == 3
+    assert fewer.result_id == evaluate("aslan", folder / "aslan.h5", layers="prob").result_id
+    assert "layers = prob (default None)" in departures(fewer)
 
 
 def test_a_backbone_without_registered_layers(tmp_path):

@@ -143,6 +143,8 @@ def test_random_weights_are_said(tmp_path):
     store = data.ucf_store(tmp_path, provenance={"weights": weights, "backbone": "p3d199"})
     result = evaluate("ucf101", store, split=1, label="mine")
     assert result.label == "mine (random weights)"
+    assert evaluate("ucf101", store, split=1, label="random crops").label == "random crops (random weights)"
+    assert evaluate("ucf101", store, split=1, label="Random weights").label == "Random weights"
     assert any("random weights" in warning for warning in result.warnings)
 
 
@@ -171,6 +173,8 @@ def test_saved_result(store, tmp_path):
     assert loaded.metrics == result.metrics
     assert loaded.result_id == result.result_id
     np.testing.assert_array_equal(loaded.load_scores(out).scores, result.scores.scores)
+    np.testing.assert_array_equal(result.load_scores(out).scores, result.scores.scores)
+    assert result.scores_file == loaded.scores_file
     with pytest.raises(UserError, match="exists"):
         evaluate("ucf101", store, out=out, split=1)
     assert evaluate("ucf101", store, out=out, split=2, overwrite=True).result_id != result.result_id
