@@ -32,20 +32,22 @@ def result(folder):
     return evaluate("aslan", folder / "aslan.h5")
 
 
-def vectors(table):
+def vectors(table, eps=1e-10, normalised=True):
     """48-d vectors by the definitions, one pair after the other: (pairs, 12 × layers)."""
     ids, layers = data.pair_layers(table)
     row = {int(name[-4:]): position for position, name in enumerate(ids)}
-    flat = [normalize(v.reshape(len(ids), -1).astype(np.float32).astype(float)) for v in layers.values()]
+    flat = [v.reshape(len(ids), -1).astype(np.float32).astype(float) for v in layers.values()]
+    if normalised:
+        flat = [normalize(v) for v in flat]
     rows = np.moveaxis(table, 2, 0).reshape(-1, 5).astype(int)
     return np.array(
-        [[v for layer in flat for v in by_definition(layer[row[a]], layer[row[b]])] for a, b, *_ in rows]
+        [[v for layer in flat for v in by_definition(layer[row[a]], layer[row[b]], eps)] for a, b, *_ in rows]
     )
 
 
-def brute_force(table, vector, drop=()):
+def brute_force(table, vector, drop=(), C=1.0, **how):
     """Decision values of every pair, each from the classifier that did not see its fold."""
-    V = vectors(table)
+    V = vectors(table, **how)
     rows = np.moveaxis(table, 2, 0).reshape(-1, 5).astype(int)
     fold = np.repeat(np.arange(table.shape[2]), table.shape[0])
     known = ~np.isin(rows[:, :2], drop).any(axis=1)
@@ -58,7 +60,7 @@ def brute_force(table, vector, drop=()):
             A, B = scaler.transform(A), scaler.transform(B)
         if "l2" in vector:
             A, B = normalize(A), normalize(B)
-        model = LinearSVC(dual=True, tol=1e-9, max_iter=10**6, random_state=3).fit(A, rows[train, 2])
+        model = LinearSVC(C=C, dual=True, tol=1e-9, max_iter=10**6, random_state=3).fit(A, rows[train, 2])
         decision[test] = model.decision_function(B)
     return decision, rows[:, 2] == 1, fold
 
@@ -87,6 +89,24 @@ def test_headline_folds_and_scores(result):
     rows = np.moveaxis(TABLE, 2, 0).reshape(-1, 5).astype(int)
     assert result.scores.ids[:, 0].tolist() == [f"clips/xyz 12 {n:04d}" for n in rows[:, 0]]
     assert [(s.name, s.n_train, s.n_test) for s in result.splits] == [(str(k), 96, 24) for k in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("options", "how"),
+    [
+        ({"C": 10}, {"C": 10.0}),
+        ({"eps": 1e-3}, {"eps": 1e-3}),
+        ({"normalise": "none"}, {"normalised": False}),
+    ],
+)
+def test_options_against_scikit_learn(folder, result, options, how):
+    """Decision values of each option, which are not those of its default."""
+    other = evaluate("aslan", folder / "aslan.h5", **options)
+    decision, same, fold = brute_force(TABLE, "zscore+l2", **how)
+    np.testing.assert_allclose(other.scores.scores, decision, atol=1e-3)
+    assert np.abs(result.scores.scores - decision).max() > 0.02
+    folds = [((decision > 0) == same)[fold == k].mean() for k in range(5)]
+    assert other.metrics["accuracy"].value == pytest.approx(np.mean(folds))
 
 
 def test_certificates_for_every_fit(result):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 from p3d_eval.protocols import statistics
 from p3d_eval.protocols.normalisation import l2_normalise, normalise_rows, standardise
@@ -74,6 +74,27 @@ def test_auc_interval():
     assert metric.value == 0.5
     assert metric.high == pytest.approx(0.5 + stats.norm.ppf(0.975) * error)
     assert statistics.auc_metric(scores, np.ones(60, bool), "pairs").value is None
+
+
+def test_auc_interval_of_unequal_parts():
+    """Hanley and McNeil's equation 1, with Q1 and Q2 of two exponential distributions by integration.
+
+    Scores are exponential, of the positives with the larger mean m: A = m / (1 + m).
+    """
+    positive = np.repeat([True, False], [9, 31])
+    scores = np.concatenate([np.arange(9) * 4.0 + 3.5, np.arange(31)])
+    metric = statistics.auc_metric(scores, positive, "pairs")
+    area = np.mean(scores[:9, None] > scores[None, 9:])
+    assert metric.value == area
+    assert 0.6 < area < 0.8
+    mean = area / (1 - area)
+    above_two, _ = integrate.quad(lambda x: stats.expon.pdf(x, scale=mean) * stats.expon.cdf(x) ** 2, 0, np.inf)
+    below_two, _ = integrate.quad(lambda x: stats.expon.pdf(x) * stats.expon.sf(x, scale=mean) ** 2, 0, np.inf)
+    # Q1: two positives both beat one negative; Q2: one positive beats two negatives.
+    variance = (area * (1 - area) + 8 * (below_two - area**2) + 30 * (above_two - area**2)) / (9 * 31)
+    spread = stats.norm.ppf(0.975) * variance**0.5
+    assert (metric.low, metric.high) == pytest.approx((area - spread, area + spread), abs=1e-7)
+    assert metric.high < 1
 
 
 def test_standardise_learns_on_the_first_alone():
