@@ -281,6 +281,14 @@ def test_damaged_mat_files_never_crash():
             aslan.parse({"View2.mat": bytes(broken)})
 
 
+def test_made_mat_files_do_not_hold_the_time(monkeypatch):
+    """SciPy writes it into the header; with it, what a test damages would change from run to run."""
+    table = data.pair_table(folds=3)
+    early = data.mat_bytes(table)
+    monkeypatch.setattr("time.asctime", lambda *_: "Thu Jan  1 00:00:00 1970")
+    assert data.mat_bytes(table) == early
+
+
 def test_read_official(tmp_path):
     (tmp_path / "mine.mat").write_bytes(data.mat_bytes(data.pair_table()))
     assert list(read_official("aslan", tmp_path / "mine.mat")) == ["mine.mat"]
