@@ -41,6 +41,8 @@ def open_hdf5(path: Path) -> Iterator[tuple[h5py.File, int]]:
     UserError
         When the file is missing or unreadable, is not HDF5, is truncated, or anything inside cannot be read.
     """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, not a feature file", "Give the name of an .h5 file")
     if not path.is_file():
         raise UserError(f"{path}: no such feature file", "p3d-eval extract … --out makes one")
     if not h5py.is_hdf5(path):
@@ -54,6 +56,20 @@ def open_hdf5(path: Path) -> Iterator[tuple[h5py.File, int]]:
     except _HDF5_ERRORS as error:
         reason = " ".join(str(error).split())
         raise damaged(path, f"cannot be read as HDF5 ({reason})") from error
+
+
+def require_replaceable(path: Path) -> None:
+    """Refuse to overwrite what is no HDF5 file: another program's output, or a run's own input.
+
+    Raises
+    ------
+    UserError
+        When ``path`` exists and holds something else.
+    """
+    if path.is_file() and path.stat().st_size and not h5py.is_hdf5(path):
+        raise UserError(
+            f"{path} is not a feature file, and is not overwritten", "Choose another name for --out"
+        )
 
 
 def require_schema(path: Path, file: h5py.File) -> None:

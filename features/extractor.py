@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.errors import UserError
 from p3d_eval.features.averaging import Activations, average_videos, group_of
+from p3d_eval.features.checks import require_replaceable
 from p3d_eval.features.decode import DecodeError, count_frames
 from p3d_eval.features.embedding import add_annotations, not_embedded
 from p3d_eval.features.identity import require_same
@@ -120,6 +121,8 @@ def run_extraction(
 
 def _prepare_file(plan: ExtractionPlan, counting: ProgressFactory | None) -> list[int]:
     """Make the file, or check that it is this run's; return the rows still to do, failed ones among them."""
+    if plan.overwrite:
+        require_replaceable(plan.out)
     if plan.out.exists() and not plan.overwrite:
         existing = FeatureStore(plan.out)
         wanted = (plan.store.identity, plan.store.videos)

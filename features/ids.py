@@ -29,6 +29,11 @@ def _without_extension(path: PurePosixPath) -> str:
     return (path.with_suffix("") if known else path).as_posix()
 
 
+def without_video_extension(name: str) -> str:
+    """Return an id as videos have it: official lists write ``.avi`` behind it."""
+    return _without_extension(PurePosixPath(name)) if name else name
+
+
 def is_utf8(name: str) -> bool:
     """Whether a name can be written as UTF-8; a file's name in another encoding cannot."""
     try:
@@ -114,10 +119,16 @@ def _listed(line: str, base: Path) -> VideoFile:
     return VideoFile(_without_extension(plain), base / path)
 
 
+def _unreadable(error: OSError) -> None:
+    raise UserError(
+        f"{error.filename}: {error.strerror}", "Every folder below --videos must be readable"
+    ) from error
+
+
 def _list_folder(folder: Path) -> tuple[VideoFile, ...]:
     found = []
     visited: set[str] = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
+    for parent, folders, files in os.walk(folder, onerror=_unreadable, followlinks=True):
         real = os.path.realpath(parent)
         if real in visited:  # links may lead round in a circle
             folders.clear()

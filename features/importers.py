@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.errors import UserError, shorten
+from p3d_eval.features.ids import without_video_extension
 from p3d_eval.features.layout import require_plan, require_stored_type
 from p3d_eval.features.memory import AXES_BY_RANK, default_provenance, save_rows
 from p3d_eval.features.schema import LayerPlan, StorePlan, VideoRecord
@@ -205,7 +206,7 @@ def read_ids(path: Path) -> tuple[str, ...]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as a list of ids ({error})") from error
-    names = tuple(line.strip() for line in lines if line.strip())
+    names = tuple(without_video_extension(line.strip()) for line in lines if line.strip())
     if not names:
         raise UserError(f"{path}: the list names no id")
     seen: set[str] = set()
@@ -283,7 +284,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, str, NDArray[np.float64]]]:
             for position, fields in enumerate(lines):
                 if position == 0 and _is_header(path, fields):
                     continue
-                video = fields[0].strip()
+                video = without_video_extension(fields[0].strip())
                 wrong = next((field for field in fields[1:] if not _is_number(field)), None)
                 if wrong is not None:
                     raise UserError(f"{path}: line {reader.line_num}, id {video!r}: {wrong!r} is not a number")

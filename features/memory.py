@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from p3d_eval.errors import UserError
+from p3d_eval.features.checks import require_replaceable
 from p3d_eval.features.layout import require_plan, require_stored_type
 from p3d_eval.features.lock import WriterLock
 from p3d_eval.features.schema import PROVENANCE_KEYS, LayerPlan, StorePlan, VideoRecord
@@ -100,6 +101,7 @@ def save_rows(
     require_plan(plan)
     path = followed(path)
     require_new(path, overwrite)
+    require_replaceable(path)
     require_writable(path)
     with WriterLock(path), atomic_output(path, overwrite) as temporary:
         create_store(temporary, plan, shown=path)

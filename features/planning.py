@@ -176,8 +176,8 @@ def _layers_text(backbone: Backbone, layers: str | Sequence[str] | None) -> str:
 def _record(video: VideoFile) -> VideoRecord:
     try:
         found = video.path.stat()
-    except OSError as error:
-        raise UserError(f"{video.path}: {error.strerror}") from error
+    except OSError:  # a link to nothing: decoding fails and lists it with its reason
+        return VideoRecord(video.id)
     return VideoRecord(video.id, found.st_size, found.st_mtime_ns)
 
 

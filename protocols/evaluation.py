@@ -5,6 +5,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from p3d_eval.errors import UserError
 from p3d_eval.features import FeatureStore, open_features
 from p3d_eval.files import require_new, require_writable
 from p3d_eval.protocols import PROTOCOLS
@@ -57,6 +58,8 @@ def evaluate(
             require_new(path, overwrite)
             require_writable(path)
     store = features if isinstance(features, FeatureStore) else open_features(features)
+    if out is not None and Path(out).exists() and Path(out).samefile(store.path):
+        raise UserError(f"{out} is the feature file itself", "Choose another name for --out")
     result = protocol.run(store, find_annotations(protocol, store, given), parsed)
     if label is not None:
         result = replace(result, label=_honest(label, store))

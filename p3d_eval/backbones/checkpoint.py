@@ -1,5 +1,6 @@
 """Weights files: this package's safetensors format, foreign readers, and the account of every parameter."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -227,3 +228,13 @@ def _finite(tensor: Tensor) -> bool:
     # The extremes carry any NaN or Inf along, in one pass and without a temporary of the tensor's size.
     low, high = torch.aminmax(tensor)
     return bool(torch.isfinite(low)) and bool(torch.isfinite(high))
+
+
+def hash_state(module: nn.Module) -> str:
+    """SHA-256 of all parameters and buffers with their names."""
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else b"")
+    return digest.hexdigest()

@@ -1,25 +1,28 @@
 """`load_backbone`: from a name and a weights file to a network that runs."""
 
-import hashlib
-import importlib
-import importlib.util
-import inspect
-import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from p3d_eval.backbones.backbone import Backbone, WeightsInfo
-from p3d_eval.backbones.checkpoint import Checkpoint, count_classes, fill, read_checkpoint
+from p3d_eval.backbones.checkpoint import (
+    Checkpoint,
+    count_classes,
+    fill,
+    hash_state,
+    read_checkpoint,
+)
+from p3d_eval.backbones.factories import call_factory, custom_factory
 from p3d_eval.backbones.network import Architecture, Network
 from p3d_eval.errors import UserError
-from p3d_eval.provenance import sha256_file, sha256_json
+from p3d_eval.provenance import sha256_file
 from p3d_eval.registry import Entry, Registry
 
 RANDOM = "random"
+_SEEDS = 2**32  # NumPy's and torch's generators both take these
 _DEVICES = ("cpu", "cuda")
 
 BACKBONES: Registry[object] = Registry(
@@ -90,13 +93,17 @@ def load_backbone(
     UserError
         When a name is unknown, the weights do not fit, or the network cannot take the input.
     """
+    if not 0 <= seed < _SEEDS:
+        raise UserError(f"seed {seed} is not between 0 and {_SEEDS - 1}")
     target = _device(device)
     path = None if weights is None or str(weights) == RANDOM else Path(weights)
-    maker = _custom_factory(name) if ":" in name else BACKBONES.load(name)
+    maker = custom_factory(name) if ":" in name else BACKBONES.load(name)
     if isinstance(maker, Architecture):
         built = _load_architecture(maker, path, seed, classes, options, target)
     else:
-        built = _call_factory(name, maker, path, seed, classes, options, target)
+        built = call_factory(name, maker, path, seed, classes, options, target)
+        if str(weights) == RANDOM:
+            built.weights = replace(built.weights, random=True)
     size = (crop, crop) if isinstance(crop, int) else crop
     changes = {"clip_length": clip_length, "frame_stride": frame_stride, "resize": resize, "crop": size}
     return built if all(v is None for v in changes.values()) else built.with_input(**changes)
@@ -193,116 +200,3 @@ def merge_options(
                 f"Leave {key} out, or use other weights",
             )
     return architecture.resolve_options({**checkpoint.options, **given})
-
-
-def hash_state(module: nn.Module) -> str:
-    """SHA-256 of all parameters and buffers with their names."""
-    digest = hashlib.sha256()
-    for name, tensor in module.state_dict().items():
-        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        flat = tensor.detach().cpu().contiguous().reshape(-1)
-        digest.update(memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else b"")
-    return digest.hexdigest()
-
-
-def _custom_factory(name: str) -> Any:
-    where, _, attribute = name.rpartition(":")
-    if where.endswith(".py"):
-        module = _import_file(Path(where), name)
-    else:
-        try:
-            module = importlib.import_module(where)
-        except (ImportError, ValueError) as error:
-            raise UserError(
-                f"backbone {name!r}: cannot import {where!r}: {error}",
-                "Write package.module:factory or file.py:factory",
-            ) from error
-    try:
-        return getattr(module, attribute)
-    except AttributeError as error:
-        raise UserError(
-            f"backbone {name!r}: {where} has no {attribute!r}", "Name a factory function"
-        ) from error
-
-
-def _import_file(path: Path, name: str) -> Any:
-    if not path.is_file():
-        raise UserError(f"backbone {name!r}: {path} does not exist", "Write path/to/file.py:factory")
-    module_name = f"p3d_eval_user_{path.stem}_{sha256_json(str(path.resolve()))[:8]}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"backbone {name!r}: {path} is not a Python file", "Write path/to/file.py:factory")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # a user's file may fail in any way
-        raise UserError(
-            f"backbone {name!r}: {path} {_failure(error)}", "Mend the file; --debug shows where"
-        ) from error
-    return module
-
-
-def _failure(error: Exception) -> str:
-    return f"failed with {type(error).__name__}: {' '.join(str(error).split())}"
-
-
-def _call_factory(
-    name: str,
-    factory: Any,
-    path: Path | None,
-    seed: int,
-    classes: int | Sequence[str] | None,
-    options: Mapping[str, Any],
-    device: torch.device,
-) -> Backbone:
-    if not callable(factory):
-        raise UserError(
-            f"backbone {name!r} is a {type(factory).__name__}, not a function", "Name a factory function"
-        )
-    arguments = dict(options)
-    takes = inspect.signature(factory).parameters
-    for key, value in (("weights", path), ("classes", classes)):
-        if value is not None and key not in takes:
-            raise UserError(
-                f"backbone {name!r} takes no {key}", f"Leave {key} out, or add the parameter to the factory"
-            )
-        if value is not None:
-            arguments[key] = value
-    try:
-        inspect.signature(factory).bind(**arguments)
-    except TypeError as error:
-        raise UserError(
-            f"backbone {name!r}: {error}", f"It takes {', '.join(takes) or 'no options'}"
-        ) from error
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        try:
-            made = factory(**arguments)
-        except UserError:
-            raise
-        except Exception as error:  # so may a user's factory
-            raise UserError(
-                f"backbone {name!r} {_failure(error)}", "Mend the factory; --debug shows where"
-            ) from error
-    return _backbone_of(name, made, path, options, device)
-
-
-def _backbone_of(
-    name: str, made: Any, path: Path | None, options: Mapping[str, Any], device: torch.device
-) -> Backbone:
-    """Put what a factory returned on the device, with all that makes its numbers among the options."""
-    where = name.rpartition(":")[0]
-    if where.endswith(".py"):
-        # The same weights in other code are another network: resuming must not mix the two.
-        options = {**options, "code_sha256": sha256_file(Path(where))}
-    if isinstance(made, Backbone):
-        return Backbone(made.name, made.network, made.weights, device, {**made.options, **options})
-    if not isinstance(made, Network):
-        raise UserError(
-            f"backbone {name!r} returned a {type(made).__name__}",
-            "Return a p3d_eval.backbones.Network or Backbone",
-        )
-    source = str(path) if path is not None else made.weights_source or name
-    digest = sha256_file(path) if path is not None else hash_state(made.module)
-    return Backbone(name, made, WeightsInfo(source, digest, made.random), device, options)

@@ -61,6 +61,11 @@ def _function(name: str, protocol: Any) -> Callable[..., None]:
     return command
 
 
+def _plain(text: str) -> str:
+    """Keep rich from reading [brackets] as markup."""
+    return text.replace("[", r"\[")
+
+
 def _own_options(protocol: Any) -> dict[str, tuple[Any, Any]]:
     """Return the protocol's options as (annotation, default) by parameter name."""
     from p3d_eval.protocols.protocol import default, flag
@@ -69,11 +74,14 @@ def _own_options(protocol: Any) -> dict[str, tuple[Any, Any]]:
     own: dict[str, tuple[Any, Any]] = {}
     if protocol.annotation_option is not None:
         source = protocol.annotation_option
-        own[source.name] = (Annotated[Path | None, typer.Option(f"--{source.name}", help=source.help)], None)
+        own[source.name] = (
+            Annotated[Path | None, typer.Option(f"--{source.name}", help=_plain(source.help))],
+            None,
+        )
     for field in fields(protocol.options):
         if field.name in _COMMON:
             raise TypeError(f"option {field.name!r} of {protocol.name} is a common option's name")
-        option = typer.Option(f"--{flag(field)}", help=field.metadata["help"])
+        option = typer.Option(f"--{flag(field)}", help=_plain(field.metadata["help"]))
         hint, value = hints[field.name], default(field)
         if {float, str} <= set(get_args(hint)):  # typer takes no unions; the options check the text
             hint, value = str, f"{value:g}"

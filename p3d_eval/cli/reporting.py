@@ -11,7 +11,7 @@ from p3d_eval.cli._shared import Json, Overwrite, Quiet, console, print_json
 from p3d_eval.errors import UserError
 
 NAME = "report"
-command = typer.Typer()
+command = typer.Typer(add_completion=False)
 
 
 class Format(StrEnum):

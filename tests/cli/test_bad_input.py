@@ -14,7 +14,7 @@ import scipy.io
 from typer.testing import CliRunner
 
 from p3d_eval.cli import app
-from p3d_eval.features import write_store
+from p3d_eval.features import open_features, write_store
 from tests.support.videos import make_video
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -323,3 +323,44 @@ def test_reports_refuse_what_is_no_result(store, work):
     refused("report", "broken.json", names=["broken.json"])
     Path("other.json").write_text('{"a": 1}')
     refused("report", "other.json", names=["other.json"])
+
+
+# --- inputs are never overwritten, nor passed over ----------------------------------------------------------
+
+
+def test_overwrite_replaces_no_input(store, videos):
+    before = store.read_bytes()
+    refused("ucf101", "--features", store, "--out", store, "--overwrite", names=["feats.h5", "feature file"])
+    assert store.read_bytes() == before
+    refused(*extract(videos, "tiny.py"), "--overwrite", names=["tiny.py", "not a feature file"])
+    assert Path("tiny.py").read_text() == TINY
+    Path("h.csv").write_text("a,0.5,0.25\n")
+    refused("import", "h.csv", "--name", "x", "--out", "h.csv", "--overwrite", names=["h.csv"])
+    assert Path("h.csv").read_text() == "a,0.5,0.25\n"
+
+
+def test_a_folder_as_feature_file(store, work):
+    refused("ucf101", "--features", work, names=["is a folder"])
+
+
+def test_a_link_to_nothing_is_a_failed_video(videos):
+    (videos / "Wave" / "v_Wave_g06_c01.avi").symlink_to("nowhere.avi")
+    result = run(*extract(videos))
+    assert result.exit_code == 3
+    assert "v_Wave_g06_c01" in result.output
+
+
+def test_random_weights_of_a_factory_are_labelled(videos):
+    own = TINY.replace("random=True", "random=False").replace("width: int = 3", "width: int = 3, weights=None")
+    Path("own.py").write_text(own)
+    assert run(*extract(videos, "own.h5", "own.py:factory"), "--weights", "random", "--quiet").exit_code == 0
+    assert open_features("own.h5").label.endswith("(random weights)")
+    refused(*extract(videos, "x.h5", "own.py:factory"), "--weights", "absent.bin", names=["absent.bin"])
+
+
+def test_ids_as_the_official_lists_write_them(work):
+    np.save("m.npy", np.ones((2, 3)))
+    Path("ids.txt").write_text("Wave/v_Wave_g01_c01.avi\nJump/v_Jump_g01_c01.avi\n")
+    done = run("import", "m.npy", "--ids", "ids.txt", "--name", "idt", "--layer", "fv", "--out", "m.h5")
+    assert done.exit_code == 0, done.output
+    assert open_features("m.h5").ids == ("Wave/v_Wave_g01_c01", "Jump/v_Jump_g01_c01")
