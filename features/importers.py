@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from p3d_eval.errors import UserError, shorten
 from p3d_eval.features.ids import without_video_extension
-from p3d_eval.features.layout import require_plan, require_stored_type
+from p3d_eval.features.layout import require_plan, require_stored_type, stored_type
 from p3d_eval.features.memory import AXES_BY_RANK, default_provenance, save_rows
 from p3d_eval.features.schema import LayerPlan, StorePlan, VideoRecord
 from p3d_eval.provenance import sha256_file, sha256_json
@@ -84,7 +84,7 @@ def import_features(
     require_stored_type(dtype)
     found = read_source(source, layer, ids)
     layers = {
-        key: LayerPlan(shape, AXES_BY_RANK.get(len(shape), "X" * len(shape)), dtype)
+        key: LayerPlan(shape, AXES_BY_RANK.get(len(shape), "X" * len(shape)), stored_type(key, dtype))
         for key, shape in found.shapes.items()
     }
     plan = StorePlan(

@@ -25,6 +25,8 @@ from p3d_eval.features.schema import (
     VideoRecord,
 )
 
+_PROBABILITIES = "prob"
+
 
 def _allocate(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: str) -> h5py.Dataset:
     """Make a contiguous dataset whose space is in the file from the start, without writing its values."""
@@ -97,6 +99,11 @@ def require_stored_type(dtype: str) -> None:
     """
     if dtype not in STORED_TYPES:
         raise UserError(f"unknown stored type {dtype!r}", f"Choose {', '.join(STORED_TYPES)}")
+
+
+def stored_type(layer: str, wanted: str) -> str:
+    """Type that a layer is stored in: ``prob`` never in float16, whose range cuts its tail off to zero."""
+    return "float32" if layer == _PROBABILITIES and wanted == "float16" else wanted
 
 
 def require_plan(plan: StorePlan) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from p3d_eval.errors import UserError
 from p3d_eval.features.checks import require_replaceable
-from p3d_eval.features.layout import require_plan, require_stored_type
+from p3d_eval.features.layout import require_plan, require_stored_type, stored_type
 from p3d_eval.features.lock import WriterLock
 from p3d_eval.features.schema import PROVENANCE_KEYS, LayerPlan, StorePlan, VideoRecord
 from p3d_eval.features.writer import StoreWriter, create_store
@@ -173,7 +173,9 @@ def write_store(
             )
     plan = StorePlan(
         videos=tuple(VideoRecord(video) for video in (*ids, *failures)),
-        layers={name: LayerPlan(v.shape[1:], named[name], dtype) for name, v in arrays.items()},
+        layers={
+            name: LayerPlan(v.shape[1:], named[name], stored_type(name, dtype)) for name, v in arrays.items()
+        },
         identity={
             "backbone": given.get("backbone", "imported"),
             "dtype": dtype,

@@ -13,13 +13,13 @@ from p3d_eval.backbones.layers import parse_layers
 from p3d_eval.errors import UserError
 from p3d_eval.features.decode import decoder_versions
 from p3d_eval.features.ids import VideoFile, list_videos
+from p3d_eval.features.layout import stored_type
 from p3d_eval.features.sampling import Sampling
 from p3d_eval.features.schema import LayerPlan, StorePlan, VideoRecord
 from p3d_eval.files import followed, require_new, require_writable
 from p3d_eval.provenance import command_line, machine, now, package_versions
 
 PRECISION = "float32"  # TF32 off: the reference
-_PROBABILITIES = "prob"  # never stored in float16: its tail underflows, and row 10 of ASLAN's measures breaks
 _STORED_TYPES = ("float32", "float16")
 
 
@@ -184,7 +184,7 @@ def _record(video: VideoFile) -> VideoRecord:
 def _plan_layers(backbone: Backbone, layers: str, dtype: str) -> dict[str, LayerPlan]:
     paths = {request.name: request.path for request in parse_layers(layers)}
     return {
-        name: LayerPlan(shape, axes, "float32" if paths[name] == _PROBABILITIES else dtype)
+        name: LayerPlan(shape, axes, stored_type(paths[name], dtype))
         for name, (shape, axes) in backbone.request_shapes(layers).items()
     }
 

@@ -192,3 +192,18 @@ def test_names_that_are_not_utf8_are_named(tmp_path):
     np.save(tmp_path / "in" / os.fsdecode(b"v\xff.npy"), np.zeros(3))
     with pytest.raises(UserError, match=r"in: unusable video id 'v\\udcff': it is not UTF-8"):
         import_features(tmp_path / "in", tmp_path / "o.h5", name="x")
+
+
+def test_probabilities_keep_their_tail(tmp_path):
+    np.save(tmp_path / "m.npy", np.full((1, 2), 1e-8))
+    (tmp_path / "ids.txt").write_text("v1\n")
+    for layer, kept in (("prob", True), ("pool5", False)):
+        out = import_features(
+            tmp_path / "m.npy",
+            tmp_path / f"{layer}.h5",
+            name="x",
+            layer=layer,
+            ids=tmp_path / "ids.txt",
+            dtype="float16",
+        )
+        assert bool(np.asarray(open_features(out)[layer]).all()) is kept

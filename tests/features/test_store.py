@@ -261,7 +261,7 @@ def test_foreign_and_missing_files(tmp_path):
         ("text.h5", "not an HDF5 file"),
         ("empty.h5", "not an HDF5 file"),
         ("gone.h5", "no such feature file"),
-        (".", "no such feature file"),
+        (".", "is a folder, not a feature file"),
     ):
         with pytest.raises(UserError, match=message):
             open_features(tmp_path / name)
