@@ -36,7 +36,7 @@ class SweepFit:
     relative_gaps : ndarray of float64, shape (problems,)
         Computed in float64.
     repeated : int
-        Problems that LIBLINEAR had to solve, since float32 did not reach the tolerance.
+        Problems solved again by `OneVsRestLinearSVC`, since float32 did not reach the tolerance.
     """
 
     dimensions: int

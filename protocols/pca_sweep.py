@@ -132,7 +132,7 @@ def train_points(
     trained = {}
     for point, fit in fit_sweep(projected, encoded, points, C=C, tol=tol, device=classifier.device).items():
         solver = f"Newton, preconditioned conjugate gradients, squared hinge, C = {C:g}"
-        solver += f", LIBLINEAR for {fit.repeated}" if fit.repeated else ""
+        solver += f", {fit.repeated} problems again in float64" if fit.repeated else ""
         gap, count = float(fit.relative_gaps.max()), len(fit.relative_gaps)
         certificate = Certificate(f"{problem}, pca {point}", solver, gap, tol, count)
         fitted = Fitted(_Point(labels, fit), C, certificate)
