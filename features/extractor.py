@@ -3,9 +3,9 @@
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,23 +16,25 @@ from numpy.typing import NDArray
 
 from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.errors import UserError
-from p3d_eval.features.averaging import Activations, average_videos, group_of
 from p3d_eval.features.checks import require_replaceable
+from p3d_eval.features.computing import compute_results
 from p3d_eval.features.decode import DecodeError, count_frames
 from p3d_eval.features.embedding import add_annotations, not_embedded
+from p3d_eval.features.groups import Group, groups_of
 from p3d_eval.features.identity import require_same
 from p3d_eval.features.ids import VideoFile
 from p3d_eval.features.lock import WriterLock
 from p3d_eval.features.planning import ExtractionPlan, plan_extraction
-from p3d_eval.features.prefetch import Prefetcher
+from p3d_eval.features.results import Outcome, VideoResult
 from p3d_eval.features.schema import DONE
 from p3d_eval.features.store import FeatureStore
-from p3d_eval.features.storing import ClipRows, store_result
+from p3d_eval.features.storing import store_results
 from p3d_eval.features.writer import StoreWriter, create_store
 from p3d_eval.progress import Progress
 from p3d_eval.provenance import command_line
 
 ProgressFactory = Callable[[int, int], Progress]
+Engine = Callable[[ExtractionPlan, Sequence[Group]], Generator[Outcome]]
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,10 @@ def extract(
 
 
 def run_extraction(
-    plan: ExtractionPlan, progress: ProgressFactory | None = None, counting: ProgressFactory | None = None
+    plan: ExtractionPlan,
+    progress: ProgressFactory | None = None,
+    counting: ProgressFactory | None = None,
+    engine: Engine = compute_results,
 ) -> ExtractSummary:
     """Extract what the file does not have yet.
 
@@ -95,6 +100,8 @@ def run_extraction(
         (all videos, videos done before) → `Progress`.
     counting : callable, optional
         The same, for counting the frames of all videos first, which sliding clips need that are all stored.
+    engine : callable
+        What computes: (plan, groups) → results; closed when the run ends, however it does.
 
     Returns
     -------
@@ -111,7 +118,7 @@ def run_extraction(
         rows = _prepare_file(plan, counting)
         skipped = len(plan.videos) - len(rows)
         if rows or not FeatureStore(plan.out).complete:
-            _extract_rows(plan, rows, progress)
+            _extract_rows(plan, rows, progress, engine)
         add_annotations(plan.out, not_embedded(FeatureStore(plan.out), plan.store.annotations))
         store = FeatureStore(plan.out)
     return ExtractSummary(
@@ -167,22 +174,10 @@ def _clip_counts(plan: ExtractionPlan, counting: ProgressFactory | None) -> NDAr
     return counts
 
 
-def _extract_rows(plan: ExtractionPlan, rows: list[int], progress: ProgressFactory | None) -> None:
-    backbone = plan.backbone
-    layers = plan.layers
-
-    def prepare(frames: NDArray[np.uint8]) -> torch.Tensor:
-        return backbone.preprocess(torch.from_numpy(frames)[None])[0]
-
-    def forward(inputs: list[torch.Tensor]) -> Activations:
-        found = backbone.features(torch.stack(inputs), layers)
-        return {name: values.float().cpu().numpy() for name, values in found.items()}
-
-    clip_bytes = 4 * int(np.prod(backbone.input_spec.input_shape))
-    pending = set(rows)
-    groups = {group_of(row, plan.batch_clips) for row in rows}
-    # Videos that are done run again beside a pending one of their group, so that batches are as they were.
-    waiting = [pair for pair in enumerate(plan.videos) if group_of(pair[0], plan.batch_clips) in groups]
+def _extract_rows(
+    plan: ExtractionPlan, rows: list[int], progress: ProgressFactory | None, engine: Engine
+) -> None:
+    groups = groups_of(rows, len(plan.videos), plan.batch_clips)
     settings = {
         "batch_size": plan.batch_clips,
         "workers": plan.workers,
@@ -190,19 +185,14 @@ def _extract_rows(plan: ExtractionPlan, rows: list[int], progress: ProgressFacto
         "threads": torch.get_num_threads(),
     }
     shown = progress(len(plan.videos), len(plan.videos) - len(rows)) if progress else nullcontext()
-    with (
-        StoreWriter(plan.out, command_line(), settings) as writer,
-        Prefetcher(waiting, plan.sampling, prepare, plan.workers, clip_bytes) as videos,
-        shown as bar,
-    ):
-        clips = ClipRows(writer, plan.store.layers, pending) if plan.per_clip else None
-        for result in average_videos(iter(videos), forward, plan.batch_clips, clips):
-            if result.row not in pending:
-                continue
-            reason = clips.reasons.get(result.row) if clips else None
-            reason = store_result(writer, plan.store.layers, result, reason)
+    with StoreWriter(plan.out, command_line(), settings) as writer, shown as bar:
+
+        def stored(result: VideoResult, reason: str | None) -> None:
             if bar is not None:
                 if reason is not None:
                     bar.note(f"{result.id}: {reason}")
                 bar.advance()
+
+        with closing(engine(plan, groups)) as results:
+            store_results(writer, plan.store.layers, results, stored)
         writer.finish()

@@ -37,8 +37,9 @@ class _End:
 class DecodedVideo:
     """A video on its way: iterate over its clips, then ask for ``frames`` and ``reason``."""
 
-    def __init__(self, row: int, video: VideoFile, depth: int) -> None:
+    def __init__(self, row: int, video: VideoFile, depth: int, group: int = 0) -> None:
         self.row = row
+        self.group = group
         self.video = video
         self.queue: queue.Queue[PreparedClip | _End] = queue.Queue(depth)
         self.frames = 0
@@ -61,8 +62,8 @@ class Prefetcher:
 
     Parameters
     ----------
-    videos : sequence of (int, VideoFile)
-        Row in the file, and video, in the order to hand them out.
+    videos : sequence of (int, int, VideoFile)
+        Row in the file, group and video, in the order to hand them out.
     sampling : Sampling
         Which clips.
     prepare : callable
@@ -75,7 +76,7 @@ class Prefetcher:
 
     def __init__(
         self,
-        videos: Sequence[tuple[int, VideoFile]],
+        videos: Sequence[tuple[int, int, VideoFile]],
         sampling: Sampling,
         prepare: Callable[[Any], Any],
         workers: int,
@@ -85,7 +86,7 @@ class Prefetcher:
         depth = max(1, _BUFFER_BYTES // (ahead * max(1, clip_bytes)))
         self._sampling = sampling
         self._prepare = prepare
-        self._waiting = deque(DecodedVideo(row, video, depth) for row, video in videos)
+        self._waiting = deque(DecodedVideo(row, video, depth, group) for row, group, video in videos)
         self._order = list(self._waiting)
         self._slots = threading.Semaphore(ahead)
         self._next = threading.Lock()

@@ -1,18 +1,26 @@
-"""A video's activations in the stored type, into the file; or the reason why they cannot be there."""
+"""Results into the feature file: in the stored type, or with the reason why they cannot be there."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from p3d_eval.features.averaging import Activations, VideoResult
+from p3d_eval.features.results import Activations, ClipResult, Outcome, VideoResult
 from p3d_eval.features.schema import LayerPlan
 from p3d_eval.features.writer import StoreWriter
 
+# Told of each video that was stored: its result, and the reason when it has no features.
+OnStored = Callable[[VideoResult, str | None], None]
 
-class ClipRows:
-    """Write every clip's activations as they come, so that memory does not grow with a video's length.
+
+def store_results(
+    writer: StoreWriter,
+    layers: Mapping[str, LayerPlan],
+    results: Iterable[Outcome],
+    on_stored: OnStored | None = None,
+) -> None:
+    """Write results as they come, from whatever computes them; clips at once, so that none pile up.
 
     Parameters
     ----------
@@ -20,51 +28,46 @@ class ClipRows:
         The file.
     layers : mapping of str to LayerPlan
         What it stores.
-    rows : collection of int
-        The videos that are still to be stored.
+    results : iterable of ClipResult or VideoResult
+        Each video's clips in time order, then the video; the order of videos does not matter.
+    on_stored : callable, optional
+        Called after each video with its result and the reason when it has no features.
+
+    Raises
+    ------
+    UserError
+        When the disk does not take the data.
     """
-
-    def __init__(self, writer: StoreWriter, layers: Mapping[str, LayerPlan], rows: Collection[int]) -> None:
-        self._writer = writer
-        self._layers = layers
-        self._rows = rows
-        self.reasons: dict[int, str] = {}
-
-    def __call__(self, row: int, position: int, repeats: int, activations: Activations) -> None:
-        """Write one clip, as often as it counts; a clip too many is left to `store_result`."""
-        capacity = self._writer.clip_capacity(row)
-        if row not in self._rows or row in self.reasons or capacity is None or position + repeats > capacity:
-            return
-        stored = _as_stored(self._layers, activations)
-        reason = _unusable(self._layers, stored)
-        if reason is not None:
-            self.reasons[row] = reason
-            return
-        clips = {name: np.repeat(values[None], repeats, axis=0) for name, values in stored.items()}
-        self._writer.write_clips(row, position, clips)
+    unusable: dict[int, str] = {}
+    for result in results:
+        if isinstance(result, ClipResult):
+            if result.row not in unusable:
+                reason = _store_clip(writer, layers, result)
+                if reason is not None:
+                    unusable[result.row] = reason
+            continue
+        reason = _store_video(writer, layers, result, unusable.pop(result.row, None))
+        if on_stored is not None:
+            on_stored(result, reason)
 
 
-def store_result(
-    writer: StoreWriter, layers: Mapping[str, LayerPlan], result: VideoResult, reason: str | None = None
+def _store_clip(writer: StoreWriter, layers: Mapping[str, LayerPlan], clip: ClipResult) -> str | None:
+    """Write one clip, as often as it counts; a clip too many is left to `_store_video`."""
+    capacity = writer.clip_capacity(clip.row)
+    if capacity is None or clip.position + clip.repeats > capacity:
+        return None
+    stored = _as_stored(layers, clip.values)
+    reason = _unusable(layers, stored)
+    if reason is None:
+        repeated = {name: np.repeat(values[None], clip.repeats, axis=0) for name, values in stored.items()}
+        writer.write_clips(clip.row, clip.position, repeated)
+    return reason
+
+
+def _store_video(
+    writer: StoreWriter, layers: Mapping[str, LayerPlan], result: VideoResult, reason: str | None
 ) -> str | None:
-    """Store one video's outcome.
-
-    Parameters
-    ----------
-    writer : StoreWriter
-        The file.
-    layers : mapping of str to LayerPlan
-        What it stores.
-    result : VideoResult
-        Means, or a reason.
-    reason : str, optional
-        Why the video's clips cannot be stored.
-
-    Returns
-    -------
-    str or None
-        The reason when the video has no features.
-    """
+    """Store one video's outcome; return the reason when it has no features."""
     reason = result.reason or reason
     means = _as_stored(layers, result.means)
     if reason is None:

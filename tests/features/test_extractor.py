@@ -18,6 +18,7 @@ from p3d_eval.features.extractor import extract, run_extraction
 from p3d_eval.features.ids import VideoFile
 from p3d_eval.features.planning import plan_extraction
 from p3d_eval.features.prefetch import DecodedVideo, PreparedClip, _End
+from p3d_eval.features.results import ClipResult
 from p3d_eval.features.sampling import Sampling
 from tests.features.conftest import LENGTHS, TINY
 from tests.support.videos import make_video
@@ -238,10 +239,11 @@ def test_memory_does_not_grow_with_the_clips_of_a_video():
     video.queue.put(_End(frames=clips))
     seen = []
     tracemalloc.start()
-    for result in average_videos(
-        iter([video]), lambda _: {"res": values}, 4, lambda *clip: seen.append(clip[1])
-    ):
-        assert result.means["res"].shape == (2000,)
+    for result in average_videos(iter([video]), lambda _: {"res": values}, 4, per_clip=True):
+        if isinstance(result, ClipResult):
+            seen.append(result.position)
+        else:
+            assert result.means["res"].shape == (2000,)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert seen == list(range(clips))
