@@ -1,0 +1,156 @@
+"""Tables of a user's own: a CSV of videos with labels, or a CSV of pairs of videos."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from p3d_eval.errors import UnknownNameError, UserError
+
+VIDEO_COLUMNS = ("id", "label", "group", "split")
+PAIR_COLUMNS = ("first", "second", "same", "fold")
+PARTS = ("train", "test")
+SAME = {"1": True, "true": True, "yes": True, "same": True}
+DIFFERENT = {"0": False, "false": False, "no": False, "different": False}
+_SIDES = SAME | DIFFERENT
+
+
+@dataclass(frozen=True)
+class LabelledVideo:
+    """One row of a table of videos.
+
+    Parameters
+    ----------
+    id : str
+        Name of the video, matched to the store as any list's names are.
+    label : str
+        Its class.
+    group : str
+        What must stay together in every split; the id itself where the table has no such column.
+    part : str
+        ``"train"``, ``"test"``, or empty where the table has no split.
+    """
+
+    id: str
+    label: str
+    group: str
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class VideoPair:
+    """One row of a table of pairs: two videos, whether they show the same, and their fold (may be empty)."""
+
+    first: str
+    second: str
+    same: bool
+    fold: str = ""
+
+
+def parse_videos(name: str, data: bytes) -> tuple[LabelledVideo, ...]:
+    """Read a table with the columns ``id`` and ``label``, and perhaps ``group`` and ``split``.
+
+    Parameters
+    ----------
+    name : str
+        The file's name, for messages.
+    data : bytes
+        UTF-8 text, comma separated, with a header; blank lines are skipped.
+
+    Raises
+    ------
+    UserError
+        When the text is no such table, a value is empty, a split is neither ``train`` nor ``test``, or an
+        id stands twice.
+    """
+    videos: list[LabelledVideo] = []
+    lines: dict[str, int] = {}
+    for line, row in _rows(name, data, VIDEO_COLUMNS, required=2):
+        part = row.get("split", "").lower()
+        if "split" in row and part not in PARTS:
+            raise UserError(f"{name}, line {line}: split {row['split']!r} is not train or test")
+        if row["id"] in lines:
+            raise UserError(f"{name}, line {line}: {row['id']!r} stands in line {lines[row['id']]} already")
+        lines[row["id"]] = line
+        videos.append(LabelledVideo(row["id"], row["label"], row.get("group") or row["id"], part))
+    return tuple(videos)
+
+
+def parse_pairs(name: str, data: bytes) -> tuple[VideoPair, ...]:
+    """Read a table with the columns ``first``, ``second`` and ``same``, and perhaps ``fold``.
+
+    Raises
+    ------
+    UserError
+        When the text is no such table, a value is empty, ``same`` is not 0 or 1 (false, true, no, yes,
+        different, same), a video is paired with itself, or a pair stands twice.
+    """
+    pairs: list[VideoPair] = []
+    lines: dict[frozenset[str], int] = {}
+    for line, row in _rows(name, data, PAIR_COLUMNS, required=3):
+        if row["same"].lower() not in _SIDES:
+            raise UserError(f"{name}, line {line}: same is {row['same']!r}, not 0 or 1")
+        both = frozenset((row["first"], row["second"]))
+        if len(both) == 1:
+            raise UserError(f"{name}, line {line}: {row['first']!r} is paired with itself")
+        if both in lines:
+            raise UserError(f"{name}, line {line}: the pair stands in line {lines[both]} already")
+        lines[both] = line
+        pairs.append(VideoPair(row["first"], row["second"], _SIDES[row["same"].lower()], row.get("fold", "")))
+    return tuple(pairs)
+
+
+def _rows(
+    name: str, data: bytes, columns: tuple[str, ...], required: int
+) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Yield (line number, column → value) of every row; the first ``required`` columns must be there."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{name}: not a text file (byte {error.start} is not UTF-8)") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        yield from _checked(name, reader, columns, required)
+    except csv.Error as error:
+        raise UserError(f"{name}, line {reader.line_num}: not CSV ({error})") from None
+
+
+def _checked(
+    name: str, reader: Iterator[list[str]], columns: tuple[str, ...], required: int
+) -> Iterator[tuple[int, Mapping[str, str]]]:
+    header: list[str] | None = None
+    count = 0
+    for number, cells in enumerate(reader, 1):
+        values = [cell.strip() for cell in cells]
+        line = getattr(reader, "line_num", number)
+        if not any(values):
+            continue
+        if header is None:
+            header = _header(name, values, columns, required)
+            continue
+        if len(values) != len(header):
+            raise UserError(f"{name}, line {line}: {len(values)} values under {len(header)} columns")
+        row = dict(zip(header, values, strict=True))
+        for column in header:
+            if not row[column]:
+                raise UserError(f"{name}, line {line}: {column} is empty")
+        count += 1
+        yield line, row
+    if not count:
+        raise UserError(f"{name}: the table is empty", f"Its columns are {','.join(columns)}")
+
+
+def _header(name: str, values: list[str], columns: tuple[str, ...], required: int) -> list[str]:
+    header = [value.lower() for value in values]
+    for column in columns[:required]:
+        if column not in header:
+            raise UserError(
+                f"{name}: the first line has no column {column!r} but {','.join(values)}",
+                f"It must name {','.join(columns[:required])}[,{'][,'.join(columns[required:])}]",
+            )
+    for column in header:
+        if column not in columns:
+            raise UnknownNameError(f"column of {name}", column, columns)
+        if header.count(column) > 1:
+            raise UserError(f"{name}: the column {column!r} stands twice")
+    return header

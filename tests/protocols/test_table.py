@@ -1,0 +1,73 @@
+"""A user's own tables: what they may look like, and what is refused in one line."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from p3d_eval.errors import UserError
+from p3d_eval.protocols.annotations.table import LabelledVideo, VideoPair, parse_pairs, parse_videos
+
+
+def test_videos_with_and_without_groups_and_splits():
+    assert parse_videos("t.csv", b"id,label\na/b.avi,run\nc,walk\n") == (
+        LabelledVideo("a/b.avi", "run", "a/b.avi"),
+        LabelledVideo("c", "walk", "c"),
+    )
+    full = '\ufeffSplit, Label ,group,id\r\n\r\ntrain,run,g1,a\r\nTEST,"to walk, slowly",g2,"b,c"\r\n'
+    assert parse_videos("t.csv", full.encode()) == (
+        LabelledVideo("a", "run", "g1", "train"),
+        LabelledVideo("b,c", "to walk, slowly", "g2", "test"),
+    )
+
+
+def test_pairs():
+    text = b"first,second,same,fold\na,b,1,x\na,c,no,x\nb,c,DIFFERENT,y\n"
+    assert parse_pairs("p.csv", text) == (
+        VideoPair("a", "b", True, "x"),
+        VideoPair("a", "c", False, "x"),
+        VideoPair("b", "c", False, "y"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", "t.csv: the table is empty"),
+        (b"id,label\n", "t.csv: the table is empty"),
+        (b"a,run\nb,walk\n", "the first line has no column 'id' but a,run"),
+        (b"id,label,grup\na,run,1\n", "unknown column of t.csv 'grup'"),
+        (b"id,label,id\na,run,b\n", "the column 'id' stands twice"),
+        (b"id,label\na\n", "t.csv, line 2: 1 values under 2 columns"),
+        (b"id,label\n\na,\n", "t.csv, line 3: label is empty"),
+        (b"id,label,split\na,run,val\n", "line 2: split 'val' is not train or test"),
+        (b"id,label\na,run\na,walk\n", "line 3: 'a' stands in line 2 already"),
+        (b'id,label\n"a,run\n', "not CSV"),
+        (b"id,label\n\xff,run\n", "byte 9 is not UTF-8"),
+    ],
+)
+def test_a_table_that_is_wrong(text, message):
+    with pytest.raises(UserError, match=message):
+        parse_videos("t.csv", text)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (b"a,b,2", "line 2: same is '2', not 0 or 1"),
+        (b"a,a,1", "line 2: 'a' is paired with itself"),
+        (b"a,b,1\nb,a,0", "line 3: the pair stands in line 2 already"),
+    ],
+)
+def test_pairs_that_are_wrong(row, message):
+    with pytest.raises(UserError, match=message):
+        parse_pairs("p.csv", b"first,second,same\n" + row)
+
+
+@given(st.binary(max_size=80) | st.text("id,label\n\"'ab\r\0", max_size=60).map(str.encode))
+@example(b'id,label\n"\0",b\n')
+def test_nothing_but_user_errors(data):
+    for parse in (parse_videos, parse_pairs):
+        try:
+            parse("t.csv", data)
+        except UserError as error:
+            assert "\n" not in str(error)
