@@ -145,7 +145,7 @@ def _header(name: str, values: list[str], columns: tuple[str, ...], required: in
     for column in columns[:required]:
         if column not in header:
             raise UserError(
-                f"{name}: the first line has no column {column!r} but {','.join(values)}",
+                f"{name}: the first line has no column {column!r} but {','.join(values)!r}",
                 f"It must name {','.join(columns[:required])}[,{'][,'.join(columns[required:])}]",
             )
     for column in header:
