@@ -10,15 +10,42 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from p3d_eval.errors import P3DEvalError
+from p3d_eval.errors import P3DEvalError, UnknownNameError
+from p3d_eval.features.images import Image, to_planes, to_rgb
 from p3d_eval.features.sampling import Sampling
 
+DECODERS = ("pyav",)
+
 RETAINED_BYTES = 256 << 20  # decoded (YUV) frames kept while counting; longer videos are decoded twice
-_QUARTER_TURN = 90  # degrees
 
 
 class DecodeError(P3DEvalError):
     """A video that cannot be decoded; the message is the reason that the feature file lists."""
+
+
+@dataclass(frozen=True)
+class ClipRequest:
+    """A clip to cut: its first frame, how often the sampling repeats it, and the numbers of its frames."""
+
+    start: int
+    repeats: int
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class VideoHeader:
+    """What is known of a video before its frames are given: how many decode, and its clips in time order."""
+
+    frames: int
+    clips: tuple[ClipRequest, ...]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A decoded frame: its number in the video, and its image: uint8 upright RGB H × W × 3, or planes."""
+
+    number: int
+    image: Image
 
 
 @dataclass(frozen=True)
@@ -80,17 +107,6 @@ def decode(path: Path, stopped: Event | None = None) -> Iterator[Any]:
 def count_frames(path: Path, stopped: Event | None = None) -> int:
     """Count the frames that decode; ``stopped`` ends it early with a DecodeError."""
     return sum(1 for _ in decode(path, stopped))
-
-
-def to_rgb(frame: Any) -> NDArray[np.uint8]:
-    """Convert a decoded frame to uint8 H × W × 3, turned upright by its rotation flag (quarter turns)."""
-    image = frame.to_ndarray(format="rgb24")
-    # The display matrix turns counter-clockwise, as rot90 does. Releases of PyAV without the attribute
-    # give frames as they are stored; PyAV's version is part of a feature file's identity.
-    turns, rest = divmod(round(getattr(frame, "rotation", 0)), _QUARTER_TURN)
-    if rest == 0 and turns % 4:
-        image = np.ascontiguousarray(np.rot90(image, turns))
-    return image
 
 
 def _frame_bytes(frame: Any) -> int:
@@ -169,3 +185,66 @@ def read_clips(
     starts = sampling.starts(count, video)
     frames = decode(path, stopped) if kept is None else iter(kept)
     yield from _assemble(starts, sampling, count, frames)
+
+
+def requests(sampling: Sampling, frames: int, video: str) -> tuple[ClipRequest, ...]:
+    """Return the clips of a video with ``frames`` decoded frames, each once, in time order."""
+    starts, repeats = np.unique(sampling.starts(frames, video), return_counts=True)
+    return tuple(
+        ClipRequest(int(start), int(times), tuple(map(int, sampling.frames_of(int(start), frames))))
+        for start, times in zip(starts, repeats, strict=True)
+    )
+
+
+def read_video(
+    path: Path,
+    video_id: str,
+    sampling: Sampling,
+    *,
+    decoder: str = "pyav",
+    planes: bool = False,
+    stopped: Event | None = None,
+) -> Iterator[VideoHeader | Frame]:
+    """Yield what is known of a video, then every frame that one of its clips needs, once, in time order.
+
+    Parameters
+    ----------
+    path : Path
+        The video.
+    video_id : str
+        Its id (seeds random clips).
+    sampling : Sampling
+        Which frames.
+    decoder : {"pyav"}
+        What decodes.
+    planes : bool
+        Whether images may be `Planes`; frames that are not 4:2:0 with 8 bits are RGB all the same.
+    stopped : Event, optional
+        Ends the decoding early when it is set, with a DecodeError.
+
+    Yields
+    ------
+    VideoHeader, then Frame
+
+    Raises
+    ------
+    DecodeError
+        When the video is broken; the message is the reason.
+    UnknownNameError
+        When there is no such decoder.
+    """
+    if decoder not in DECODERS:
+        raise UnknownNameError("decoder", decoder, DECODERS)
+    count, kept = _count_and_keep(path, stopped)
+    header = VideoHeader(count, requests(sampling, count, video_id))
+    yield header
+    convert = to_planes if planes else to_rgb
+    needed = {number for clip in header.clips for number in clip.numbers}
+    shape = None
+    for number, frame in enumerate(decode(path, stopped) if kept is None else kept):
+        if number not in needed:
+            continue
+        if shape is not None and (frame.height, frame.width) != shape:
+            raise DecodeError(f"the size of its frames changes at frame {number}")
+        shape = (frame.height, frame.width)
+        yield Frame(number, convert(frame))

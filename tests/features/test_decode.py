@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from p3d_eval.features import decode
-from p3d_eval.features.decode import DecodeError, count_frames, read_clips, to_rgb
+from p3d_eval.features.decode import DecodeError, count_frames, read_clips, read_video
+from p3d_eval.features.images import to_rgb
 from p3d_eval.features.sampling import Sampling
 from tests.support.videos import has_encoder, make_video, numbered_frame, read_number
 
@@ -118,3 +119,18 @@ def test_missing_files_and_sound_alone_are_decode_errors(tmp_path):
         sound.writeframes(bytes(1600))
     with pytest.raises(DecodeError, match="no video stream"):
         count_frames(path)
+
+
+@pytest.mark.parametrize("planes", [False, True])
+def test_needed_frames_come_once_in_order_after_the_header(tmp_path, planes):
+    path = make_video(tmp_path / "v.avi", 43)
+    sampling = Sampling(6, clips=3, frame_stride=2)
+    header, *frames = read_video(path, "v", sampling, planes=planes)
+    assert header.frames == 43
+    assert [clip.start for clip in header.clips] == sampling.starts(43, "v").tolist()
+    for clip in header.clips:
+        assert list(clip.numbers) == sampling.frames_of(clip.start, 43).tolist()
+    needed = sorted({number for clip in header.clips for number in clip.numbers})
+    assert [frame.number for frame in frames] == needed
+    shown = [np.repeat(f.image.y[..., None], 3, axis=2) if planes else f.image for f in frames]
+    assert [read_number(image) for image in shown] == needed

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from p3d_eval.features import open_features
-from p3d_eval.features.decode import count_frames, decode, to_rgb
+from p3d_eval.features.decode import count_frames, decode
 from p3d_eval.features.extractor import extract
 from p3d_eval.features.ids import list_videos
+from p3d_eval.features.images import to_rgb
 from tests.support.real_data import real_data
 
 # Counted by decoding with FFmpeg when the clips were collected (the data's own README).
