@@ -277,7 +277,7 @@ PROTOCOL: Protocol = Protocol(
     summary="Action similarity on ASLAN: twelve similarities a layer, linear SVM, ten given folds.",
     options=Options,
     run=run,
-    dataset="aslan",
+    reader=lists.READER,
     annotation_option=AnnotationOption(
         "pairs", "Pairs: View2.mat, or a CSV fold,id1,id2,same[,class1,class2]."
     ),

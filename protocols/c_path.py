@@ -120,8 +120,8 @@ def choose_c(
     predict : callable
         ``predict(train, validation)`` fits rows ``train`` for every value and returns the predicted labels of
         rows ``validation``, shape (values, validation).
-    labels : ndarray, shape (n,)
-        True labels.
+    labels : ndarray, shape (n,), or of bool, shape (n, classes)
+        True labels; of several labels a sample, predicting any one of them is right.
     folds : ndarray of int, shape (n,)
         Fold of each sample.
     values : sequence of float
@@ -132,6 +132,13 @@ def choose_c(
     for fold in names:
         validation = np.flatnonzero(folds == fold)
         predicted = predict(np.flatnonzero(folds != fold), validation)
-        right += (predicted == labels[validation]).sum(axis=1)
+        right += _hits(predicted, labels[validation]).sum(axis=1)
     best = int(right.argmax())  # the first of equals: the smallest
     return CChoice(values[best], tuple(values), tuple((right / len(labels)).tolist()), len(names))
+
+
+def _hits(predicted: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether each prediction, shape (values, n), is right."""
+    if labels.ndim == 1:
+        return predicted == labels
+    return np.take_along_axis(labels, predicted.T, axis=1).T

@@ -47,7 +47,7 @@ def train(
     classifier: Classifier,
     normalisation: Normalisation,
     X: Array,
-    y: Index,
+    y: NDArray[Any],
     groups: Sequence[Hashable],
     problem: str,
 ) -> Trained:
@@ -59,8 +59,8 @@ def train(
     normalisation : {"none", "l2", "signed-sqrt-l2", "zscore"}
         Only ``zscore`` is learned; the others are done to each sample before.
     X : ndarray of float64, shape (n, D)
-    y : ndarray of int, shape (n,)
-        Class numbers.
+    y : ndarray of int, shape (n,), or of bool, shape (n, classes)
+        Class numbers, or which classes each sample shows.
     groups : sequence, length n
         What must not straddle training and validation.
     problem : str

@@ -29,6 +29,32 @@ class AnnotationFiles:
 
 
 @dataclass(frozen=True)
+class AnnotationReader:
+    """Which files are a data set's official annotations, and how they are checked.
+
+    Parameters
+    ----------
+    dataset : str
+        Name of the data set: of embedded annotations, of the folder of prepared data, for ``annotate``.
+    files : tuple of str
+        Official file names, or patterns of them (``*``, ``?``, ``[…]``) that match one or more files in a
+        folder; where there is one, a single file of any name may be given.
+    parse : callable
+        File name → contents, to what the protocol uses; raises UserError.
+    where : str
+        Where the official files are to be had.
+    optional : tuple of str
+        Names or patterns of files that are read where a folder has them.
+    """
+
+    dataset: str
+    files: tuple[str, ...]
+    parse: Callable[[Mapping[str, bytes]], Any]
+    where: str
+    optional: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class AnnotationOption:
     """The command-line option that names a protocol's annotation file or folder.
 
@@ -59,8 +85,8 @@ class Protocol:
         name on the command line without dashes.
     run : callable
         ``run(store, annotations, options) -> Result``, pure; ``annotations`` is None when there are none.
-    dataset : str or None
-        Whose annotations the protocol reads (see :mod:`p3d_eval.protocols.annotations.sources`).
+    reader : AnnotationReader or None
+        Reads the protocol's annotations (see :mod:`p3d_eval.protocols.annotations.sources`).
     annotation_option : AnnotationOption or None
         The option that names the annotations.
     needs_annotations : bool
@@ -72,7 +98,7 @@ class Protocol:
     summary: str
     options: type
     run: "Callable[[FeatureStore, AnnotationFiles | None, Any], Result]"
-    dataset: str | None = None
+    reader: AnnotationReader | None = None
     annotation_option: AnnotationOption | None = None
     needs_annotations: bool = False
 

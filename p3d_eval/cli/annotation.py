@@ -15,7 +15,7 @@ command = typer.Typer(add_completion=False, rich_markup_mode="rich")
 @command.command(NAME)
 def annotate(
     features: Annotated[Path, typer.Argument(help="Feature file.")],
-    dataset: Annotated[str, typer.Argument(help="Data set: aslan or ucf101.")],
+    dataset: Annotated[str, typer.Argument(help="Data set: aslan, ucf101, …")],
     annotations: Annotated[Path, typer.Argument(help="Official file, or folder of the official lists.")],
     overwrite: Overwrite = False,
     quiet: Quiet = False,

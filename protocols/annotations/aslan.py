@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from p3d_eval.errors import UserError, shorten
 from p3d_eval.protocols.annotations import matlab
 from p3d_eval.protocols.annotations.text import numbered_lines
+from p3d_eval.protocols.protocol import AnnotationReader
 
 OFFICIAL_FILE = "View2.mat"
 VARIABLE = "action_splits_pairs"
@@ -274,3 +275,11 @@ def _pairs(
         if len(set(same[fold != number].tolist())) < 2:
             raise UserError(f"{source}: fold {fold_name} leaves pairs of one label only to train on")
     return Pairs(fold, fold_names, names, numbered, index[:, 0], index[:, 1], same, actions)
+
+
+READER = AnnotationReader(
+    "aslan",
+    (OFFICIAL_FILE,),
+    parse,
+    "View2.mat of the ASLAN data set (talhassner.github.io/home/projects/ASLAN)",
+)

@@ -1,61 +1,70 @@
-"""Which files are a data set's official annotations, and reading them with their contents checked."""
+"""Reading a data set's official annotation files with their contents checked."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from p3d_eval.errors import UnknownNameError, UserError
-from p3d_eval.protocols.annotations import aslan, ucf101
+from p3d_eval.protocols import PROTOCOLS
+from p3d_eval.protocols.protocol import AnnotationReader
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """A data set whose annotation files this package reads.
+def get_reader(dataset: str) -> AnnotationReader:
+    """Look up a data set by name: among the protocols, a plug-in's too.
 
-    Parameters
-    ----------
-    files : tuple of str
-        Official file names; several are read from a folder, a single one may have any name.
-    parse : callable
-        Contents → what the protocol uses; raises UserError.
-    where : str
-        Where the official files are to be had.
+    Raises
+    ------
+    UnknownNameError
+        When no protocol reads annotations of that data set.
     """
-
-    files: tuple[str, ...]
-    parse: Callable[[Mapping[str, bytes]], Any]
-    where: str
-
-
-DATASETS: Mapping[str, Dataset] = {
-    "aslan": Dataset(
-        (aslan.OFFICIAL_FILE,),
-        aslan.parse,
-        "View2.mat of the ASLAN data set (talhassner.github.io/home/projects/ASLAN)",
-    ),
-    "ucf101": Dataset(
-        (ucf101.CLASS_FILE, *ucf101.LIST_FILES),
-        ucf101.parse,
-        "UCF101TrainTestSplits-RecognitionTask.zip (www.crcv.ucf.edu/data/UCF101.php)",
-    ),
-}
+    # Most data sets are called like a protocol: its plug-in alone is imported then.
+    names = sorted(PROTOCOLS.names(), key=lambda name: name != dataset)
+    known = []
+    for name in names:
+        reader = PROTOCOLS.load(name).reader
+        if reader is not None:
+            if reader.dataset == dataset:
+                return reader
+            known.append(reader.dataset)
+    raise UnknownNameError("dataset", dataset, set(known))
 
 
-def get_dataset(name: str) -> Dataset:
-    """Look up a data set by name."""
-    if name not in DATASETS:
-        raise UnknownNameError("dataset", name, DATASETS)
-    return DATASETS[name]
+def has_official(reader: AnnotationReader, folder: Path) -> bool:
+    """Whether a folder has files of all the official names."""
+    return all(next(_matching(folder, pattern), None) for pattern in reader.files)
 
 
-def read_official(dataset: str, path: str | Path) -> dict[str, bytes]:
+def _matching(folder: Path, pattern: str) -> Iterator[Path]:
+    if not folder.is_dir():
+        return iter(())
+    return (path for path in sorted(folder.glob(pattern)) if path.is_file())
+
+
+def _official_paths(reader: AnnotationReader, source: Path) -> list[Path]:
+    """Files to read: those of the official names in a folder, or the one that is given."""
+    if not source.exists():
+        raise UserError(f"{source}: no such file or folder", f"Official: {reader.where}")
+    if not source.is_dir():
+        if len(reader.files) > 1:
+            raise UserError(f"{source}: not a folder", f"Give the folder with {', '.join(reader.files)}")
+        return [source]
+    paths: dict[Path, None] = {}
+    for pattern in reader.files:
+        found = list(_matching(source, pattern))
+        if not found:
+            raise UserError(f"{source / pattern}: no such file", f"Official: {reader.where}")
+        paths |= dict.fromkeys(found)
+    for pattern in reader.optional:
+        paths |= dict.fromkeys(_matching(source, pattern))
+    return list(paths)
+
+
+def read_official(dataset: str | AnnotationReader, path: str | Path) -> dict[str, bytes]:
     """Read a data set's annotation files as they are, after checking that they can be parsed.
 
     Parameters
     ----------
-    dataset : str
-        ``"aslan"`` or ``"ucf101"``.
+    dataset : str or AnnotationReader
+        E.g. ``"aslan"`` or ``"ucf101"``.
     path : path
         A folder that holds the official files; for a data set of a single file, that file.
 
@@ -69,20 +78,12 @@ def read_official(dataset: str, path: str | Path) -> dict[str, bytes]:
     UserError
         When the data set is unknown, or a file is missing, unreadable or not in the official format.
     """
-    found = get_dataset(dataset)
-    source = Path(path)
-    paths = [source / name for name in found.files] if source.is_dir() else [source]
-    if not source.exists():
-        raise UserError(f"{source}: no such file or folder", f"Official: {found.where}")
-    if source.is_file() and len(found.files) > 1:
-        raise UserError(f"{source}: not a folder", f"Give the folder with {', '.join(found.files)}")
+    reader = get_reader(dataset) if isinstance(dataset, str) else dataset
     files = {}
-    for file in paths:
+    for file in _official_paths(reader, Path(path)):
         try:
             files[file.name] = file.read_bytes()
-        except FileNotFoundError:
-            raise UserError(f"{file}: no such file", f"Official: {found.where}") from None
         except OSError as error:
             raise UserError(f"{file}: cannot be read ({error.strerror})") from error
-    found.parse(files)
+    reader.parse(files)
     return files

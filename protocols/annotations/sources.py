@@ -7,7 +7,7 @@ import platformdirs
 
 from p3d_eval.errors import UserError
 from p3d_eval.features import FeatureStore
-from p3d_eval.protocols.annotations.official import get_dataset, read_official
+from p3d_eval.protocols.annotations.official import has_official, read_official
 from p3d_eval.protocols.protocol import AnnotationFiles, Protocol
 
 DATA_VARIABLE = "P3D_EVAL_DATA"
@@ -45,24 +45,24 @@ def find_annotations(
     UserError
         When the protocol needs annotations and no place has them (all are named), or a file is not valid.
     """
-    if protocol.dataset is None or protocol.annotation_option is None:
+    reader = protocol.reader
+    if reader is None or protocol.annotation_option is None:
         return None
     option = f"--{protocol.annotation_option.name}"
-    dataset = get_dataset(protocol.dataset)
     if given is not None:
-        return AnnotationFiles(read_official(protocol.dataset, Path(given)), f"{option} {given}")
-    embedded = store.annotations(protocol.dataset)
+        return AnnotationFiles(read_official(reader, Path(given)), f"{option} {given}")
+    embedded = store.annotations(reader.dataset)
     if embedded:
         return AnnotationFiles(embedded, f"embedded in {store.path}")
-    folders = (user_data_folder() / protocol.dataset, store.path.resolve().parent)
+    folders = (user_data_folder() / reader.dataset, store.path.resolve().parent)
     for folder in folders:
-        if all((folder / name).is_file() for name in dataset.files):
-            place = folder / dataset.files[0] if len(dataset.files) == 1 else folder
-            return AnnotationFiles(read_official(protocol.dataset, folder), str(place))
+        if has_official(reader, folder):
+            files = read_official(reader, folder)
+            return AnnotationFiles(files, str(folder / next(iter(files)) if len(files) == 1 else folder))
     if not protocol.needs_annotations:
         return None
     raise UserError(
         f"{protocol.name}: no annotations: {option} not given, none embedded in {store.path}, "
-        f"no {', '.join(dataset.files)} in {' or '.join(map(str, folders))}",
-        f"Official file: {dataset.where}; p3d-eval annotate {store.path} {protocol.dataset} FILE embeds it",
+        f"no {', '.join(reader.files)} in {' or '.join(map(str, folders))}",
+        f"Official file: {reader.where}; p3d-eval annotate {store.path} {reader.dataset} FILE embeds it",
     )

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.protocols.annotations.text import numbered_lines
+from p3d_eval.protocols.protocol import AnnotationReader
 from p3d_eval.provenance import sha256_json
 
 CLASS_FILE = "classInd.txt"
@@ -203,3 +204,11 @@ def from_ids(ids: Iterable[str]) -> Ucf101:
             )
         splits.append(Split(number, train, test))
     return Ucf101(tuple(sorted({clip.action for clip in clips})), tuple(splits), from_rule=True)
+
+
+READER = AnnotationReader(
+    "ucf101",
+    (CLASS_FILE, *LIST_FILES),
+    parse,
+    "UCF101TrainTestSplits-RecognitionTask.zip (www.crcv.ucf.edu/data/UCF101.php)",
+)

@@ -133,12 +133,16 @@ def fit_path(
     classifier : Classifier
     X : ndarray of float64, shape (n, D)
         Training samples, finite.
-    y : ndarray, shape (n,)
-        Labels of at least two classes.
+    y : ndarray, shape (n,), or of bool, shape (n, classes)
+        Labels of at least two classes; or several labels a sample: ``svm`` then separates the samples that
+        show a class from those that do not, and the others see a sample once for each class it shows.
     values : sequence of float
     problem : str
         What the certificates call the fits.
     """
+    if y.ndim == 2 and classifier.name != "svm":
+        sample, y = np.nonzero(y)
+        X = X[sample]
     if classifier.name == "knn":
         return [Fitted(CosineNeighbours(classifier.neighbours, classifier.temperature).fit(X, y))]
     if classifier.name == "ncm":
@@ -177,27 +181,36 @@ def _fit_svms(
     classifier: Classifier, X: Array, y: NDArray[Any], values: Sequence[float], problem: str
 ) -> list[Fitted]:
     """Solve all classes and values of C in one call."""
-    classes, encoded = np.unique(y, return_inverse=True)
-    positive = np.arange(len(classes)) if len(classes) > 2 else np.array([1])
-    signs = np.where(encoded[:, None] == positive, 1.0, -1.0)
-    small = X.size * len(positive) * len(values) <= _SMALL
+    classes, signs = _sides(y)
+    problems = signs.shape[1]
+    small = X.size * problems * len(values) <= _SMALL
     found = solve_squared_hinge(
         X,
         np.tile(signs, (1, len(values))),
-        np.repeat(np.array(values), len(positive)),
+        np.repeat(np.array(values), problems),
         tol=classifier.tol * (_CLOSER if small else 1),
         device=classifier.device,
     )
     fits = []
     for number, C in enumerate(values):
-        own = slice(number * len(positive), (number + 1) * len(positive))
+        own = slice(number * problems, (number + 1) * problems)
         solvers = " and ".join(sorted(set(found.solvers[own])))
         certificate = Certificate(
             problem,
             f"{solvers}, squared hinge, C = {C:g}",
             float(found.relative_gaps[own].max()),
             classifier.tol,
-            len(positive),
+            problems,
         )
         fits.append(Fitted(_LinearModel(classes, found.weights[own], found.intercepts[own]), C, certificate))
     return fits
+
+
+def _sides(y: NDArray[Any]) -> tuple[NDArray[Any], Array]:
+    """Labels, and the side of each sample in each problem, shape (n, problems); one problem for two labels."""
+    if y.ndim == 2:
+        shown = np.flatnonzero(y.any(axis=0))
+        return shown, np.where(y[:, shown], 1.0, -1.0)
+    classes, encoded = np.unique(y, return_inverse=True)
+    positive = np.arange(len(classes)) if len(classes) > 2 else np.array([1])
+    return classes, np.where(encoded[:, None] == positive, 1.0, -1.0)

@@ -1,0 +1,55 @@
+"""Options that every classification protocol has."""
+
+from dataclasses import dataclass, field
+
+from p3d_eval.protocols.c_path import parse_c
+from p3d_eval.protocols.classifiers.choice import Classifier, ClassifierName
+from p3d_eval.protocols.description import AllowMissing
+from p3d_eval.protocols.normalisation import Normalisation
+from p3d_eval.protocols.pca import PcaSolver
+
+
+@dataclass(frozen=True)
+class ClassificationOptions:
+    """Base of a classification protocol's options; a protocol adds its own fields, or changes defaults."""
+
+    layer: str = field(default="pool5", metadata={"help": "Stored layer to classify."})
+    normalise: Normalisation = field(
+        default="l2",
+        metadata={"help": "Nothing; L2; signed square root, then L2; or z-score learned on training videos."},
+    )
+    classifier: ClassifierName = field(
+        default="svm",
+        metadata={"help": "svm (LIBLINEAR's), libsvm (one against one), logistic, knn, or ncm (class means)."},
+    )
+    C: float | str = field(
+        default=1.0,
+        metadata={"help": "Weight of the loss: a value, cv, or a list such as 0.1,1,10.", "flag": "C"},
+    )
+    neighbours: int = field(default=20, metadata={"help": "Neighbours of knn."})
+    temperature: float = field(default=0.07, metadata={"help": "Temperature of knn's weights; inf: equal."})
+    tol: float = field(default=1e-6, metadata={"help": "Largest relative duality gap of a converged fit."})
+    pca: str | None = field(
+        default=None,
+        metadata={"help": "Principal components: sweep (500 … 10 dimensions), or numbers such as 100,50,10."},
+    )
+    pca_solver: PcaSolver = field(
+        default="exact", metadata={"help": "How components are found; randomised is for huge layers."}
+    )
+    allow_missing: AllowMissing = field(
+        default=None,
+        metadata={"help": "Go on without some videos: count missing test videos as wrong, or not."},
+    )
+    device: str = field(default="cpu", metadata={"help": "Where svm is solved: auto, cpu or cuda."})
+    seed: int = field(
+        default=0, metadata={"help": "Seed of the solver's order, of cross validation and of the bootstrap."}
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "C", parse_c(self.C))  # one way to write it: one result_id
+
+    def make_classifier(self) -> Classifier:
+        """Build the classifier that these options describe, checking them."""
+        return Classifier(
+            self.classifier, self.C, self.tol, self.seed, self.neighbours, self.temperature, self.device
+        )

@@ -1,0 +1,191 @@
+"""A classification protocol's result: features of a task's videos, fits, judgement, choices and provenance."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from p3d_eval.features import FeatureStore
+from p3d_eval.protocols.accuracy import Judgement, judge_accuracy
+from p3d_eval.protocols.classification_options import ClassificationOptions
+from p3d_eval.protocols.description import (
+    certificate_warnings,
+    describe_annotations,
+    describe_classifier,
+    describe_features,
+    feature_warnings,
+)
+from p3d_eval.protocols.normalisation import SPOKEN
+from p3d_eval.protocols.pca_sweep import describe_sweep, parse_dimensions
+from p3d_eval.protocols.protocol import AnnotationFiles
+from p3d_eval.protocols.result import Result, Scores, Split, Variant
+from p3d_eval.protocols.task_features import Matched, match_task, read_features
+from p3d_eval.protocols.task_fits import Outcome, fit_splits, fit_sweep
+from p3d_eval.protocols.tasks import Task
+from p3d_eval.protocols.timing import Timer
+from p3d_eval.provenance import sha256_json
+
+Judge = Callable[[Task, Sequence[Outcome], int], Judgement]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a protocol is called in its results, and how it judges.
+
+    Parameters
+    ----------
+    protocol, version : str
+    judge : callable
+        ``judge(task, outcomes, seed) -> Judgement``.
+    """
+
+    protocol: str
+    version: str
+    judge: Judge = judge_accuracy
+
+
+def classify(
+    setting: Setting,
+    store: FeatureStore,
+    make_task: Callable[[], Task],
+    annotations: AnnotationFiles | None,
+    options: ClassificationOptions,
+) -> Result:
+    """Train and test on each split of a task, and describe everything that led to the numbers.
+
+    Parameters
+    ----------
+    setting : Setting
+    store : FeatureStore
+        Features with the layer ``options.layer``.
+    make_task : callable
+        Makes the task; its time is counted.
+    annotations : AnnotationFiles or None
+        Where the task came from; None where it follows from the videos' names.
+    options : ClassificationOptions
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    UserError
+        When an option is out of range, a video is missing without ``allow_missing``, the layer is unknown,
+        or a split has too little to train or test on.
+    """
+    parse_dimensions(options.pca)
+    options.make_classifier()
+    timer = Timer()
+    with timer.phase("annotations"):
+        matched = match_task(store, make_task(), options.allow_missing)
+    with timer.phase("features"):
+        data = read_features(store, matched, options.layer, options.normalise)
+    outcomes = fit_splits(data, options, timer)
+    swept = fit_sweep(data, options, timer)
+    return make_result(setting, store, matched, annotations, options, outcomes, swept, timer)
+
+
+def make_result(
+    setting: Setting,
+    store: FeatureStore,
+    matched: Matched,
+    annotations: AnnotationFiles | None,
+    options: ClassificationOptions,
+    outcomes: Sequence[Outcome],
+    swept: Mapping[int, Sequence[Outcome]],
+    timer: Timer,
+) -> Result:
+    """Judge outcomes and put everything into a result."""
+    task = matched.task
+    with timer.phase("intervals"):
+        judged = setting.judge(task, outcomes, options.seed)
+        variants = tuple(
+            Variant(f"pca {point}", {"pca": point}, setting.judge(task, found, options.seed).metrics)
+            for point, found in swept.items()
+        )
+    splits = tuple(
+        Split(outcome.name, metrics, outcome.n_train, len(outcome.counted), outcome.chosen)
+        for outcome, metrics in zip(outcomes, judged.splits, strict=True)
+    )
+    certificates = tuple(
+        one for found in (outcomes, *swept.values()) for outcome in found for one in outcome.certificates
+    )
+    official = task.official and matched.coverage.counted_as == "complete"
+    return Result(
+        protocol=setting.protocol,
+        version=setting.version,
+        label=store.label,
+        metrics=judged.metrics,
+        options=asdict(options),
+        choices=describe_choices(task, store, options, splits),
+        features=describe_features(store, [options.layer]),
+        annotations=describe_task(task, annotations, official),
+        coverage=matched.coverage,
+        splits=splits,
+        variants=variants,
+        per_class=judged.per_class,
+        certificates=certificates,
+        warnings=(
+            *certificate_warnings(certificates),
+            *feature_warnings(store),
+            *_training_warnings(outcomes),
+        ),
+        seconds=timer.seconds,
+        scores=collect_scores(matched, outcomes),
+    )
+
+
+def describe_task(task: Task, annotations: AnnotationFiles | None, official: bool) -> dict[str, Any]:
+    """Source, hash and split hashes of a task, as a result carries them."""
+    hashes = task.split_hashes()
+    if annotations is not None:
+        return describe_annotations(task.dataset, annotations, official) | {"split_hashes": hashes}
+    return {
+        "dataset": task.dataset,
+        "source": "the videos' names",
+        "sha256": sha256_json(hashes),
+        "official": official,
+        "split_hashes": hashes,
+    }
+
+
+def describe_choices(
+    task: Task, store: FeatureStore, options: ClassificationOptions, splits: Sequence[Split]
+) -> tuple[str, ...]:
+    """Say what was chosen where the papers are silent, one sentence each."""
+    width = store[options.layer].shape[1]
+    caveat = (
+        "Wilson intervals of single splits take the clips of a group as independent, which they are not; "
+        "the interval of the mean resamples whole groups"
+    )
+    return (
+        task.said,
+        f"feature: {options.layer}, {width} values a video, {SPOKEN[options.normalise]}",
+        describe_classifier(options.make_classifier(), splits),
+        *([caveat] if task.clustered else []),
+        *([describe_sweep(options.pca_solver)] if options.pca else []),
+    )
+
+
+def collect_scores(matched: Matched, outcomes: Sequence[Outcome]) -> Scores:
+    """Scores of all test videos that have features, split after split."""
+    task = matched.task
+    rows = np.concatenate([outcome.tested for outcome in outcomes])
+    labels = task.indicator(rows).astype(np.int64) if task.multi_label else task.first_labels(rows)
+    return Scores(
+        ids=np.array([matched.ids[row] for row in rows.tolist()]),
+        split=np.repeat(np.arange(len(outcomes)), [len(outcome.tested) for outcome in outcomes]),
+        labels=labels,
+        classes=np.array(task.classes),
+        scores=np.concatenate([outcome.scores for outcome in outcomes]).astype(np.float32),
+    )
+
+
+def _training_warnings(outcomes: Sequence[Outcome]) -> list[str]:
+    return [
+        f"split {outcome.name}: no training video of {', '.join(outcome.untrained)}: always wrong"
+        for outcome in outcomes
+        if outcome.untrained
+    ]
