@@ -32,10 +32,13 @@ def to_rgb(frame: Any) -> NDArray[np.uint8]:
 
 
 def to_planes(frame: Any) -> Image:
-    """Copy the planes of a 4:2:0 frame of 8 bits with a common matrix; convert any other to upright RGB."""
+    """Copy the planes of a 4:2:0 frame of 8 bits with a common matrix; convert any other to upright RGB.
+
+    Frames of odd height are converted too: swscale interpolates their colours, which no device repeats.
+    """
     full = _PLANAR.get(frame.format.name)
     matrix = _MATRICES.get(int(frame.colorspace))
-    if full is None or matrix is None:
+    if full is None or matrix is None or frame.height % 2:
         return to_rgb(frame)
     y, u, v = (_plane(plane) for plane in frame.planes)
     return Planes(y, u, v, matrix, full or int(frame.color_range) == _FULL_RANGE, quarter_turns(frame))

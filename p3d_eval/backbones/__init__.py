@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from p3d_eval.backbones.layers import parse_layers
     from p3d_eval.backbones.loading import BACKBONES, load_backbone
     from p3d_eval.backbones.network import Architecture, Network
+    from p3d_eval.backbones.planes import Planes
     from p3d_eval.backbones.spec import InputSpec
+    from p3d_eval.backbones.views import View, views_of
 
 _HOME = {
     "Architecture": "network",
@@ -19,9 +21,12 @@ _HOME = {
     "Backbone": "backbone",
     "InputSpec": "spec",
     "Network": "network",
+    "Planes": "planes",
+    "View": "views",
     "WeightsInfo": "backbone",
     "load_backbone": "loading",
     "parse_layers": "layers",
+    "views_of": "views",
 }
 
 __all__ = [
@@ -30,9 +35,12 @@ __all__ = [
     "Backbone",
     "InputSpec",
     "Network",
+    "Planes",
+    "View",
     "WeightsInfo",
     "load_backbone",
     "parse_layers",
+    "views_of",
 ]
 
 

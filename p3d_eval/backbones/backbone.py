@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from p3d_eval.backbones.layers import LayerRequest, parse_layers, reduce_output
 from p3d_eval.backbones.network import Network
-from p3d_eval.backbones.preprocessing import preprocess
+from p3d_eval.backbones.planes import Planes
+from p3d_eval.backbones.preprocessing import finish_clips, prepare_frames, preprocess
 from p3d_eval.backbones.spec import InputSpec
+from p3d_eval.backbones.views import CENTRE, View
 from p3d_eval.errors import UnknownNameError, UserError
 
 LayerTexts = str | Sequence[str]
@@ -141,9 +143,20 @@ class Backbone:
         """
         return self._shapes(parse_layers(layers))
 
-    def preprocess(self, clips: Tensor) -> Tensor:
+    def prepare_frames(self, frames: Tensor | Planes, view: View = CENTRE) -> Tensor:
+        """Resize, crop and mirror uint8 frames N × H × W × 3 (RGB), or planes: float32, N × 3 × h × w.
+
+        What comes out depends on one frame alone, so that clips can share it.
+        """
+        return prepare_frames(_moved(frames, self.device), self.input_spec, view)
+
+    def finish_clips(self, frames: Tensor) -> Tensor:
+        """Turn prepared frames N × T × 3 × h × w into the network's float32 input N × C × T × h × w."""
+        return finish_clips(frames.to(self.device), self.input_spec)
+
+    def preprocess(self, clips: Tensor, view: View = CENTRE) -> Tensor:
         """Turn uint8 clips N × T × H × W × 3 (RGB) into the network's float32 input N × C × T × h × w."""
-        return preprocess(clips.to(self.device), self.input_spec)
+        return preprocess(clips.to(self.device), self.input_spec, view)
 
     @torch.inference_mode()
     def features(self, x: Tensor, layers: LayerTexts) -> dict[str, Tensor]:
@@ -239,6 +252,13 @@ class Backbone:
             # Operators without a shape rule, or tensors hidden from the module: run on zeros.
             found = self._run(requests, lambda: self.module(torch.zeros(shape, device=self.device)))
         return {name: (tuple(tensor.shape[1:]), axes) for name, (tensor, axes) in found.items()}
+
+
+def _moved(frames: Tensor | Planes, device: torch.device) -> Tensor | Planes:
+    if not isinstance(frames, Planes):
+        return frames.to(device)
+    y, u, v = (torch.as_tensor(plane).to(device, non_blocking=True) for plane in (frames.y, frames.u, frames.v))
+    return replace(frames, y=y, u=u, v=v)
 
 
 def _tensor_of(output: Any, path: str) -> Tensor:

@@ -1,11 +1,20 @@
-"""From decoded frames to a network's input: resize, centre crop, channel order, value range, mean, std."""
+"""From decoded frames to a network's input: resize, crop, channel order, value range, mean, std.
+
+Two steps: what depends on one frame (`prepare_frames`), done once however many clips share it, and
+what makes a clip of frames (`finish_clips`).
+"""
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from p3d_eval.backbones.colour import to_rgb
+from p3d_eval.backbones.planes import Planes
 from p3d_eval.backbones.spec import InputSpec
+from p3d_eval.backbones.views import CENTRE, View
 from p3d_eval.errors import UserError
+
+_BLOCK_BYTES = 256 << 20  # full-size float frames at a time: those of a long video would need gigabytes
 
 
 def resized_size(spec: InputSpec, height: int, width: int) -> tuple[int, int]:
@@ -22,11 +31,88 @@ def resized_size(spec: InputSpec, height: int, width: int) -> tuple[int, int]:
     return max(short, round(height * short / width)), short
 
 
-def preprocess(clips: Tensor, spec: InputSpec) -> Tensor:
-    """Turn uint8 frames into a network's input.
+def prepare_frames(frames: Tensor | Planes, spec: InputSpec, view: View = CENTRE) -> Tensor:
+    """Resize, crop and mirror frames.
 
     Bilinear interpolation with half-pixel centres and no antialiasing, without rounding back to
-    bytes; the crop starts at ``(size − crop) // 2``.
+    bytes. A frame's values do not depend on the frames beside it.
+
+    Parameters
+    ----------
+    frames : Tensor or Planes
+        uint8, N × H × W × 3 in RGB order (× 2 for flow: x, y), any size, any device; or planes (`Planes`,
+        tensors) of N frames.
+    spec : InputSpec
+        What the network wants.
+    view : View
+        Which crop, and whether mirrored.
+
+    Returns
+    -------
+    Tensor
+        float32, N × 3 × h × w on the same device, 0 … 255, in the order of the given channels.
+
+    Raises
+    ------
+    UserError
+        When the frames have another dtype, rank or number of channels, or flow is to be mirrored.
+    """
+    if isinstance(frames, Planes):
+        _check_channels((len(frames), *frames.shape, 3), spec, 4)
+    else:
+        _check_bytes(frames, spec, 4)
+    if view.mirror and spec.channel_order == "flow":
+        raise UserError(
+            "optical flow cannot be mirrored: its horizontal part would change sign", "Leave the mirror out"
+        )
+    count = len(frames)
+    pixels = frames.y if isinstance(frames, Planes) else frames
+    if count == 0:
+        return torch.empty((0, spec.channels, *spec.crop), device=pixels.device)
+    height, width = pixels.shape[1:3]
+    block = max(1, _BLOCK_BYTES // (4 * spec.channels * height * width))
+    blocks = [_prepare_block(frames[at : at + block], spec, view) for at in range(0, count, block)]
+    return blocks[0] if len(blocks) == 1 else torch.cat(blocks)
+
+
+def _prepare_block(block: Tensor | Planes, spec: InputSpec, view: View) -> Tensor:
+    frames = to_rgb(block) if isinstance(block, Planes) else block.permute(0, 3, 1, 2)
+    size = resized_size(spec, *frames.shape[-2:])
+    top, left = view.corner(size, spec.crop)
+    if size != tuple(frames.shape[-2:]):
+        frames = functional.interpolate(
+            frames.float(), size=size, mode="bilinear", align_corners=False, antialias=False
+        )
+    frames = frames[..., top : top + spec.crop[0], left : left + spec.crop[1]]
+    return (frames.flip(-1) if view.mirror else frames).float()
+
+
+def finish_clips(frames: Tensor, spec: InputSpec) -> Tensor:
+    """Turn prepared frames into clips: channel order, value range, mean, standard deviation, layout.
+
+    Parameters
+    ----------
+    frames : Tensor
+        float32, N × T × 3 × h × w as `prepare_frames` returns them.
+    spec : InputSpec
+        What the network wants.
+
+    Returns
+    -------
+    Tensor
+        float32, N × C × T × h × w on the same device.
+    """
+    if spec.channel_order == "BGR":
+        frames = frames.flip(2)
+    low, high = spec.value_range
+    gain = (high - low) / 255
+    std = torch.tensor(spec.std, device=frames.device).view(-1, 1, 1)
+    mean = torch.tensor(spec.mean, device=frames.device).view(-1, 1, 1)
+    return ((frames * gain + low - mean) / std).transpose(1, 2)
+
+
+def preprocess(clips: Tensor, spec: InputSpec, view: View = CENTRE) -> Tensor:
+    """Turn uint8 frames into a network's input: `prepare_frames`, then `finish_clips`.
 
     Parameters
     ----------
@@ -34,6 +120,8 @@ def preprocess(clips: Tensor, spec: InputSpec) -> Tensor:
         uint8, N × T × H × W × 3 in RGB order (× 2 for flow: x, y), any size, any device.
     spec : InputSpec
         What the network wants.
+    view : View
+        Which crop, and whether mirrored.
 
     Returns
     -------
@@ -45,38 +133,25 @@ def preprocess(clips: Tensor, spec: InputSpec) -> Tensor:
     UserError
         When the tensor has another dtype, rank or number of channels.
     """
-    if clips.dtype != torch.uint8 or clips.ndim != 5 or clips.shape[-1] != spec.channels:
-        raise UserError(
-            f"clips are {clips.dtype} of shape {tuple(clips.shape)}, "
-            f"not uint8 of shape N × T × H × W × {spec.channels}",
-            "Give decoded frames as bytes, channels last",
-        )
-    if clips.shape[0] == 0:
-        return torch.empty((0, spec.channels, clips.shape[1], *spec.crop), device=clips.device)
-    # One clip at a time: full-size float frames of a whole batch would need gigabytes.
-    return torch.stack([_preprocess_clip(clip, spec) for clip in clips])
+    _check_bytes(clips, spec, 5)
+    frames = prepare_frames(clips.flatten(0, 1), spec, view)
+    return finish_clips(frames.unflatten(0, clips.shape[:2]), spec)
 
 
-def _preprocess_clip(clip: Tensor, spec: InputSpec) -> Tensor:
-    frames = clip.permute(0, 3, 1, 2)
-    height, width = frames.shape[-2:]
-    size = resized_size(spec, height, width)
-    if size == (height, width):
-        frames = _centre_crop(frames, spec.crop).float()
-    else:
-        resized = functional.interpolate(
-            frames.float(), size=size, mode="bilinear", align_corners=False, antialias=False
-        )
-        frames = _centre_crop(resized, spec.crop)
-    if spec.channel_order == "BGR":
-        frames = frames.flip(1)
-    low, high = spec.value_range
-    gain = (high - low) / 255
-    std = torch.tensor(spec.std, device=clip.device).view(-1, 1, 1)
-    mean = torch.tensor(spec.mean, device=clip.device).view(-1, 1, 1)
-    return ((frames * gain + low - mean) / std).transpose(0, 1)
+def _check_bytes(frames: Tensor, spec: InputSpec, rank: int) -> None:
+    if frames.dtype != torch.uint8:
+        _refuse(f"{frames.dtype} of shape {tuple(frames.shape)}", spec, rank)
+    _check_channels(tuple(frames.shape), spec, rank)
 
 
-def _centre_crop(frames: Tensor, crop: tuple[int, int]) -> Tensor:
-    top, left = (frames.shape[-2] - crop[0]) // 2, (frames.shape[-1] - crop[1]) // 2
-    return frames[..., top : top + crop[0], left : left + crop[1]]
+def _check_channels(shape: tuple[int, ...], spec: InputSpec, rank: int) -> None:
+    if len(shape) != rank or shape[-1] != spec.channels:
+        _refuse(f"of shape {shape}", spec, rank)
+
+
+def _refuse(found: str, spec: InputSpec, rank: int) -> None:
+    axes = "N × T × H × W" if rank == 5 else "N × H × W"
+    raise UserError(
+        f"{'clips' if rank == 5 else 'frames'} are {found}, not uint8 of shape {axes} × {spec.channels}",
+        "Give decoded frames as bytes, channels last",
+    )
