@@ -1,5 +1,7 @@
 """Accuracy, ROC and the ActivityNet measures, as the official evaluation code defines them."""
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -125,6 +127,31 @@ def activitynet_average_precision(scores: ArrayLike, labels: ArrayLike) -> Array
     """
     values, wanted = _multi_label(scores, labels)
     return np.array([_interpolated_precision(values[:, c], wanted[:, c]) for c in range(values.shape[1])])
+
+
+def average_precision(
+    scores: ArrayLike, labels: ArrayLike, convention: Literal["activitynet", "sklearn"] = "activitynet"
+) -> Array:
+    """Average precision of every class by one of two rules, shape (classes,), NaN where no video shows it.
+
+    ``activitynet``: see :func:`activitynet_average_precision`. ``sklearn``: Σ (recall step) · precision
+    without interpolation, tied videos at one threshold (scikit-learn's ``average_precision_score``); videos
+    without a prediction (−inf) are tied behind all others.
+    """
+    if convention == "activitynet":
+        return activitynet_average_precision(scores, labels)
+    values, wanted = _multi_label(scores, labels)
+    return np.array([_stepwise_precision(values[:, c], wanted[:, c]) for c in range(values.shape[1])])
+
+
+def _stepwise_precision(scores: Array, positive: NDArray[np.bool_]) -> float:
+    if not positive.any():
+        return float("nan")
+    order = np.argsort(scores)[::-1]
+    ranked = scores[order]
+    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # of ties
+    hits = np.cumsum(positive[order])[ends]
+    return float((np.diff(hits, prepend=0) * hits / (ends + 1)).sum() / hits[-1])
 
 
 def _interpolated_precision(scores: Array, positive: NDArray[np.bool_]) -> float:

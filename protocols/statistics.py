@@ -1,18 +1,24 @@
 """Intervals and standard errors, each with the assumption it makes."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import norm
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import beta, norm
 from scipy.stats import t as student_t
 
-from p3d_eval.protocols.metrics import roc_auc
+from p3d_eval.protocols.metrics import average_precision, roc_auc
+from p3d_eval.protocols.resampled_precision import Convention, resampled_average_precision
+from p3d_eval.protocols.resampling import (
+    LEVEL,
+    RESAMPLES,
+    Part,
+    cluster_count,
+    percentile_interval,
+    resampled_means,
+)
 from p3d_eval.protocols.result import Metric
-
-LEVEL = 0.95
-RESAMPLES = 2000
-_BATCH = 250  # resamples drawn at once
 
 
 def wilson_interval(correct: int, n: int, level: float = LEVEL) -> tuple[float, float]:
@@ -33,12 +39,34 @@ def wilson_interval(correct: int, n: int, level: float = LEVEL) -> tuple[float, 
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
-def proportion(correct: int, n: int, unit: str) -> Metric:
-    """Make a metric of ``correct`` out of ``n`` with its Wilson interval; undefined for n = 0."""
+def exact_interval(correct: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+    """Compute Clopper and Pearson's interval of a proportion (Biometrika 26, 1934): never too narrow.
+
+    Parameters
+    ----------
+    correct, n : int
+        Successes of independent trials, n > 0.
+    level : float
+        Confidence level.
+    """
+    tail = (1 - level) / 2
+    low = float(beta.ppf(tail, correct, n - correct + 1)) if correct > 0 else 0.0
+    high = float(beta.isf(tail, correct + 1, n - correct)) if correct < n else 1.0
+    return low, high
+
+
+def proportion(
+    correct: int, n: int, unit: str, method: Literal["wilson", "exact"] = "wilson", level: float = LEVEL
+) -> Metric:
+    """Make a metric of ``correct`` out of ``n`` with Wilson's or the exact interval; undefined for n = 0."""
     if n == 0:
         return Metric(None, n=0, unit=unit, reason=f"no {unit}")
-    low, high = wilson_interval(correct, n)
-    return Metric(correct / n, low, high, LEVEL, f"Wilson, {unit} taken as independent", n, unit)
+    interval, name = {
+        "wilson": (wilson_interval, "Wilson"),
+        "exact": (exact_interval, "exact (Clopper and Pearson)"),
+    }[method]
+    low, high = interval(correct, n, level)
+    return Metric(correct / n, low, high, level, f"{name}, {unit} taken as independent", n, unit)
 
 
 def standard_error(values: Sequence[float]) -> float | None:
@@ -49,40 +77,108 @@ def standard_error(values: Sequence[float]) -> float | None:
 
 
 def cluster_bootstrap(
-    splits: Sequence[tuple[NDArray[np.bool_], NDArray[np.intp]]],
-    seed: int,
-    resamples: int = RESAMPLES,
-    level: float = LEVEL,
+    splits: Sequence[tuple[NDArray[np.bool_], NDArray[np.intp]]], seed: int, level: float = LEVEL
 ) -> tuple[float, float]:
-    """Percentile interval of the mean of the splits' accuracies, resampling whole clusters.
-
-    Clips of one cluster (UCF101: of one class and group, cut from one video) succeed or fail together, so
-    the cluster is the unit that is drawn, with replacement, within each split.
+    """Percentile interval of the mean of the splits' accuracies, resampling whole clusters of each split.
 
     Parameters
     ----------
     splits : sequence of (correct, cluster)
-        Per split: whether each test video was classified correctly, shape (n,), and the index of its cluster.
+        Per split: whether each test video was classified correctly, shape (n,), and its cluster's number.
     seed : int
         Seed of the draws.
-    resamples : int
-        Number of draws.
     level : float
         Confidence level.
     """
-    generator = np.random.default_rng(seed)
-    means = np.zeros(resamples)
-    for correct, cluster in splits:
-        sizes = np.bincount(cluster).astype(np.float64)
-        hits = np.bincount(cluster, weights=correct)
-        hits, sizes = hits[sizes > 0], sizes[sizes > 0]
-        even = np.full(len(sizes), 1 / len(sizes))
-        for start in range(0, resamples, _BATCH):
-            size = min(_BATCH, resamples - start)
-            drawn = generator.multinomial(len(sizes), even, size=size)
-            means[start : start + size] += (drawn @ hits) / (drawn @ sizes) / len(splits)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    parts = [
+        Part(correct, [f"{number} {one}" for one in cluster.tolist()])
+        for number, (correct, cluster) in enumerate(splits)
+    ]
+    return percentile_interval(resampled_means(parts, seed), level)
+
+
+def mean_over_splits(parts: Sequence[Part], unit: str, kind: str, seed: int, level: float = LEVEL) -> Metric:
+    """Make a metric of the mean over splits, with a bootstrap interval over clusters of units.
+
+    Units of one cluster (UCF101: clips of one class and group, cut from one video) succeed or fail together,
+    so the cluster is what is drawn.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+        The splits; a cluster's name is the same in all of them.
+    unit : str
+        What is counted, e.g. ``"videos"``.
+    kind : str
+        What the clusters are, e.g. ``"(class, group) clusters"``.
+    seed : int
+        Seed of the draws.
+    level : float
+        Confidence level.
+    """
+    values = [np.asarray(part.values, np.float64) for part in parts]
+    n = sum(map(len, values))
+    if not all(len(value) for value in values):
+        return Metric(None, n=n, unit=unit, reason=f"no {unit} in a split")
+    low, high = percentile_interval(resampled_means(parts, seed), level)
+    drawn = f"{cluster_count(parts):,} {kind}"
+    together = ", each with all splits it is tested in" if len(parts) > 1 else ""
+    method = f"percentile bootstrap, {RESAMPLES:,} resamples of {drawn}{together}"
+    return Metric(float(np.mean([value.mean() for value in values])), low, high, level, method, n, unit)
+
+
+def mean_precision(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    seed: int,
+    *,
+    convention: Convention = "activitynet",
+    clusters: ArrayLike | None = None,
+    unit: str = "videos",
+    level: float = LEVEL,
+) -> tuple[Metric, list[Metric]]:
+    """Mean average precision and every class's, with percentile intervals over resampled videos.
+
+    A class that no video shows is undefined and no part of the mean; neither is, in a resample, a class that
+    no drawn video shows.
+
+    Parameters
+    ----------
+    scores, labels, seed, convention, clusters
+        See :func:`p3d_eval.protocols.resampled_precision.resampled_average_precision`.
+    unit : str
+        What is drawn, where there are no clusters.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    tuple of Metric and list of Metric
+        The mean, and one metric a class.
+    """
+    values, wanted = np.asarray(scores), np.asarray(labels, bool)
+    found = resampled_average_precision(values, wanted, seed, convention=convention, clusters=clusters)
+    own = average_precision(values, wanted, convention)
+    drawn = unit if clusters is None else "clusters"
+    method = f"percentile bootstrap, {len(found):,} resamples of {drawn}"
+    shown = wanted.any(axis=0)
+
+    def metric(value: float, resampled: NDArray[np.float64], n: int) -> Metric:
+        low, high = percentile_interval(resampled[~np.isnan(resampled)], level)
+        return Metric(float(value), low, high, level, method, n, unit)
+
+    classes = [
+        metric(own[c], found[:, c], int(wanted[:, c].sum()))
+        if shown[c]
+        else Metric(None, n=0, unit=unit, reason=f"no {unit} of this class")
+        for c in range(wanted.shape[1])
+    ]
+    if not shown.any():
+        return Metric(None, n=len(values), unit=unit, reason=f"no {unit} of any class"), classes
+    kept = found[:, shown]
+    counted = (~np.isnan(kept)).sum(axis=1)
+    means = np.nansum(kept, axis=1) / np.where(counted > 0, counted, np.nan)
+    return metric(own[shown].mean(), means, len(values)), classes
 
 
 def mean_metric(values: Sequence[float | None], unit: str, level: float = LEVEL) -> Metric:

@@ -113,3 +113,12 @@ def test_row_normalisation():
     np.testing.assert_allclose(l2_normalise(values), [[0.6, -0.8], [0, 0]])
     np.testing.assert_allclose(normalise_rows(values, "signed-sqrt-l2")[0], np.array([3**0.5, -2]) / 7**0.5)
     np.testing.assert_array_equal(normalise_rows(values, "none"), values)
+
+
+@pytest.mark.parametrize(("correct", "n"), [(0, 10), (7, 10), (10, 10), (3019, 3783)])
+def test_exact_interval_against_scipy(correct, n):
+    expected = stats.binomtest(correct, n).proportion_ci(0.95, "exact")
+    assert statistics.exact_interval(correct, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    metric = statistics.proportion(correct, n, "videos", "exact")
+    assert (metric.low, metric.high) == statistics.exact_interval(correct, n)
+    assert metric.method == "exact (Clopper and Pearson), videos taken as independent"
