@@ -17,7 +17,8 @@ def identity_hash(identity: Mapping[str, Any], videos: Sequence[VideoRecord]) ->
     return sha256_json({"fields": dict(identity), "videos": rows})
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value as text for a message, cut where it is long."""
     text = repr(value)
     return text if len(text) <= _VALUE_SHOWN else text[:_VALUE_SHOWN] + "…"
 
@@ -64,19 +65,21 @@ def require_same(
     UserError
         When they differ; names the first field that does, with both values.
     """
-    old, new = _flat(stored[0]), _flat(wanted[0])
-    absent = object()
-    for name in (*new, *(name for name in old if name not in new)):
-        before, now = old.get(name, absent), new.get(name, absent)
-        if before != now:
-            _refuse(path, name, "none" if before is absent else before, "none" if now is absent else now)
-    difference = _video_difference(stored[1], wanted[1])
+    difference = field_difference(stored[0], wanted[0]) or _video_difference(stored[1], wanted[1])
     if difference is not None:
-        _refuse(path, *difference)
+        name, before, now = difference
+        raise UserError(
+            f"{path} exists and was made with another {name}: {shown(before)} there, {shown(now)} now",
+            "Choose another --out, or add --overwrite to start afresh",
+        )
 
 
-def _refuse(path: Path, name: str, before: Any, now: Any) -> None:
-    raise UserError(
-        f"{path} exists and was made with another {name}: {_shown(before)} there, {_shown(now)} now",
-        "Choose another --out, or add --overwrite to start afresh",
-    )
+def field_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
+    """First field in which two identities differ, with both values (``"none"`` where it is absent)."""
+    before, now = _flat(old), _flat(new)
+    absent = object()
+    for name in (*now, *(name for name in before if name not in now)):
+        there, here = before.get(name, absent), now.get(name, absent)
+        if there != here:
+            return name, "none" if there is absent else there, "none" if here is absent else here
+    return None

@@ -15,7 +15,6 @@ from p3d_eval.features.identity import identity_hash
 from p3d_eval.features.ids import is_utf8
 from p3d_eval.features.schema import (
     FORMAT,
-    RUN_CAPACITY,
     RUN_DTYPE,
     SCHEMA_VERSION,
     STORED_TYPES,
@@ -160,7 +159,7 @@ def create_file(path: Path, plan: StorePlan, shown: Path | None = None) -> None:
         _set_json(file.create_group("identity"), plan.identity)
         _set_json(file.create_group("provenance"), plan.provenance)
         file.create_dataset("complete", data=np.zeros(1, "u1"))
-        file.create_dataset("runs", data=np.zeros(RUN_CAPACITY, RUN_DTYPE))
+        file.create_dataset("runs", data=np.zeros(plan.run_capacity, RUN_DTYPE))
         file.create_dataset("classes", data=text_array(plan.classes), shape=(len(plan.classes),))
         _create_videos(file, plan.videos)
         write_annotations(file, plan.annotations)

@@ -12,10 +12,12 @@ from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.backbones.layers import parse_layers
 from p3d_eval.errors import UserError
 from p3d_eval.features.decode import decoder_versions
+from p3d_eval.features.identity import identity_hash
 from p3d_eval.features.ids import VideoFile, list_videos
 from p3d_eval.features.layout import stored_type
 from p3d_eval.features.sampling import Sampling
 from p3d_eval.features.schema import LayerPlan, StorePlan, VideoRecord
+from p3d_eval.features.sharding import Shard
 from p3d_eval.files import followed, require_new, require_writable
 from p3d_eval.provenance import command_line, machine, now, package_versions
 
@@ -32,7 +34,7 @@ class ExtractionPlan:
     backbone : Backbone
         The network.
     videos : tuple of VideoFile
-        What to run it on.
+        What to run it on; a shard's own.
     layers : str
         Requests in the layers' grammar, comma separated.
     out : Path
@@ -47,6 +49,8 @@ class ExtractionPlan:
         Clips in a batch; decoding threads.
     overwrite : bool
         Whether an existing file is replaced.
+    all_videos : int
+        Videos of all shards together; 0 where there is one.
     """
 
     backbone: Backbone
@@ -59,13 +63,12 @@ class ExtractionPlan:
     batch_size: int = 8
     workers: int = 2
     overwrite: bool = False
+    all_videos: int = 0
 
     @property
     def batch_clips(self) -> int:
         """Clips in every batch: ``batch_size``, or as many as there are where that is known to be fewer."""
-        if self.sampling.kind == "sliding":
-            return self.batch_size
-        return min(self.batch_size, len(self.videos) * self.sampling.clips)
+        return _batch_clips(self.sampling, self.batch_size, self.all_videos or len(self.videos))
 
     @property
     def nbytes(self) -> int:
@@ -90,6 +93,7 @@ def plan_extraction(
     root: Path | None = None,
     annotations: Mapping[str, Mapping[str, bytes]] | None = None,
     overwrite: bool = False,
+    shard: str | None = None,
 ) -> ExtractionPlan:
     """Check everything that can be checked before the first video is decoded.
 
@@ -117,6 +121,8 @@ def plan_extraction(
         Dataset → file name → raw content, to embed in a new file.
     overwrite : bool
         Whether an existing file is replaced instead of continued.
+    shard : str, optional
+        ``"i/n"``: only the i-th of n parts of the videos, into a file of its own (`merge_shards`).
 
     Raises
     ------
@@ -143,18 +149,41 @@ def plan_extraction(
     text = _layers_text(backbone, layers)
     stored = _plan_layers(backbone, text, dtype)
     found = list_videos(videos, root) if isinstance(videos, Path) else tuple(videos)
+    records = tuple(_record(video) for video in found)
+    identity = _identity(backbone, text, chosen, stored, per_clip)
+    rows = range(len(found))
+    if shard is not None:
+        part = Shard.parse(shard)
+        rows = part.rows(len(found), _batch_clips(chosen, batch_size, len(found)))
+        identity["shard"] = part.identity(rows, len(found), identity_hash(identity, records))
     out = followed(out)
     require_new(out, overwrite=True)  # an existing file is continued or replaced; a folder is a mistake
     require_writable(out)
     store = StorePlan(
-        videos=tuple(_record(video) for video in found),
+        videos=tuple(records[row] for row in rows),
         layers=stored,
-        identity=_identity(backbone, text, chosen, stored, per_clip),
+        identity=identity,
         provenance=_provenance(backbone, text, chosen),
         classes=tuple(backbone.classes),
         annotations=annotations or {},
     )
-    return ExtractionPlan(backbone, found, text, out, chosen, store, per_clip, batch_size, workers, overwrite)
+    return ExtractionPlan(
+        backbone,
+        tuple(found[row] for row in rows),
+        text,
+        out,
+        chosen,
+        store,
+        per_clip,
+        batch_size,
+        workers,
+        overwrite,
+        len(found),
+    )
+
+
+def _batch_clips(sampling: Sampling, batch_size: int, videos: int) -> int:
+    return batch_size if sampling.kind == "sliding" else min(batch_size, videos * sampling.clips)
 
 
 def _layers_text(backbone: Backbone, layers: str | Sequence[str] | None) -> str:

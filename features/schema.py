@@ -1,6 +1,6 @@
 """The feature file's schema: names, types and limits of what is in it (docs/schema/features.md says why)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,6 +95,8 @@ class StorePlan:
         Clips reserved for each video when every clip is stored.
     annotations : mapping of str to mapping of str to bytes
         Dataset → file name → raw content.
+    run_capacity : int
+        Rows of the table of runs.
     """
 
     videos: tuple[VideoRecord, ...]
@@ -104,6 +106,7 @@ class StorePlan:
     classes: tuple[str, ...] = ()
     clip_counts: NDArray[np.int64] | None = None
     annotations: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    run_capacity: int = RUN_CAPACITY
 
     @property
     def nbytes(self) -> int:
@@ -114,10 +117,25 @@ class StorePlan:
         video += sum(np.dtype(dtype).itemsize for dtype, _ in VIDEO_COLUMNS.values())
         embedded = sum(len(content) for files in self.annotations.values() for content in files.values())
         names = len(self.classes) * max([0, *(len(name.encode()) for name in self.classes)])
-        tables = RUN_CAPACITY * RUN_DTYPE.itemsize + len(self.videos) * video + 8 * clips
+        tables = self.run_capacity * RUN_DTYPE.itemsize + len(self.videos) * video + 8 * clips
         return activations + tables + embedded + names + _STRUCTURES
 
 
 def encode_text(text: str, limit: int) -> bytes:
     """UTF-8 of ``text`` in at most ``limit`` bytes, cut between characters, without NULs."""
     return text.replace("\0", " ").encode("utf-8", "replace")[:limit].decode("utf-8", "ignore").encode()
+
+
+def run_rows(runs: Sequence[Mapping[str, str]]) -> NDArray[np.void]:
+    """Rows of /runs, each text cut to its column's width."""
+    names = RUN_DTYPE.names or ()
+    rows = [tuple(encode_text(run[name], RUN_DTYPE[name].itemsize) for name in names) for run in runs]
+    return np.array(rows, RUN_DTYPE)
+
+
+def read_runs(rows: NDArray[np.void]) -> tuple[dict[str, str], ...]:
+    """Return the runs in the rows of /runs that are in use."""
+    names = RUN_DTYPE.names or ()
+    return tuple(
+        {name: bytes(row[name]).decode("utf-8", "replace") for name in names} for row in rows if row["started"]
+    )

@@ -14,7 +14,7 @@ from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.features import checks
 from p3d_eval.features.identity import identity_hash
 from p3d_eval.features.layer import Extent, Floats, Layer, read_rows
-from p3d_eval.features.schema import DONE, FAILED, PROVENANCE_KEYS, VIDEO_COLUMNS, VideoRecord
+from p3d_eval.features.schema import DONE, FAILED, PROVENANCE_KEYS, VIDEO_COLUMNS, VideoRecord, read_runs
 
 
 class FeatureStore:
@@ -160,11 +160,7 @@ class FeatureStore:
         runs = checks.read_values(path, file, "runs", "V", None, self._size)
         if set(runs.dtype.names or ()) != {"started", "command", "settings"}:
             raise checks.damaged(path, f"/runs has the columns {runs.dtype.names}")
-        self.runs = tuple(
-            {name: bytes(run[name]).decode("utf-8", "replace") for name in runs.dtype.names or ()}
-            for run in runs
-            if run["started"]
-        )
+        self.runs = read_runs(runs)
 
     @property
     def videos(self) -> tuple[VideoRecord, ...]:
@@ -214,6 +210,22 @@ class FeatureStore:
 
     def __contains__(self, layer: object) -> bool:
         return layer in self._extents
+
+    @property
+    def shard(self) -> Mapping[str, Any] | None:
+        """What a part of an extraction says of its place (`Shard.identity`); None for a whole one."""
+        found = self.identity_fields.get("shard")
+        return found if isinstance(found, dict) else None
+
+    @property
+    def clip_counts(self) -> NDArray[np.int64] | None:
+        """Clips reserved for every expected video, or None where clips are not stored."""
+        return None if self._clip_offsets is None else np.diff(self._clip_offsets)
+
+    def extent(self, layer: str, clips: bool = False) -> Extent:
+        """Where the means, or the clips, of a layer lie in the file."""
+        self._known(layer)
+        return self._clip_extents[layer] if clips else self._extents[layer]
 
     def __getitem__(self, layer: str) -> Layer:
         return Layer(self, self._extents[self._known(layer)])
@@ -267,7 +279,8 @@ def open_features(path: str | PathLike[str], *, allow_incomplete: bool = False) 
     path : path
         An HDF5 file that ``p3d-eval extract`` or ``p3d-eval import`` wrote.
     allow_incomplete : bool
-        Whether a file whose extraction has not ended may be read (its ``ids`` are the videos done so far).
+        Whether a file whose extraction has not ended, or a shard, may be read (its ``ids`` are the videos
+        done so far).
 
     Returns
     -------
@@ -276,7 +289,8 @@ def open_features(path: str | PathLike[str], *, allow_incomplete: bool = False) 
     Raises
     ------
     UserError
-        When the file is missing, foreign, truncated, damaged, of another schema version or incomplete.
+        When the file is missing, foreign, truncated, damaged, of another schema version, incomplete, or one
+        of several shards.
     """
     store = FeatureStore(Path(path))
     if not store.complete and not allow_incomplete:
@@ -284,5 +298,10 @@ def open_features(path: str | PathLike[str], *, allow_incomplete: bool = False) 
         raise UserError(
             f"{store.path} is incomplete: {settled} of {len(store.expected_ids)} videos",
             "Run the same extract command again: it goes on where it stopped",
+        )
+    if store.shard is not None and not allow_incomplete:
+        raise UserError(
+            f"{store.path} is only shard {store.shard.get('index')} of {store.shard.get('of')}",
+            "Put the shards together: p3d-eval merge SHARD… --out feats.h5",
         )
     return store

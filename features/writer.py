@@ -19,11 +19,10 @@ from p3d_eval.features.schema import (
     FAILED,
     PENDING,
     REASON_BYTES,
-    RUN_CAPACITY,
-    RUN_DTYPE,
     UNKNOWN_FRAMES,
     StorePlan,
     encode_text,
+    run_rows,
 )
 from p3d_eval.provenance import now
 
@@ -124,15 +123,10 @@ class StoreWriter:
     def _begin_run(self) -> int:
         """Note this run in /runs; after the last row, runs share it."""
         used = int(np.count_nonzero(self._file.read("runs")["started"]))
-        row = min(used, RUN_CAPACITY - 1)
+        row = min(used, self._file.length("runs") - 1)
         settings = json.dumps(self._settings, sort_keys=True)
-        widths = {name: RUN_DTYPE[name].itemsize for name in RUN_DTYPE.names or ()}
-        columns = (
-            now().encode(),
-            encode_text(self._command, widths["command"]),
-            encode_text(settings, widths["settings"]),
-        )
-        self._file.write("runs", row, np.array([columns], RUN_DTYPE))
+        begun = {"started": now(), "command": self._command, "settings": settings}
+        self._file.write("runs", row, run_rows([begun]))
         self._file.sync()
         return row
 

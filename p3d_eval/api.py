@@ -112,7 +112,7 @@ def extract(
     quiet : bool
         Show no progress.
     **options
-        ``per_clip``, ``dtype``, ``batch_size``, ``workers``, ``overwrite``: see
+        ``per_clip``, ``dtype``, ``batch_size``, ``workers``, ``overwrite``, ``shard``: see
         :func:`p3d_eval.features.planning.plan_extraction`.
 
     Returns
@@ -148,7 +148,7 @@ def extract(
 
     shown = {"progress": progress, "counting": counting}
     run(backbone, Path(videos), layers, Path(out), sampling=chosen, **shown, **options)
-    return open_store(out)
+    return open_store(out, allow_incomplete=options.get("shard") is not None)
 
 
 def evaluate(

@@ -2,13 +2,16 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from p3d_eval.errors import UserError
+
+SOME_FAILED = 3  # exit code: finished, with failures listed
+_FAILURES_SHOWN = 20
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
@@ -48,6 +51,14 @@ def print_error(message: str, hint: str | None = None) -> None:
 def print_json(value: Any) -> None:
     """Print ``value`` as one JSON document on standard output."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def failure_lines(path: Path, failed: Mapping[str, str]) -> list[str]:
+    """Return a line for each video without features, the first ones only where there are many."""
+    lines = [f"  {video}: {reason}" for video, reason in list(failed.items())[:_FAILURES_SHOWN]]
+    if len(failed) > len(lines):
+        lines.append(f"  … and {len(failed) - len(lines)} more: p3d-eval inspect {path} lists them")
+    return lines
 
 
 def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, parse_options, print_json
+from p3d_eval.cli._shared import (
+    SOME_FAILED,
+    Json,
+    Overwrite,
+    Quiet,
+    Seed,
+    console,
+    failure_lines,
+    parse_options,
+    print_json,
+)
 from p3d_eval.errors import UserError
 
 if TYPE_CHECKING:
@@ -15,9 +25,6 @@ if TYPE_CHECKING:
 
 NAME = "extract"
 command = typer.Typer(add_completion=False)
-
-_SOME_FAILED = 3  # exit code: finished, with failures listed
-_FAILURES_SHOWN = 20
 
 BackboneName = Annotated[
     str, typer.Option("--backbone", help="Network: p3d199, i3d, …, package.module:factory or file.py:factory.")
@@ -54,6 +61,9 @@ Option = Annotated[
 ]
 Dataset = Annotated[
     list[str] | None, typer.Option("--dataset", help="Embed this data set's --annotations; may be repeated.")
+]
+ShardText = Annotated[
+    str | None, typer.Option("--shard", help="i/n: part i (from 1) of n, for job arrays; p3d-eval merge joins.")
 ]
 Annotations = Annotated[
     list[Path] | None, typer.Option("--annotations", help="Official annotation file or folder of --dataset.")
@@ -106,6 +116,7 @@ def extract(
     option: Option = None,
     dataset: Dataset = None,
     annotations: Annotations = None,
+    shard: ShardText = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -160,6 +171,7 @@ def extract(
         root=root,
         annotations=embedded,
         overwrite=overwrite,
+        shard=shard,
     )
     screen = console(stderr=True)
     if not quiet:
@@ -175,7 +187,7 @@ def extract(
         for line in _outcome(summary):
             screen.print(line, markup=False)
     if summary.failed:
-        raise typer.Exit(_SOME_FAILED)
+        raise typer.Exit(SOME_FAILED)
 
 
 def _prediction(plan: "ExtractionPlan") -> str:
@@ -202,14 +214,7 @@ def _outcome(summary: "ExtractSummary") -> list[str]:
         return [f"{summary.path} is complete: {summary.done} videos, nothing to do"]
     before = f" ({summary.skipped} of them before)" if summary.skipped else ""
     counts = f"{summary.done} of {summary.expected} videos done{before}, {len(summary.failed)} failed"
-    lines = [f"{summary.path}: {counts}"]
-    shown = list(summary.failed.items())[:_FAILURES_SHOWN]
-    lines += [f"  {video}: {reason}" for video, reason in shown]
-    if len(summary.failed) > len(shown):
-        lines.append(
-            f"  … and {len(summary.failed) - len(shown)} more: p3d-eval inspect {summary.path} lists them"
-        )
-    return lines
+    return [f"{summary.path}: {counts}", *failure_lines(summary.path, summary.failed)]
 
 
 def _as_json(summary: "ExtractSummary") -> dict[str, Any]:
