@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from p3d_eval.protocols import statistics
+from p3d_eval.protocols.resampling import Part
 from p3d_eval.protocols.result import Metric
-from p3d_eval.protocols.statistics import LEVEL, RESAMPLES, cluster_bootstrap, proportion
+from p3d_eval.protocols.statistics import proportion
 from p3d_eval.protocols.task_fits import Outcome
 from p3d_eval.protocols.tasks import Task
 
@@ -48,20 +51,15 @@ def correct(task: Task, outcome: Outcome) -> NDArray[np.bool_]:
 
 
 def mean_over_splits(
-    task: Task, outcomes: Sequence[Outcome], hits: Sequence[NDArray[np.bool_]], seed: int
+    task: Task, outcomes: Sequence[Outcome], hits: Sequence[NDArray[Any]], seed: int
 ) -> Metric:
     """Mean of the splits' shares of hits; videos of one cluster are resampled together."""
-    parts = []
-    for outcome, hit in zip(outcomes, hits, strict=True):
-        keys = [task.clusters[row] for row in outcome.counted.tolist()]
-        position = {key: number for number, key in enumerate(dict.fromkeys(keys))}
-        parts.append((hit, np.array([position[key] for key in keys], np.intp)))
-    low, high = cluster_bootstrap(parts, seed)
-    clusters = sum(int(cluster.max()) + 1 for _, cluster in parts)
-    what = f"{task.cluster_kind} clusters" if task.clustered else "videos"
-    method = f"percentile bootstrap, {RESAMPLES} resamples of {clusters} {what} within splits"
-    value = float(np.mean([hit.mean() for hit in hits]))
-    return Metric(value, low, high, LEVEL, method, sum(len(hit) for hit in hits), "videos")
+    parts = [
+        Part(hit, [task.clusters[row] for row in outcome.counted.tolist()])
+        for outcome, hit in zip(outcomes, hits, strict=True)
+    ]
+    kind = f"{task.cluster_kind} clusters" if task.clustered else "videos"
+    return statistics.mean_over_splits(parts, "videos", kind, seed)
 
 
 def per_class(task: Task, outcomes: Sequence[Outcome], hits: Sequence[NDArray[np.bool_]]) -> dict[str, Metric]:

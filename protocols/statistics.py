@@ -76,27 +76,6 @@ def standard_error(values: Sequence[float]) -> float | None:
     return float(np.std(values, ddof=1) / np.sqrt(len(values)))
 
 
-def cluster_bootstrap(
-    splits: Sequence[tuple[NDArray[np.bool_], NDArray[np.intp]]], seed: int, level: float = LEVEL
-) -> tuple[float, float]:
-    """Percentile interval of the mean of the splits' accuracies, resampling whole clusters of each split.
-
-    Parameters
-    ----------
-    splits : sequence of (correct, cluster)
-        Per split: whether each test video was classified correctly, shape (n,), and its cluster's number.
-    seed : int
-        Seed of the draws.
-    level : float
-        Confidence level.
-    """
-    parts = [
-        Part(correct, [f"{number} {one}" for one in cluster.tolist()])
-        for number, (correct, cluster) in enumerate(splits)
-    ]
-    return percentile_interval(resampled_means(parts, seed), level)
-
-
 def mean_over_splits(parts: Sequence[Part], unit: str, kind: str, seed: int, level: float = LEVEL) -> Metric:
     """Make a metric of the mean over splits, with a bootstrap interval over clusters of units.
 

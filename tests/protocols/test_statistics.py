@@ -6,6 +6,7 @@ from scipy import integrate, stats
 
 from p3d_eval.protocols import statistics
 from p3d_eval.protocols.normalisation import l2_normalise, normalise_rows, standardise
+from p3d_eval.protocols.resampling import Part
 
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 10), (7, 10), (10, 10), (3019, 3783)])
@@ -35,35 +36,29 @@ def test_standard_error_is_that_of_the_aslan_paper():
     assert statistics.mean_metric([0.5, None], "folds").value is None
 
 
+def interval(*parts):
+    metric = statistics.mean_over_splits([Part(*part) for part in parts], "videos", "clusters", seed=0)
+    return metric.low, metric.high
+
+
 def test_bootstrap_of_single_videos_agrees_with_the_normal_interval():
     correct = np.arange(2000) % 4 > 0
-    low, high = statistics.cluster_bootstrap([(correct, np.arange(2000))], seed=0)
     error = np.sqrt(0.75 * 0.25 / 2000)
-    assert (low, high) == pytest.approx((0.75 - 1.96 * error, 0.75 + 1.96 * error), abs=0.15 * error)
+    expected = (0.75 - 1.96 * error, 0.75 + 1.96 * error)
+    assert interval((correct, np.arange(2000))) == pytest.approx(expected, abs=0.1 * error)
 
 
 def test_bootstrap_of_clusters_that_agree_is_wider():
     """Four clips that always agree count as one: the interval is √4 times as wide."""
     cluster = np.arange(4000) // 4
     correct = cluster % 4 > 0
-    low, high = statistics.cluster_bootstrap([(correct, cluster)], seed=0)
-    alone_low, alone_high = statistics.cluster_bootstrap([(correct, np.arange(4000))], seed=0)
-    assert (high - low) / (alone_high - alone_low) == pytest.approx(2, abs=0.2)
+    together, alone = interval((correct, cluster)), interval((correct, np.arange(4000)))
+    assert np.ptp(together) / np.ptp(alone) == pytest.approx(2, abs=0.1)
 
 
 def test_bootstrap_of_unequal_clusters_stays_a_share():
     """Each resample is hits over its own size: where all is right, every resample is 1."""
-    cluster = np.repeat(np.arange(20), np.arange(1, 21))
-    assert statistics.cluster_bootstrap([(np.ones(210, bool), cluster)], seed=0) == (1.0, 1.0)
-
-
-def test_bootstrap_of_a_mean_of_splits():
-    """Two independent splits: the mean's variance is a quarter of the sum of the two."""
-    correct = np.arange(1000) % 2 > 0
-    one = statistics.cluster_bootstrap([(correct, np.arange(1000))], seed=0)
-    two = statistics.cluster_bootstrap([(correct, np.arange(1000))] * 2, seed=0)
-    assert (one[1] - one[0]) / (two[1] - two[0]) == pytest.approx(2**0.5, abs=0.1)
-    assert two == statistics.cluster_bootstrap([(correct, np.arange(1000))] * 2, seed=0)
+    assert interval((np.ones(210, bool), np.repeat(np.arange(20), np.arange(1, 21)))) == (1.0, 1.0)
 
 
 def test_auc_interval():
