@@ -20,6 +20,17 @@ PROTOCOLS: Registry[Protocol] = Registry(
             "p3d_eval.protocols.aslan:PROTOCOL",
             "Action similarity: 12 similarities on ASLAN's 10 folds.",
         ),
+        Entry("yupenn", "p3d_eval.protocols.scenes:YUPENN", "Dynamic scenes: leave-one-video-out on YUPENN."),
+        Entry(
+            "dynamic-scenes",
+            "p3d_eval.protocols.scenes:DYNAMIC_SCENES",
+            "Dynamic scenes: leave-one-video-out on Dynamic Scene (Maryland).",
+        ),
+        Entry(
+            "scenes",
+            "p3d_eval.protocols.scenes:SCENES",
+            "Leave-one-video-out on any set whose folders are classes.",
+        ),
     ],
     "p3d_eval.protocols",
 )

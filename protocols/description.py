@@ -74,11 +74,19 @@ def describe_classifier(classifier: Classifier, splits: Sequence[Split]) -> str:
     if len(classifier.values) == 1:
         return f"{said}, C = {classifier.values[0]:g} (not stated)"
     values = ", ".join(f"{value:g}" for value in classifier.values)
-    found = "; ".join(f"{split.name}: {split.chosen['C']:g}" for split in splits)
+    found = "; ".join(f"{split.name}: {_chosen_c(split)}" for split in splits)
     return (
         f"{said}, C from {values} by cross validation over groups of training samples, the smaller of equals "
         f"({found})"
     )
+
+
+def _chosen_c(split: Split) -> str:
+    """Say which C was chosen, or in how many folds which."""
+    folds = split.chosen.get("folds")
+    if isinstance(folds, dict):
+        return ", ".join(f"{value} in {count} folds" for value, count in folds.items())
+    return f"{split.chosen['C']:g}"
 
 
 def make_coverage(
