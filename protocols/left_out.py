@@ -82,10 +82,10 @@ def _folds(data: TaskFeatures) -> Iterator[Fold]:
     task = data.task
     rows = data.there(task.splits[0].test)
     groups = np.array([task.groups[row] for row in rows.tolist()])
-    names = np.unique(groups)
+    names = np.unique(groups).tolist()
     if len(names) < 2:
         raise UserError(f"{task.dataset}: all videos are of the group {names[0]!r}", "Two groups are needed")
-    for name in names.tolist():
+    for name in names:
         out = groups == name
         training = rows[~out]
         if len({task.labels[row] for row in training.tolist()}) < 2:
