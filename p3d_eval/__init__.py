@@ -16,6 +16,7 @@ if (_root / "pyproject.toml").is_file() and (_root / "protocols" / "__init__.py"
     __path__.append(str(_root))
 
 _PUBLIC = {
+    "compare": "p3d_eval.api",
     "evaluate": "p3d_eval.api",
     "extract": "p3d_eval.api",
     "load_backbone": "p3d_eval.api",
@@ -23,7 +24,7 @@ _PUBLIC = {
     "report": "p3d_eval.api",
 }
 
-__all__ = ["__version__", "evaluate", "extract", "load_backbone", "open_features", "report"]
+__all__ = ["__version__", "compare", "evaluate", "extract", "load_backbone", "open_features", "report"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from p3d_eval.backbones import Backbone
     from p3d_eval.features import FeatureStore
     from p3d_eval.protocols.result import Result
+    from p3d_eval.protocols.significance import ComparisonReport
     from p3d_eval.reports import Report
 
 StrPath = str | PathLike[str]
@@ -214,3 +215,44 @@ def report(results: "Iterable[Result | StrPath]", *, published: bool = True) -> 
     from p3d_eval.reports import Report
 
     return Report.of(results, published)
+
+
+def compare(
+    results: "Iterable[Result | StrPath]",
+    *,
+    metric: str | None = None,
+    test: str = "auto",
+    common: bool = False,
+    seed: int = 0,
+    level: float = 0.95,
+) -> "ComparisonReport":
+    """Test the difference between every two results on the same trials.
+
+    Parameters
+    ----------
+    results : iterable of Result or path
+        Two or more, of one protocol, version and set of annotations, with their scores.
+    metric : str, optional
+        ``accuracy``, ``top3``, ``map``, ``auc_mean_of_folds``, …
+    test : {"auto", "sign-flip", "mcnemar", "bootstrap", "student"}
+        ``auto`` flips the signs of clusters or folds, and bootstraps ``map``.
+    common : bool
+        Compare on the trials that all have, where some lack some.
+    seed : int
+        Seed of random flips and resamples.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    ComparisonReport
+        ``comparisons`` holds differences with intervals, p-values and a sentence for each.
+
+    Raises
+    ------
+    UserError
+        When results are not comparable, lack scores, or the test does not fit the metric.
+    """
+    from p3d_eval.protocols.significance import compare as run
+
+    return run(results, metric=metric, test=test, common=common, seed=seed, level=level)  # type: ignore[arg-type]  # compare refuses other words

@@ -268,6 +268,8 @@ def _scores(pairs: lists.Pairs, found: list[str | None], outcomes: list[FoldOutc
         labels=pairs.same[rows].astype(np.int64),
         classes=np.array(["same"]),
         scores=np.concatenate([outcome.decision for outcome in outcomes]).astype(np.float32),
+        clusters=np.array(pairs.fold_names)[pairs.fold[rows]],
+        cluster_kind="folds",  # no action is in two of them, while pairs of one fold share videos
     )
 
 

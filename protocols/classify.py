@@ -180,6 +180,8 @@ def collect_scores(matched: Matched, outcomes: Sequence[Outcome]) -> Scores:
         labels=labels,
         classes=np.array(task.classes),
         scores=np.concatenate([outcome.scores for outcome in outcomes]).astype(np.float32),
+        clusters=np.array([task.clusters[row] for row in rows.tolist()]) if task.clustered else None,
+        cluster_kind=f"{task.cluster_kind} clusters" if task.clustered else "videos",
     )
 
 

@@ -13,6 +13,7 @@ from p3d_eval.files import atomic_output
 from p3d_eval.provenance import sha256_file
 
 _ARRAYS = ("ids", "split", "labels", "classes", "scores")
+_OPTIONAL = ("clusters", "cluster_kind")
 
 
 def scores_path(path: Path) -> Path:
@@ -36,6 +37,10 @@ class Scores:
         Class names in the order of the columns of ``scores``.
     scores : ndarray of float32, shape (n, classes) or (n,)
         Decision values.
+    clusters : ndarray of str, shape (n,), optional
+        What succeeds or fails together, by name; None where each video stands alone.
+    cluster_kind : str
+        What the clusters are, e.g. ``"(class, group) clusters"``.
     """
 
     ids: NDArray[np.str_]
@@ -43,18 +48,16 @@ class Scores:
     labels: NDArray[np.integer[Any]]
     classes: NDArray[np.str_]
     scores: NDArray[np.float32]
+    clusters: NDArray[np.str_] | None = None
+    cluster_kind: str = "videos"
 
     def save(self, path: Path, overwrite: bool = False) -> str:
         """Write an ``.npz`` that loads with ``allow_pickle=False``; return its SHA-256."""
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        if self.clusters is not None:
+            arrays |= {"clusters": self.clusters, "cluster_kind": np.array(self.cluster_kind)}
         with atomic_output(path, overwrite) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(
-                file,
-                ids=self.ids,
-                split=self.split,
-                labels=self.labels,
-                classes=self.classes,
-                scores=self.scores.astype(np.float32),
-            )
+            np.savez_compressed(file, **arrays | {"scores": self.scores.astype(np.float32)})
         return sha256_file(path)
 
     @classmethod
@@ -68,6 +71,10 @@ class Scores:
         """
         try:
             with np.load(path, allow_pickle=False) as data:
-                return cls(**{name: data[name] for name in _ARRAYS})
+                arrays = {name: data[name] for name in _ARRAYS}
+                more = {name: data[name] for name in _OPTIONAL if name in data}
+                if more:
+                    more["cluster_kind"] = str(more["cluster_kind"])
+                return cls(**arrays, **more)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise UserError(f"{path}: not the scores of a result ({error})") from error

@@ -1,0 +1,126 @@
+"""``p3d-eval compare``: is the difference between results more than chance?"""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, print_json, print_table
+from p3d_eval.errors import UserError
+
+if TYPE_CHECKING:
+    from p3d_eval.protocols.significance import ComparisonReport
+
+NAME = "compare"
+command = typer.Typer(add_completion=False)
+
+
+class PairedTestName(StrEnum):
+    """How the difference is tested."""
+
+    AUTO = "auto"
+    SIGN_FLIP = "sign-flip"
+    MCNEMAR = "mcnemar"
+    BOOTSTRAP = "bootstrap"
+    STUDENT = "student"
+
+
+Results = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Result files of one protocol, two or more.", metavar="RESULT", show_default=False),
+]
+MetricOption = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        help="accuracy, top3, top5, map, map_sklearn, auc_mean_of_folds (default: accuracy, or map for "
+        "several labels a video).",
+        show_default=False,
+    ),
+]
+TestOption = Annotated[
+    PairedTestName,
+    typer.Option("--test", help="auto flips the signs of clusters or folds, and bootstraps map."),
+]
+Common = Annotated[
+    bool, typer.Option("--common", help="Compare on the trials that all have, where some lack some.")
+]
+Level = Annotated[float, typer.Option("--level", help="Confidence level.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="JSON file to write.", show_default=False)]
+
+
+@command.command(NAME, epilog="Example: p3d-eval compare results/ucf101-i3d.json results/ucf101-c3d.json")
+def compare_results(
+    results: Results = None,
+    metric: MetricOption = None,
+    test: TestOption = PairedTestName.AUTO,
+    common: Common = False,
+    level: Level = 0.95,
+    seed: Seed = 0,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Test the difference between results on the same videos or pairs, and say what it means.
+
+    Every pair of results is tested on the scores saved beside them; p-values of more than one pair are
+    corrected by Holm's method. Results must be of one protocol, version and set of annotations.
+    """
+    if quiet and as_json:
+        raise UserError("--quiet and --json contradict each other", "Choose one")
+
+    from p3d_eval.files import require_new, require_writable, write_text
+    from p3d_eval.protocols.significance import compare
+
+    if out is not None:  # before the work
+        require_new(out, overwrite)
+        require_writable(out)
+        if any(out.exists() and path.exists() and out.samefile(path) for path in results or []):
+            raise UserError(f"{out} is one of the results", "Choose another name for --out")
+    report = compare(
+        results or [],
+        metric=metric,
+        test=test.value,
+        common=common,
+        seed=seed,
+        level=level,
+    )
+    document = report.to_json()
+    if out is not None:
+        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        write_text(out, text, overwrite)
+    if as_json:
+        print_json(document)
+    elif not quiet:
+        _print(report, out)
+
+
+def _print(report: "ComparisonReport", out: Path | None) -> None:
+    """Print a table, then a sentence for each comparison, then what must be known."""
+    columns = ("first", "second", "difference", "interval", "p", "p (Holm)", "test", "over")
+    rows = [
+        (
+            f"{one.first} {100 * one.first_value:.2f}",
+            f"{one.second} {100 * one.second_value:.2f}",
+            f"{100 * (one.first_value - one.second_value):+.2f}",
+            f"{100 * (one.difference.low or 0):+.2f} to {100 * (one.difference.high or 0):+.2f}",
+            f"{one.p_value:.2g}",
+            f"{one.adjusted_p_value:.2g}",
+            one.test,
+            one.units,
+        )
+        for one in report.comparisons
+    ]
+    print_table(f"{report.protocol}, {report.metric} in %, {report.trials} trials", columns, rows)
+    screen = console()
+    for one in report.comparisons:
+        screen.print(one.sentence, markup=False)
+    for how in dict.fromkeys(f"{one.test}: {one.how}; {one.difference.method}" for one in report.comparisons):
+        screen.print(how, style="dim", markup=False)
+    for warning in report.warnings:
+        screen.print(f"warning: {warning}", style="bold red", markup=False)
+    if out is not None:
+        screen.print(f"Comparison: {out}", markup=False)
