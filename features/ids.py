@@ -14,6 +14,7 @@ VIDEO_EXTENSIONS = frozenset(
 )
 _FOUR_DIGITS = re.compile(r"(?<!\d)\d{4}(?!\d)")
 _YOUTUBE_PREFIX = "v_"
+_EXTENSION = re.compile(r"\.\w{1,5}$")
 
 
 @dataclass(frozen=True)
@@ -244,3 +245,31 @@ def match_numbers(numbers: Iterable[int], ids: Sequence[str]) -> dict[int, str |
             raise UserError(f"sample {number:04d} matches several videos: {shorten(found)}")
         matched[number] = found[0] if found else None
     return matched
+
+
+def near_misses(names: Iterable[str], ids: Iterable[str]) -> dict[str, str]:
+    """Find ids that differ from names in letter case or in their extension only.
+
+    Such names are not matched, since YouTube's ids differ in case and ids may hold dots; but a list that
+    lacks many videos is often one that was written for other file names.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names that no id matches.
+    ids : iterable of str
+
+    Returns
+    -------
+    dict of str to str
+        Name → the first such id.
+    """
+    known: dict[str, str] = {}
+    for video in ids:
+        known.setdefault(_loosely(video), video)
+    return {name: known[_loosely(name)] for name in names if _loosely(name) in known}
+
+
+def _loosely(name: str) -> str:
+    stem = _stem(_without_extension(PurePosixPath(name.replace("\\", "/"))))
+    return _EXTENSION.sub("", stem).casefold()

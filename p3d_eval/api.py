@@ -154,11 +154,13 @@ def extract(
 
 def evaluate(
     name: str,
-    features: "StrPath | FeatureStore",
+    features: "StrPath | FeatureStore | None" = None,
     out: StrPath | None = None,
     *,
     overwrite: bool = False,
     label: str | None = None,
+    predictions: StrPath | None = None,
+    write_predictions: StrPath | None = None,
     **options: Any,
 ) -> "Result":
     """Run a protocol on a feature file.
@@ -175,6 +177,10 @@ def evaluate(
         Whether existing outputs may be replaced.
     label : str, optional
         What the row is called in a table.
+    predictions : path, optional
+        Official file of predictions to judge in place of features (``activitynet``).
+    write_predictions : path, optional
+        Official file of predictions to write.
     **options
         The protocol's options, as on the command line (``splits``, ``pairs``, ``layer``, ``C``, …).
 
@@ -189,7 +195,16 @@ def evaluate(
     """
     from p3d_eval.protocols.evaluation import evaluate as run
 
-    return run(name, features, out, overwrite=overwrite, label=label, **options)
+    return run(
+        name,
+        features,
+        out,
+        overwrite=overwrite,
+        label=label,
+        predictions=predictions,
+        write_predictions=write_predictions,
+        **options,
+    )
 
 
 def report(results: "Iterable[Result | StrPath]", *, published: bool = True) -> "Report":

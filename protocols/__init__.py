@@ -16,6 +16,11 @@ PROTOCOLS: Registry[Protocol] = Registry(
             "Action recognition: linear SVM on UCF101's 3 splits.",
         ),
         Entry(
+            "hmdb51",
+            "p3d_eval.protocols.hmdb51:PROTOCOL",
+            "Action recognition: linear SVM on HMDB51's 3 splits.",
+        ),
+        Entry(
             "aslan",
             "p3d_eval.protocols.aslan:PROTOCOL",
             "Action similarity: 12 similarities on ASLAN's 10 folds.",

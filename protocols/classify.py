@@ -140,8 +140,10 @@ def make_result(
 def describe_task(task: Task, annotations: AnnotationFiles | None, official: bool) -> dict[str, Any]:
     """Source, hash and split hashes of a task, as a result carries them."""
     hashes = task.split_hashes()
+    differing = {"deviations": list(task.deviations)} if task.deviations else {}
     if annotations is not None:
-        return describe_annotations(task.dataset, annotations, official) | {"split_hashes": hashes}
+        described = describe_annotations(task.dataset, annotations, official)
+        return described | {"split_hashes": hashes} | differing
     return {
         "dataset": task.dataset,
         "source": "the videos' names",

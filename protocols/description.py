@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from p3d_eval.errors import UserError, shorten
 from p3d_eval.features import FeatureStore
+from p3d_eval.features.ids import near_misses
 from p3d_eval.protocols.classifiers.choice import Classifier
 from p3d_eval.protocols.protocol import AnnotationFiles
 from p3d_eval.protocols.result import WANTED_GAP, Certificate, Coverage, Split
@@ -102,12 +103,21 @@ def make_coverage(
     if missing and (allow_missing is None or len(missing) == expected):
         raise UserError(
             f"{store.path}: {len(missing)} of {expected} videos of {what} have no features: {shorten(missing)}",
-            "Extract them"
-            + (
-                ", or add --allow-missing wrong|excluded"
-                if len(missing) < expected
-                else " with the data set's names"
-            ),
+            _mend_missing(store, missing, complete=len(missing) == expected),
         )
     counted = (allow_missing or "complete") if missing else "complete"
     return Coverage(expected, expected - len(missing), tuple(missing), counted)
+
+
+def _mend_missing(store: FeatureStore, missing: Sequence[str], *, complete: bool) -> str:
+    """Say what to do about missing videos; ids that are nearly theirs come first."""
+    near = near_misses(missing, store.ids)
+    if near:
+        name, video = next(iter(near.items()))
+        return (
+            f"{len(near)} differ from a stored id in case or extension only ({name!r} and {video!r}): "
+            "correct the list or the videos' names"
+        )
+    if complete:
+        return "Extract them with the data set's names"
+    return "Extract them, or add --allow-missing wrong|excluded"

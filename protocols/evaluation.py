@@ -7,19 +7,22 @@ from typing import Any
 
 from p3d_eval.errors import UserError
 from p3d_eval.features import FeatureStore, open_features
-from p3d_eval.files import require_new, require_writable
-from p3d_eval.protocols import PROTOCOLS
+from p3d_eval.files import require_new, require_writable, write_text
+from p3d_eval.protocols import PROTOCOLS, Protocol
 from p3d_eval.protocols.annotations.sources import find_annotations
+from p3d_eval.protocols.protocol import AnnotationFiles
 from p3d_eval.protocols.result import Result, scores_path
 
 
 def evaluate(
     name: str,
-    features: str | PathLike[str] | FeatureStore,
+    features: str | PathLike[str] | FeatureStore | None = None,
     out: str | PathLike[str] | None = None,
     *,
     overwrite: bool = False,
     label: str | None = None,
+    predictions: str | PathLike[str] | None = None,
+    write_predictions: str | PathLike[str] | None = None,
     **options: Any,
 ) -> Result:
     """Run a protocol and, with ``out``, save its result.
@@ -36,6 +39,10 @@ def evaluate(
         Whether existing outputs may be replaced.
     label : str, optional
         What the row is called in a table; by default the backbone, with "(random weights)" where that is so.
+    predictions : path, optional
+        Official file of predictions to judge in place of features (``activitynet``).
+    write_predictions : path, optional
+        Official file of predictions to write.
     **options
         The protocol's options, and the one that names its annotations (``splits=``, ``pairs=``).
 
@@ -53,21 +60,57 @@ def evaluate(
     annotation = protocol.annotation_option
     given = options.pop(annotation.name, None) if annotation else None
     parsed = protocol.parse_options(options)
-    if out is not None:  # before hours of work
-        for path in (Path(out), scores_path(Path(out))):
-            require_new(path, overwrite)
-            require_writable(path)
-    store = features if isinstance(features, FeatureStore) else open_features(features)
-    if out is not None and Path(out).exists() and Path(out).samefile(store.path):
-        raise UserError(f"{out} is the feature file itself", "Choose another name for --out")
-    result = protocol.run(store, find_annotations(protocol, store, given), parsed)
-    if label is not None:
-        result = replace(result, label=_honest(label, store))
+    _require_outputs(out, write_predictions, overwrite)
+    if (predictions or write_predictions) and protocol.predictions is None:
+        raise UserError(f"{name}: there is no official file of predictions", "activitynet has one")
+    if predictions is not None:
+        if features is not None or write_predictions is not None:
+            raise UserError("predictions are judged as they are: without features, and none are written")
+        result = _judge_predictions(protocol, Path(predictions), given, parsed)
+        result = result if label is None else replace(result, label=label)
+    elif features is None:
+        raise UserError(f"{name}: a feature file is needed", "Give --features feats.h5")
+    else:
+        store = features if isinstance(features, FeatureStore) else open_features(features)
+        for path in (out, write_predictions):
+            if path is not None and Path(path).exists() and Path(path).samefile(store.path):
+                raise UserError(f"{path} is the feature file itself", "Choose another name for --out")
+        result = protocol.run(store, find_annotations(protocol, store, given), parsed)
+        result = result if label is None else replace(result, label=_honest(label, store))
+    if write_predictions is not None and protocol.predictions is not None:
+        write_text(Path(write_predictions), protocol.predictions.write(result), overwrite)
     if out is not None:
         result.save(Path(out), overwrite)
         saved = Result.load(Path(out))
         result = replace(result, scores_file=saved.scores_file)  # for load_scores; the rest is the same
     return result
+
+
+def _require_outputs(
+    out: str | PathLike[str] | None, write_predictions: str | PathLike[str] | None, overwrite: bool
+) -> None:
+    """Check that everything can be written, before hours of work."""
+    paths = [] if out is None else [Path(out), scores_path(Path(out))]
+    paths += [] if write_predictions is None else [Path(write_predictions)]
+    if len({path.absolute() for path in paths}) < len(paths):
+        raise UserError(f"{write_predictions} is named for two outputs", "Choose another name")
+    for path in paths:
+        require_new(path, overwrite)
+        require_writable(path)
+
+
+def _judge_predictions(
+    protocol: Protocol, path: Path, given: str | PathLike[str] | None, options: Any
+) -> Result:
+    """Judge somebody's file of predictions."""
+    if protocol.predictions is None:
+        raise UserError(f"{protocol.name}: there is no official file of predictions")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    annotations = find_annotations(protocol, path, given)
+    return protocol.predictions.judge(AnnotationFiles({path.name: content}, str(path)), annotations, options)
 
 
 def _honest(label: str, store: FeatureStore) -> str:

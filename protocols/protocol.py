@@ -71,6 +71,22 @@ class AnnotationOption:
 
 
 @dataclass(frozen=True)
+class PredictionFiles:
+    """A benchmark's official file of predictions, written from a result or judged in place of features.
+
+    Parameters
+    ----------
+    judge : callable
+        ``judge(predictions, annotations, options) -> Result``, pure, like ``Protocol.run``.
+    write : callable
+        Turns a result that has its scores into the text of the file.
+    """
+
+    judge: "Callable[[AnnotationFiles, AnnotationFiles | None, Any], Result]"
+    write: "Callable[[Result], str]"
+
+
+@dataclass(frozen=True)
 class Protocol:
     """One evaluation protocol.
 
@@ -91,6 +107,9 @@ class Protocol:
         The option that names the annotations.
     needs_annotations : bool
         Whether the protocol cannot run without annotation files.
+    predictions : PredictionFiles or None
+        The official file of predictions, where the benchmark has one: ``--predictions`` judges somebody's,
+        without features, and ``--write-predictions`` writes one.
     """
 
     name: str
@@ -101,6 +120,7 @@ class Protocol:
     reader: AnnotationReader | None = None
     annotation_option: AnnotationOption | None = None
     needs_annotations: bool = False
+    predictions: PredictionFiles | None = None
 
     def parse_options(self, values: Mapping[str, Any]) -> Any:
         """Build the options dataclass, checking names, choices and numbers.

@@ -1,7 +1,6 @@
 """A classification task as data: videos with their classes, what belongs together, and train/test splits."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -53,6 +52,8 @@ class Task:
         What the clusters are called in a result, e.g. ``"(class, group)"``.
     official : bool
         Whether the splits are exactly the published ones.
+    deviations : tuple of str
+        How the annotations differ from the published ones, where it can be told.
     said : str
         One sentence for the result on where classes and splits come from.
     """
@@ -66,7 +67,8 @@ class Task:
     clusters: tuple[str, ...] = ()
     cluster_kind: str = "video"
     official: bool = False
-    said: str = field(default="splits from the lists", kw_only=True)
+    deviations: tuple[str, ...] = ()
+    said: str = "splits from the lists"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "groups", self.groups or self.names)
@@ -76,27 +78,28 @@ class Task:
 
     @property
     def multi_label(self) -> bool:
-        """Whether a video shows several classes."""
-        return any(len(own) > 1 for own in self.labels)
+        """Whether a video shows several classes, or none."""
+        return any(len(own) != 1 for own in self.labels)
 
     @property
     def clustered(self) -> bool:
         """Whether a cluster holds several videos."""
         return len(set(self.clusters)) < len(self.clusters)
 
-    def only(self, names: Sequence[str]) -> Self:
-        """Keep the splits of these names, in that order.
+    def only(self, name: str) -> Self:
+        """Keep one split, which is never the official whole; ``"all"`` keeps every one.
 
         Raises
         ------
         UnknownNameError
             When there is no such split.
         """
+        if name == "all":
+            return self
         known = {split.name: split for split in self.splits}
-        for name in names:
-            if name not in known:
-                raise UnknownNameError(f"split of {self.dataset}", name, known)
-        return replace(self, splits=tuple(known[name] for name in names))
+        if name not in known:
+            raise UnknownNameError(f"split of {self.dataset}", name, known)
+        return replace(self, splits=(known[name],), official=False)
 
     def used(self) -> Index:
         """Rows that the splits name, each once, in the order in which they name them."""

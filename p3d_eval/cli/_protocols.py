@@ -28,6 +28,30 @@ _COMMON: dict[str, tuple[Any, Any]] = {
     "json_output": (Json, False),
 }
 
+_PREDICTIONS: dict[str, tuple[Any, Any]] = {
+    "features": (
+        Annotated[
+            Path | None,
+            typer.Option("--features", help="Feature file made by extract or import.", show_default=False),
+        ],
+        None,
+    ),
+    "predictions": (
+        Annotated[
+            Path | None,
+            typer.Option("--predictions", help="Judge this official file of predictions, without features."),
+        ],
+        None,
+    ),
+    "write_predictions": (
+        Annotated[
+            Path | None, typer.Option("--write-predictions", help="Write the official file of predictions.")
+        ],
+        None,
+    ),
+}
+"""What a protocol with an official file of predictions has besides."""
+
 
 def protocol_command(name: str) -> Any:
     """Build the command that runs the protocol ``name``: its own options, then the common ones.
@@ -48,13 +72,15 @@ def protocol_command(name: str) -> Any:
 def _function(name: str, protocol: Any) -> Callable[..., None]:
     """Make a function whose signature holds the protocol's options."""
 
+    shared = _COMMON | _PREDICTIONS if protocol.predictions else _COMMON
+
     def command(**values: Any) -> None:
         common = {key: values.pop(key) for key in _COMMON}
         _run(name, common, values)
 
     parameters = [
         inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=value)
-        for key, (hint, value) in (_COMMON | _own_options(protocol)).items()
+        for key, (hint, value) in (shared | _own_options(protocol)).items()
     ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -79,7 +105,7 @@ def _own_options(protocol: Any) -> dict[str, tuple[Any, Any]]:
             None,
         )
     for field in fields(protocol.options):
-        if field.name in _COMMON:
+        if field.name in _COMMON | _PREDICTIONS:
             raise TypeError(f"option {field.name!r} of {protocol.name} is a common option's name")
         option = typer.Option(f"--{flag(field)}", help=_plain(field.metadata["help"]))
         hint, value = hints[field.name], default(field)
@@ -94,14 +120,16 @@ def _run(name: str, common: dict[str, Any], options: dict[str, Any]) -> None:
     from p3d_eval.features import open_features
     from p3d_eval.protocols.evaluation import evaluate
 
-    path: Path = common["features"]
+    path: Path | None = common["features"]
     if common["quiet"] and common["json_output"]:
         raise UserError("--quiet and --json contradict each other", "Choose one")
-    store = open_features(path)
-    out = common["out"] or Path("results") / f"{name}-{_file_name(common['label'] or store.label)}.json"
+    store = None if path is None else open_features(path)
+    source = options.get("predictions") if store is None else store.path
+    label = common["label"] or (store.label if store is not None else Path(source or "none").stem)
+    out = common["out"] or Path("results") / f"{name}-{_file_name(label)}.json"
     screen = console(stderr=True)
     show = screen.is_terminal and not common["quiet"]
-    status = screen.status(f"{name} on {path} …") if show else None
+    status = screen.status(f"{name} on {source} …") if show else None
     if status is not None:
         status.start()
     try:

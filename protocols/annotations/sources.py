@@ -19,7 +19,7 @@ def user_data_folder() -> Path:
 
 
 def find_annotations(
-    protocol: Protocol, store: FeatureStore, given: str | os.PathLike[str] | None
+    protocol: Protocol, store: FeatureStore | Path, given: str | os.PathLike[str] | None
 ) -> AnnotationFiles | None:
     """Find a protocol's annotation files.
 
@@ -30,8 +30,8 @@ def find_annotations(
     ----------
     protocol : Protocol
         Whose annotations.
-    store : FeatureStore
-        May have annotations embedded, or beside it.
+    store : FeatureStore or Path
+        May have annotations embedded, or beside it; a file of predictions only beside it.
     given : path or None
         What the user named.
 
@@ -51,10 +51,11 @@ def find_annotations(
     option = f"--{protocol.annotation_option.name}"
     if given is not None:
         return AnnotationFiles(read_official(reader, Path(given)), f"{option} {given}")
-    embedded = store.annotations(reader.dataset)
+    embedded = None if isinstance(store, Path) else store.annotations(reader.dataset)
+    path = store if isinstance(store, Path) else store.path
     if embedded:
-        return AnnotationFiles(embedded, f"embedded in {store.path}")
-    folders = (user_data_folder() / reader.dataset, store.path.resolve().parent)
+        return AnnotationFiles(embedded, f"embedded in {path}")
+    folders = (user_data_folder() / reader.dataset, path.resolve().parent)
     for folder in folders:
         if has_official(reader, folder):
             files = read_official(reader, folder)
@@ -62,7 +63,7 @@ def find_annotations(
     if not protocol.needs_annotations:
         return None
     raise UserError(
-        f"{protocol.name}: no annotations: {option} not given, none embedded in {store.path}, "
+        f"{protocol.name}: no annotations: {option} not given, none embedded in {path}, "
         f"no {', '.join(reader.files)} in {' or '.join(map(str, folders))}",
-        f"Official file: {reader.where}; p3d-eval annotate {store.path} {reader.dataset} FILE embeds it",
+        f"Official file: {reader.where}; p3d-eval annotate {path} {reader.dataset} FILE embeds it",
     )

@@ -77,7 +77,8 @@ def test_used_videos_and_chosen_splits():
     splits = (TaskSplit("1", np.array([2, 0]), np.array([3])), TaskSplit("2", np.array([3]), np.array([0, 1])))
     task = Task("made", ("a", "b", "c", "d", "e"), ("x",), ((0,),) * 5, splits)
     assert task.used().tolist() == [2, 0, 3, 1]
-    assert task.only(["2"]).used().tolist() == [3, 0, 1]
+    assert task.only("2").used().tolist() == [3, 0, 1]
+    assert task.only("all") is task
     assert not task.clustered
     with pytest.raises(UnknownNameError, match="unknown split of made '3'"):
-        task.only(["3"])
+        task.only("3")
