@@ -21,6 +21,11 @@ PROTOCOLS: Registry[Protocol] = Registry(
             "Action recognition: linear SVM on HMDB51's 3 splits.",
         ),
         Entry(
+            "activitynet",
+            "p3d_eval.protocols.activitynet:PROTOCOL",
+            "Untrimmed classification: top-1, top-3 and mAP on ActivityNet.",
+        ),
+        Entry(
             "aslan",
             "p3d_eval.protocols.aslan:PROTOCOL",
             "Action similarity: 12 similarities on ASLAN's 10 folds.",

@@ -1,7 +1,7 @@
 """A classification protocol's result: features of a task's videos, fits, judgement, choices and provenance."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,11 +38,17 @@ class Setting:
     protocol, version : str
     judge : callable
         ``judge(task, outcomes, seed) -> Judgement``.
+    both_coverages : bool
+        Whether a result with missing test videos gives its numbers counted the other way, too.
+    named_by_list : bool
+        Whether saved scores have the annotations' names of the videos in place of the store's.
     """
 
     protocol: str
     version: str
     judge: Judge = judge_accuracy
+    both_coverages: bool = False
+    named_by_list: bool = False
 
 
 def classify(
@@ -105,6 +111,8 @@ def make_result(
             Variant(f"pca {point}", {"pca": point}, setting.judge(task, found, options.seed).metrics)
             for point, found in swept.items()
         )
+        if setting.both_coverages and matched.coverage.missing:
+            variants = (*variants, _other_coverage(setting, task, outcomes, options))
     splits = tuple(
         Split(outcome.name, metrics, outcome.n_train, len(outcome.counted), outcome.chosen)
         for outcome, metrics in zip(outcomes, judged.splits, strict=True)
@@ -133,8 +141,22 @@ def make_result(
             *_training_warnings(outcomes),
         ),
         seconds=timer.seconds,
-        scores=collect_scores(matched, outcomes),
+        scores=collect_scores(matched, outcomes, setting.named_by_list),
     )
+
+
+def _other_coverage(
+    setting: Setting, task: Task, outcomes: Sequence[Outcome], options: ClassificationOptions
+) -> Variant:
+    """Judge the same scores with missing test videos counted the other way."""
+    wrong = options.allow_missing != "wrong"
+    swapped = [
+        replace(outcome, counted=split.test if wrong else outcome.tested)
+        for outcome, split in zip(outcomes, task.splits, strict=True)
+    ]
+    how = "wrong" if wrong else "excluded"
+    metrics = setting.judge(task, swapped, options.seed).metrics
+    return Variant(f"missing videos {how}", {"allow_missing": how}, metrics)
 
 
 def describe_task(task: Task, annotations: AnnotationFiles | None, official: bool) -> dict[str, Any]:
@@ -171,13 +193,13 @@ def describe_choices(
     )
 
 
-def collect_scores(matched: Matched, outcomes: Sequence[Outcome]) -> Scores:
+def collect_scores(matched: Matched, outcomes: Sequence[Outcome], named_by_list: bool = False) -> Scores:
     """Scores of all test videos that have features, split after split."""
     task = matched.task
     rows = np.concatenate([outcome.tested for outcome in outcomes])
     labels = task.indicator(rows).astype(np.int64) if task.multi_label else task.first_labels(rows)
     return Scores(
-        ids=np.array([matched.ids[row] for row in rows.tolist()]),
+        ids=np.array([task.names[row] if named_by_list else matched.ids[row] for row in rows.tolist()]),
         split=np.repeat(np.arange(len(outcomes)), [len(outcome.tested) for outcome in outcomes]),
         labels=labels,
         classes=np.array(task.classes),

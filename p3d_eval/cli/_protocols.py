@@ -71,7 +71,6 @@ def protocol_command(name: str) -> Any:
 
 def _function(name: str, protocol: Any) -> Callable[..., None]:
     """Make a function whose signature holds the protocol's options."""
-
     shared = _COMMON | _PREDICTIONS if protocol.predictions else _COMMON
 
     def command(**values: Any) -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 _SHOWN_MISSING = 5
 _FEW_SPLITS = 5  # more are shown without their intervals
+_FEW_COLUMNS = 3  # with more, intervals stand below the table
 _HEADINGS = {"auc": "AUC", "auc_mean_of_folds": "mean AUC"}
 
 
@@ -38,7 +39,9 @@ def print_result(result: "Result", path: Path) -> None:
     screen.print(_table(result))
     for name, metric in result.metrics.items():
         if metric.method:
-            screen.print(f"{name}: {metric.method}; n = {metric.n} {metric.unit}", style="dim", markup=False)
+            shown = f" {percent(metric)}," if len(result.metrics) > _FEW_COLUMNS else ""
+            line = f"{name}:{shown} {metric.method}; n = {metric.n} {metric.unit}"
+            screen.print(line, style="dim", markup=False)
     screen.print("Choices", style="bold")
     for choice in result.choices:
         screen.print(f"  {choice}", markup=False)
@@ -64,12 +67,13 @@ def _table(result: "Result") -> object:
         justify: Literal["left", "right"] = "right" if heading else "left"
         table.add_column(_HEADINGS.get(heading, heading), justify=justify, no_wrap=True)
     kind = "fold" if any(metric.unit == "folds" for metric in result.metrics.values()) else "split"
-    few = len(result.splits) <= _FEW_SPLITS
+    narrow = len(columns) > _FEW_COLUMNS
+    few = len(result.splits) <= _FEW_SPLITS and not narrow
     for split in result.splits:
         cells = [percent(split.metrics[name], few) if name in split.metrics else "" for name in columns]
         table.add_row(f"{kind} {split.name}", *cells, str(split.n_train), str(split.n_test))
     table.add_section()
-    table.add_row("all", *(percent(result.metrics[name]) for name in columns), "", "", style="bold")
+    table.add_row("all", *(percent(result.metrics[name], not narrow) for name in columns), "", "", style="bold")
     for variant in result.variants:
         cells = [_brief(variant.metrics[name]) if name in variant.metrics else "" for name in columns]
         mark = " *" if variant.headline else ""

@@ -1,4 +1,4 @@
-"""ActivityNet's file of predictions: ``{"version", "results": {video: [{"label", "score"}]}, "external_data"}``."""
+"""ActivityNet's file of predictions: ``version``, ``results`` (video → scored labels), ``external_data``."""
 
 import json
 import math
@@ -54,8 +54,8 @@ def parse(name: str, data: bytes, videos: Sequence[str], classes: Sequence[str])
         if place >= 0 and owners.setdefault(place, video) != video:
             raise UserError(f"{name}: {owners[place]!r} and {video!r} are one video")
         what = f"video {one_line(video)!r}"
-        for entry in require_list(name, listed, f"the predictions of {what}"):
-            found.append((place, *_parse_prediction(name, what, entry, number)))
+        entries = require_list(name, listed, f"the predictions of {what}")
+        found += [(place, *_parse_prediction(name, what, entry, number)) for entry in entries]
     if not any(place >= 0 for place, _, _ in found):
         raise UserError(
             f"{name}: no prediction of any of the {len(videos)} tested videos",

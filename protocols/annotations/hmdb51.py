@@ -1,6 +1,7 @@
 """HMDB51: three splits in one list a class and split, ``CLASS_test_splitN.txt`` (testTrainMulti_7030).
 
-Kuehne, Jhuang, Garrote, Poggio and Serre, ICCV 2011. A line is ``name.avi 1``: 1 trains, 2 tests, 0 is not used.
+Kuehne, Jhuang, Garrote, Poggio and Serre, ICCV 2011. A line is ``name.avi 1``:
+1 trains, 2 tests, 0 is not used.
 """
 
 import re
@@ -23,8 +24,8 @@ OFFICIAL_HASHES: Mapping[str, str] = {
     "2": "bf57897f93d432c47a8a3241f66db41514bc9b0348f134dc7dc6312c6003d11e",
     "3": "80174dcb52c7978ab2bc6dbe04193aa85f7f59b97995c5775778aa8cbfa1a578",
 }
-"""`Task.split_hashes` of the official lists: 3,570 training and 1,530 test videos each (computed from the copies
-in yjxiong/temporal-segment-networks on GitHub)."""
+"""`Task.split_hashes` of the official lists: 3,570 training and 1,530 test videos each (computed from the
+copies in yjxiong/temporal-segment-networks on GitHub)."""
 
 _FILE = re.compile(r"(?P<action>.+)_test_split(?P<split>[123])\.txt")
 # Body part, camera motion, number of people, view, quality, number: what the names say after source and class.
@@ -126,7 +127,7 @@ def make_task(data: Hmdb51) -> Task:
         ),
         groups=tuple(f"{action}/{source_of(action, stem)}" for action, stem in videos),
         cluster_kind="(class, source)",
-        said="splits from the lists; class is the file's name, source what a video's name says before the class",
+        said="splits and classes from the lists; source is what a video's name says before the class",
     )
     return replace(task, official=task.split_hashes() == dict(OFFICIAL_HASHES))
 
