@@ -1,11 +1,13 @@
 """Runs killed with SIGKILL at random moments: never a damaged file, and in the end the same features."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from p3d_eval.features import open_features
 from p3d_eval.features.extractor import extract
@@ -32,7 +34,7 @@ def _kill_and_compare(folder: Path, tmp_path: Path, kills: int, seed: int, longe
     expected = open_features(whole)
     out = tmp_path / "killed.h5"
     arguments = [str(folder), str(out), str(kills), str(seed), str(longest)]
-    environment = {"TINY_DELAY": "0.01", "PATH": "", "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"TINY_DELAY": "0.01", "OMP_NUM_THREADS": str(torch.get_num_threads())}
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.killing", *arguments],
         cwd=ROOT,
