@@ -1,8 +1,8 @@
 """Run an extraction again and again, killing it with SIGKILL at random moments, until it comes to its end.
 
-Usage: python -m tests.support.killing VIDEOS OUT KILLS SEED LONGEST. A kill comes up to LONGEST seconds after the
-start, after the first video is taken up, or after one more video is stored, in turns. After each, the file is
-copied to OUT.<n>.
+Usage: python -m tests.support.killing VIDEOS OUT KILLS SEED LONGEST. A kill comes up to LONGEST seconds after
+the start, after the first video is taken up, or after one more video is stored, in turns. After each, the file
+is copied to OUT.<n>.
 """
 
 import os
