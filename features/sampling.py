@@ -13,6 +13,7 @@ Kind = Literal["uniform", "random", "sliding"]
 
 DEFAULT_CLIPS = 20  # P3D: "20 clips per video" (the authors, pseudo-3d-residual-networks#5)
 DEFAULT_CLIP_STRIDE = 8  # C3D: 16 frames, every 8
+MAXIMUM_FPS = 1000  # more is a mistake, and would make clips of one frame many times
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ class Sampling:
         Video frames from one start to the next, for ``sliding``.
     seed : int
         Of ``random``.
+    fps : float, optional
+        Constant rate in frames per second to bring videos to first: all of the above then counts its ticks
+        instead of video frames, and a tick shows the frame nearest in time. By default frames as they come.
     """
 
     clip_length: int
@@ -42,6 +46,7 @@ class Sampling:
     frame_stride: int = 1
     clip_stride: int = DEFAULT_CLIP_STRIDE
     seed: int = 0
+    fps: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in ("uniform", "random", "sliding"):
@@ -49,6 +54,11 @@ class Sampling:
         for name in ("clip_length", "clips", "frame_stride", "clip_stride"):
             if getattr(self, name) < 1:
                 raise UserError(f"sampling: {name} is {getattr(self, name)}", "It must be 1 at least")
+        if self.fps is not None and not 0 < self.fps <= MAXIMUM_FPS:
+            raise UserError(
+                f"sampling: fps is {self.fps}",
+                f"It must be above 0, and {MAXIMUM_FPS} at most: frames per second",
+            )
 
     @property
     def span(self) -> int:
@@ -92,7 +102,13 @@ class Sampling:
 
     def to_json(self) -> dict[str, Any]:
         """Return the values that determine the clips, and no others, for the file's identity."""
-        common = {"kind": self.kind, "clip_length": self.clip_length, "frame_stride": self.frame_stride}
+        common: dict[str, Any] = {
+            "kind": self.kind,
+            "clip_length": self.clip_length,
+            "frame_stride": self.frame_stride,
+        }
+        if self.fps is not None:
+            common |= {"fps": self.fps}
         if self.kind == "sliding":
             return common | {"clip_stride": self.clip_stride}
         seed = {"seed": self.seed} if self.kind == "random" else {}

@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from p3d_eval.features import decode
+from p3d_eval.features import counting
 from p3d_eval.features.decode import DecodeError, count_frames, read_clips, read_video
-from p3d_eval.features.images import to_rgb
 from p3d_eval.features.sampling import Sampling
 from tests.support.videos import has_encoder, make_video, numbered_frame, read_number
 
@@ -41,7 +40,7 @@ def test_a_long_video_decoded_twice_gives_the_same_clips(tmp_path, monkeypatch, 
     path = make_video(tmp_path / "v.avi", 50)
     sampling = Sampling(5, kind=kind, clips=7, frame_stride=2)
     kept = list(read_clips(path, "v", sampling))
-    monkeypatch.setattr(decode, "RETAINED_BYTES", 10_000)
+    monkeypatch.setattr(counting, "RETAINED_BYTES", 10_000)
     again = list(read_clips(path, "v", sampling))
     assert [clip.start for clip in kept] == [clip.start for clip in again]
     for one, other in zip(kept, again, strict=True):
@@ -79,23 +78,6 @@ def test_metadata_that_is_not_utf8_is_no_obstacle(tmp_path):
     with pytest.raises(UnicodeDecodeError):
         av.open(str(path)).close()
     assert count_frames(path) == 1
-
-
-class _Turned:
-    def __init__(self, rotation: int) -> None:
-        self.rotation = rotation
-
-    def to_ndarray(self, format: str) -> np.ndarray:  # noqa: A002
-        assert format == "rgb24"
-        return np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
-
-
-@pytest.mark.parametrize(("rotation", "turns"), [(0, 0), (90, 1), (-90, 3), (180, 2), (-180, 2)])
-def test_rotation_flags_turn_counter_clockwise(rotation, turns):
-    image = _Turned(0).to_ndarray("rgb24")
-    for _ in range(turns):  # one turn counter-clockwise: the last column becomes the first row
-        image = np.stack([image[:, column] for column in range(image.shape[1] - 1, -1, -1)])
-    np.testing.assert_array_equal(to_rgb(_Turned(rotation)), image)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a video at all" * 50, b"RIFF\0\0\0\0AVI LIST"])

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from p3d_eval.features import open_features
-from p3d_eval.features.decode import count_frames, decode
+from p3d_eval.features.decode import count_frames
 from p3d_eval.features.extractor import extract
 from p3d_eval.features.ids import list_videos
-from p3d_eval.features.images import to_rgb
+from p3d_eval.features.images import Converter
+from p3d_eval.features.sequential import decode
 from tests.support.real_data import real_data
 
 # Counted by decoding with FFmpeg when the clips were collected (the data's own README).
@@ -32,7 +33,9 @@ def test_decoded_frame_counts(video, frames):
 
 def test_rotated_videos_stand_upright():
     folder = real_data() / "clips" / "broken"
-    shapes = {angle: to_rgb(next(decode(folder / f"video_{angle}.mov"))).shape for angle in (0, 90, 180, 270)}
+    shapes = {
+        angle: Converter()(next(decode(folder / f"video_{angle}.mov"))).shape for angle in (0, 90, 180, 270)
+    }
     assert shapes == {0: (320, 568, 3), 90: (568, 320, 3), 180: (320, 568, 3), 270: (568, 320, 3)}
 
 
