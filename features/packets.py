@@ -1,6 +1,7 @@
 """A video's packets read without decoding: how many frames they make, when, and where decoding may begin."""
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -9,8 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from p3d_eval.features.bitstreams import UnprovenError, reader_for
+from p3d_eval.features import h264, h265, vpx
+from p3d_eval.features.bitstreams import Reader, UnprovenError
 from p3d_eval.features.sequential import opened, require_running
+
+_READERS: dict[str, Callable[[bytes], Reader]] = {
+    "h264": h264.reader,
+    "hevc": h265.reader,
+    "vp8": vpx.vp8_reader,
+    "vp9": vpx.vp9_reader,
+}
 
 Mark = tuple[int, int]  # presentation time and bytes: what tells a packet from the others
 
@@ -80,7 +89,7 @@ def index_packets(path: Path, stopped: Event | None = None) -> PacketIndex:
     """
     with opened(path) as (container, stream):
         context = stream.codec_context
-        read = reader_for(context.name, context.extradata)
+        read = _reader_for(context.name, context.extradata or b"")
         marks: list[Mark] = []
         places: list[int] = []
         keys: list[tuple[int, int]] = []
@@ -98,6 +107,15 @@ def index_packets(path: Path, stopped: Event | None = None) -> PacketIndex:
                     keys.append((len(places), packet.pts if packet.dts is None else packet.dts))
                 places.append(len(marks) - 1)
         return _build(marks, places, keys, Fraction(stream.time_base), context.reorder_depth)
+
+
+def _reader_for(codec: str, extradata: bytes) -> Reader:
+    if codec not in _READERS:
+        raise UnprovenError(f"{codec} is not understood")
+    try:
+        return _READERS[codec](extradata)
+    except IndexError:
+        raise UnprovenError("broken global headers") from None
 
 
 def _mark(packet: Any) -> Mark:
