@@ -79,7 +79,7 @@ def _drops_waiting(unit: bytes, header: _AvcHeader) -> bool:
 
 
 def reader(extradata: bytes) -> Reader:
-    """Return the reader for H.264 as MP4 and Matroska hold it (the configuration record of ISO/IEC 14496-15)."""
+    """Return the reader for H.264 with a configuration record (ISO/IEC 14496-15: MP4, Matroska, FLV)."""
     if len(extradata) < 7 or extradata[0] != 1:
         raise UnprovenError("no configuration record")
     length_size = (extradata[4] & 3) + 1

@@ -8,7 +8,7 @@ _HEVC_PPS, _HEVC_SETS, _HEVC_END = 34, (32, 33, 34), (36, 37)
 
 
 def reader(extradata: bytes) -> Reader:
-    """Return the reader for H.265 as MP4 and Matroska hold it (the configuration record of ISO/IEC 14496-15)."""
+    """Return the reader for H.265 with a configuration record (ISO/IEC 14496-15: MP4, Matroska)."""
     if len(extradata) < 23 or extradata[0] != 1:
         raise UnprovenError("no configuration record")
     length_size = (extradata[21] & 3) + 1

@@ -1,4 +1,4 @@
-"""Pictures in packets of VP8 (RFC 6386, section 9.1) and VP9 (bitstream specification, section 6.2 and annex B)."""
+"""Pictures in packets of VP8 (RFC 6386, section 9.1) and VP9 (its specification, section 6.2, annex B)."""
 
 from collections.abc import Iterator
 
