@@ -36,10 +36,13 @@ class Extent:
         return int(np.prod(self.shape, dtype=np.int64))
 
 
-def read_rows(path: Path, extent: Extent, rows: NDArray[np.int64], start: int, stop: int) -> Floats:
+def read_rows(
+    path: Path, extent: Extent, rows: NDArray[np.int64], start: int, stop: int, out: Floats | None = None
+) -> Floats:
     """Read columns ``start:stop`` of some rows straight from the file, neighbouring whole rows at once.
 
-    Reading needs no HDF5 handle, so it works in any thread and in any forked or spawned process.
+    Reading needs no HDF5 handle, so it works in any thread and in any forked or spawned process. Where
+    ``out`` is contiguous and of the stored type, values are read into it.
 
     Returns
     -------
@@ -52,7 +55,8 @@ def read_rows(path: Path, extent: Extent, rows: NDArray[np.int64], start: int, s
         When the file ends too early or cannot be read.
     """
     item = extent.dtype.itemsize
-    values = np.empty((len(rows), stop - start), extent.dtype)
+    fits = out is not None and out.dtype == extent.dtype and out.flags.c_contiguous
+    values = out if out is not None and fits else np.empty((len(rows), stop - start), extent.dtype)
     whole = stop - start == extent.width
     # A run is a stretch of rows that lie one after the other; parts of rows are read one by one.
     breaks = np.flatnonzero(np.diff(rows) != 1) + 1 if whole else np.arange(1, len(rows))
@@ -113,10 +117,11 @@ class Layer:
         size = f"{self.shape[0]} × {self.shape[1]} {self.dtype}"
         return f"<Layer {self._extent.dataset} of {self._store.path}: {size}>"
 
-    def _read(self, positions: NDArray[np.int64], start: int, stop: int) -> Floats:
+    def _read(self, positions: NDArray[np.int64], start: int, stop: int, out: Floats | None = None) -> Floats:
         """Read by position among the ids, in any order, with repetitions."""
         found = self._store.file_rows[positions]
-        values = read_rows(self._store.path, self._extent, found, start, stop).astype(self.dtype, copy=False)
+        values = read_rows(self._store.path, self._extent, found, start, stop, out)
+        values = values.astype(self.dtype, copy=False)
         wrong = ~np.isfinite(values).all(axis=1)
         if wrong.any():
             video = self._store.ids[int(positions[int(np.argmax(wrong))])]
@@ -124,10 +129,19 @@ class Layer:
                 f"{self._store.path}: {self._extent.dataset} of video {video!r} has NaN or infinite values",
                 f"{int(wrong.sum())} of {len(values)} videos read are so; extract or import them again",
             )
-        return values
+        if out is None or values is out:
+            return values
+        out[...] = values
+        return out
 
-    def rows(self, ids: Sequence[str]) -> Floats:
+    def rows(self, ids: Sequence[str], out: Floats | None = None) -> Floats:
         """Activations of the videos ``ids``, in that order, shape (len(ids), values).
+
+        Parameters
+        ----------
+        ids : sequence of str
+        out : ndarray of that shape, optional
+            Where to write them, in its own type; by default a new array in the type of the layer.
 
         Raises
         ------
@@ -138,7 +152,7 @@ class Layer:
         if missing:
             raise UserError(f"{self._store.path} has no features of {len(missing)} videos: {shorten(missing)}")
         positions = np.array([self._store.positions[video] for video in ids], np.int64)
-        return self._read(positions, 0, self.shape[1])
+        return self._read(positions, 0, self.shape[1], out)
 
     def columns(self, start: int, stop: int) -> Floats:
         """Values ``start`` to ``stop`` of every video, shape (videos, stop - start)."""

@@ -16,7 +16,8 @@ Negatives = Literal["error", "split", "clip"]
 VideoNormalisation = Literal["l2", "none"]
 
 _KEPT_BYTES = 768 << 20  # a layer up to this size is kept between the norms and the sums, else read twice
-_READ_BYTES = 48 << 20  # of one read; a reader holds it about twice
+_READ_BYTES = 48 << 20  # of one read of columns, which is held about twice
+_ROW_BYTES = 4 << 20  # of one read of rows: what a reader checks and sums stays in its cache
 _READERS = 2
 
 
@@ -98,16 +99,16 @@ class _Source:
         width = self._values.shape[1]
         if len(self._videos) * width * self._dtype.itemsize <= _KEPT_BYTES:
             self._kept = np.empty((len(self._videos), width), self._dtype)
-        step = max(1, _READ_BYTES // (width * self._dtype.itemsize))
+        step = max(1, _ROW_BYTES // (width * self._dtype.itemsize))
         norms = np.empty(len(self._videos))
 
         def read(start: int) -> None:
             part = slice(start, start + step)
-            rows = self._values.rows(self._videos[part])
+            kept = None if self._kept is None else self._kept[part]
+            rows = self._values.rows(self._videos[part], kept)
             self._refuse_negative(rows, start)
-            norms[part] = l2_norms(np.maximum(rows, 0) if self._negatives == "clip" else rows)
-            if self._kept is not None:
-                self._kept[part] = rows
+            positive = np.maximum(rows, 0) if self._negatives == "clip" else rows
+            norms[part] = l2_norms(positive, len(self._videos) * width)
 
         with ThreadPoolExecutor(_READERS) as pool:
             list(pool.map(read, range(0, len(self._videos), step)))

@@ -7,7 +7,9 @@ all its columns fits the L2 norm only.
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from itertools import pairwise
+from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from p3d_eval.errors import UserError
 from p3d_eval.protocols import pair_sums as sums_of
 from p3d_eval.protocols.devices import find_device
-from p3d_eval.protocols.pair_sums import Arrays, NumpyArrays, Rows, TorchArrays
+from p3d_eval.protocols.pair_sums import Rows, Sums, TorchSums
 
 Array = NDArray[np.float64]
 
@@ -37,7 +39,7 @@ SIMILARITIES = (
 )
 DEFAULT_EPS = 1e-10
 
-_PAIRS = 512  # of pair_similarities at a time, so that what is computed once a descriptor stays in cache
+_WIDENED = 1 << 24  # values of all pairs widened to float64 at a time: 128 MiB
 _CHECKED = 1 << 16  # values checked or widened at once
 # In float32, L2-normalised values are kept 2⁴⁰ times as large: the smallest stored one, 1.4e-45, then has
 # all its digits, and squares stay below 1e25. Powers of two change no digit.
@@ -46,7 +48,7 @@ _SINGLE = (np.float32, torch.float32)
 # To which power of a common factor of the descriptors each sum rises, in the order of `pair_sums`. A factor
 # leaves no trace in the logarithms of the divergence, which are made without it.
 _DEGREES = np.array([2, 1, 1, 1, 1, 1, 0, 1, 2, 1])
-_Sums = tuple[Array, Array, Array]
+_COMPILED_FROM = 1 << 24  # values: less takes torch a tenth of a second, loading what is compiled a third
 
 
 def pair_similarities(
@@ -81,25 +83,39 @@ def pair_similarities(
         raise UserError(f"pairs need two arrays of one shape (n, D), got {first.shape} and {second.shape}")
     for name, values in (("a", first), ("b", second)):
         _check(name, values)
-    result = np.empty((len(first), len(SIMILARITIES)))
-    for start in range(0, max(1, len(first)), _PAIRS):
-        part = slice(start, start + _PAIRS)
-        x, y = first[part].astype(np.float64), second[part].astype(np.float64)
-        rows = np.arange(len(x))
-        sums = PairSums(rows, rows, l2_norms(x), l2_norms(y), eps, device=device)
-        sums.add(x, y)
-        result[part] = sums.result()
-    return result
+    rows = np.arange(len(first))
+    sums = PairSums(rows, rows, l2_norms(first), l2_norms(second), eps, device=device)
+    columns = max(1, _WIDENED // max(1, len(first)))
+    for start in range(0, first.shape[1], columns):
+        part = (slice(None), slice(start, start + columns))
+        sums.add(first[part].astype(np.float64), second[part].astype(np.float64))
+    return sums.result()
 
 
-def l2_norms(values: NDArray[np.generic]) -> Array:
-    """L2 norm of each row, accumulated in float64 (shape (n, D) → (n,))."""
+def l2_norms(values: NDArray[np.generic], work: int = 0) -> Array:
+    """L2 norm of each row, accumulated in float64 (shape (n, D) → (n,)).
+
+    ``work`` is the number of values of all calls, where there are more: much is summed in a compiled loop.
+    """
+    loops = load_loops(max(work, values.size)) if values.dtype in (np.float32, np.float64) else None
+    if loops is not None:
+        return np.sqrt(loops.square_rows(values))
     step = max(1, _CHECKED // max(1, values.shape[1]))
     norms = np.empty(len(values))
     for start in range(0, len(values), step):
         block = np.asarray(values[start : start + step], np.float64)
         norms[start : start + step] = np.sqrt(np.einsum("ij,ij->i", block, block))
     return norms
+
+
+def load_loops(work: int) -> ModuleType | None:
+    """Return the compiled loops where it is worth loading them, for ``work`` values or more."""
+    if work < _COMPILED_FROM:
+        return None
+    try:
+        return import_module("p3d_eval.protocols.pair_loops")
+    except ImportError:  # numba refuses versions of NumPy that it does not know
+        return None
 
 
 def require_eps(eps: float) -> None:
@@ -150,73 +166,88 @@ class PairSums:
         device: str | None = None,
     ) -> None:
         require_eps(eps)
-        found = find_device(device)
-        self._arrays: Arrays = NumpyArrays() if found.type == "cpu" else TorchArrays(found)
+        self._device = find_device(device)
         self._pairs = first, second
-        self._first, self._second = self._arrays.move(first), self._arrays.move(second)
         self._norms = _nonzero(first_norms), _nonzero(second_norms)
         self._eps, self._given = eps, given
         self._sums = np.zeros((len(first), sums_of.SUMS))
         self._totals = np.zeros(len(first_norms)), np.zeros(len(second_norms))
+        self._torch: TorchSums | None = None
+        self._compiled: Any = None
 
     def add(self, a: NDArray[np.floating], b: NDArray[np.floating] | None = None) -> None:
         """Add some of the dimensions: ``a[first]`` against ``b[second]`` (``a`` again where ``b`` is None).
 
         Both hold values that are finite and not negative, of float32 or float64.
         """
-        edges = [*range(0, a.shape[1], self._arrays.columns), a.shape[1]]
-        blocks = list(pairwise(edges))
-        if isinstance(self._arrays, TorchArrays):
+        width = a.shape[1]
+        compiled = self._find_compiled(width)
+        columns = compiled.columns if compiled else self._find_torch().columns
+        blocks = list(pairwise([*range(0, width, columns), width]))
+        if not compiled:
             for start, stop in blocks:
-                self._add(self._on_device(a, b, start, stop))
+                self._add(self._in_halves(a, b, start, stop))
             return
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy's loops release the interpreter lock
-            for found in pool.map(lambda block: self._block(a, b, *block), blocks):
+        a, b = np.ascontiguousarray(a), None if b is None else np.ascontiguousarray(b)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for found in pool.map(lambda block: self._block(compiled, a, b, *block), blocks):
                 self._add(found)  # in order, so that the number of threads changes no bit
 
-    def _add(self, found: _Sums) -> None:
+    def _find_torch(self) -> TorchSums:
+        if self._torch is None:
+            self._torch = TorchSums(*self._pairs, self._device)
+        return self._torch
+
+    def _find_compiled(self, width: int) -> Any:
+        """Return the compiled loop where it is worth loading: for much work on the CPU."""
+        loops = load_loops(len(self._pairs[0]) * width) if self._device.type == "cpu" else None
+        if loops is not None and self._compiled is None:
+            self._compiled = loops.CompiledSums(*self._pairs)
+        return self._compiled if loops is not None else None
+
+    def _add(self, found: Sums) -> None:
         for own, more in zip((self._sums, *self._totals), found, strict=True):
             own += more
 
-    def _block(self, a: NDArray[np.floating], b: NDArray[np.floating] | None, start: int, stop: int) -> _Sums:
+    def _block(
+        self,
+        engine: Any,
+        a: NDArray[np.floating],
+        b: NDArray[np.floating] | None,
+        start: int,
+        stop: int,
+    ) -> Sums:
         """Sum columns ``start`` to ``stop``: of pairs, and of the L2-normalised descriptors themselves."""
-        arrays = self._arrays
-        x = arrays.move(a[:, start:stop])
-        y = x if b is None else arrays.move(b[:, start:stop])
-        found = np.zeros_like(self._sums)
+        columns, values = slice(start, stop), (a, a if b is None else b)
+        sums = np.zeros_like(self._sums)
         passes: tuple[Rows, ...] = ("all",) if self._given == "l2" else ("given", "unit")
+        kind = np.float32 if a.dtype in _SINGLE else np.float64
         for rows in passes:
-            scale = _FLOAT32_SCALE if a.dtype in _SINGLE and rows != "given" else 1.0
-            left = self._prepare(x, 0, scale, rows)
-            right = left if b is None else self._prepare(y, 1, scale, rows)
-            sums = sums_of.pair_sums(arrays, left, right, self._first, self._second, rows)
-            found += _on_cpu(sums) / scale**_DEGREES
-            totals = [_on_cpu(arrays.total(side[0])) / scale for side in (left, right)]
-        return found, totals[0], totals[1]
+            scale = _FLOAT32_SCALE if kind is np.float32 and rows != "given" else 1.0
+            factors = [
+                np.ones(len(norms), kind) if rows == "given" else (scale / norms).astype(kind)
+                for norms in self._norms
+            ]
+            found, *totals = engine.sum(values, columns, tuple(factors), scale, self._eps, rows)
+            sums += found / scale**_DEGREES
+        return sums, totals[0] / scale, totals[1] / scale
 
-    def _prepare(self, values: Any, side: int, scale: float, rows: Rows) -> Any:
-        norms = self._norms[side]
-        factors = np.full(len(norms), 1.0) if rows == "given" else scale / norms
-        kind = np.float32 if values.dtype in _SINGLE else np.float64
-        moved = self._arrays.move(factors.astype(kind))
-        return sums_of.prepare(self._arrays, values, moved, scale, self._eps, rows)
-
-    def _on_device(
+    def _in_halves(
         self, a: NDArray[np.floating], b: NDArray[np.floating] | None, start: int, stop: int
-    ) -> _Sums:
-        """Sum a block on an accelerator, in halves where its memory does not suffice."""
+    ) -> Sums:
+        """Sum a block with torch, in halves where the device's memory does not suffice."""
+        engine = self._find_torch()
         try:
-            return self._block(a, b, start, stop)
+            return self._block(engine, a, b, start, stop)
         except torch.OutOfMemoryError:
             if stop - start == 1:
                 raise UserError(
                     "out of memory on the device even with one dimension at a time", "Use --device cpu"
                 ) from None
-            torch.cuda.empty_cache()
-            self._arrays.elements = max(1, self._arrays.elements // 2)
+        torch.cuda.empty_cache()
+        engine.elements = max(1, engine.elements // 2)
         middle = (start + stop) // 2
-        halves = self._on_device(a, b, start, middle), self._on_device(a, b, middle, stop)
-        one, two = halves
+        one, two = self._in_halves(a, b, start, middle), self._in_halves(a, b, middle, stop)
         return one[0] + two[0], one[1] + two[1], one[2] + two[2]
 
     def result(self) -> Array:
@@ -240,10 +271,6 @@ class PairSums:
             sums[sums_of.MINIMUM] / _nonzero(self._totals[0][first] * self._totals[1][second]),
         )
         return np.stack(columns, axis=1)
-
-
-def _on_cpu(values: Any) -> Array:
-    return np.asarray(values.cpu() if isinstance(values, torch.Tensor) else values, np.float64)
 
 
 def _nonzero(values: Array) -> Array:

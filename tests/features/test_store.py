@@ -85,6 +85,21 @@ def test_float16_is_read_as_float32(tmp_path, arrays):
     )
 
 
+@pytest.mark.parametrize("stored", ["float16", "float32"])
+@pytest.mark.parametrize("wanted", [np.float32, np.float64])
+def test_rows_are_written_where_they_are_wanted(tmp_path, arrays, stored, wanted):
+    layer = open_features(write_store(tmp_path / "h.h5", list("abcdef"), arrays, dtype=stored))["res5c"]
+    room = np.full((4, layer.shape[1] + 1), -1, wanted)
+    out = room[1:, :-1]  # not in one piece
+    assert layer.rows(["b", "e", "a"], out) is out
+    np.testing.assert_array_equal(out, layer.rows(["b", "e", "a"]))
+    assert (room[0] == -1).all()
+    assert (room[:, -1] == -1).all()
+    whole = np.full((2, layer.shape[1]), -1, wanted)
+    np.testing.assert_array_equal(layer.rows(["c", "d"], whole), layer[2:4])
+    np.testing.assert_array_equal(whole, layer[2:4])
+
+
 def test_unknown_layers_and_ids_are_named(store_path):
     store = open_features(store_path)
     with pytest.raises(UnknownNameError, match=r"(?s)res5x.*res5c"):
