@@ -75,6 +75,8 @@ class Backbone:
         self.weights = weights
         self.device = device
         self.options = MappingProxyType(dict(options))
+        # What `load_backbone` was asked for, so that other processes can load the same network.
+        self.recipe: Mapping[str, Any] | None = None
 
     @property
     def input_spec(self) -> InputSpec:
@@ -119,9 +121,11 @@ class Backbone:
         UserError
             When the network cannot take it.
         """
-        spec = replace(self.input_spec, **{k: v for k, v in changes.items() if v is not None})
-        network = replace(self.network, input_spec=spec)
-        return Backbone(self.name, network, self.weights, self.device, self.options)
+        given = {name: value for name, value in changes.items() if value is not None}
+        network = replace(self.network, input_spec=replace(self.input_spec, **given))
+        changed = Backbone(self.name, network, self.weights, self.device, self.options)
+        changed.recipe = None if self.recipe is None else MappingProxyType({**self.recipe, **given})
+        return changed
 
     def request_shapes(self, layers: LayerTexts) -> dict[str, tuple[tuple[int, ...], str]]:
         """Return the stored shape and axes of every requested layer without running the network on numbers.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -104,6 +105,8 @@ def load_backbone(
         built = call_factory(name, maker, path, seed, classes, options, target)
         if str(weights) == RANDOM:
             built.weights = replace(built.weights, random=True)
+    recipe = {"name": name, "weights": weights, "seed": seed, "classes": classes, **options}
+    built.recipe = MappingProxyType(recipe)
     size = (crop, crop) if isinstance(crop, int) else crop
     changes = {"clip_length": clip_length, "frame_stride": frame_stride, "resize": resize, "crop": size}
     return built if all(v is None for v in changes.values()) else built.with_input(**changes)

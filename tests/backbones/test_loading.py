@@ -148,6 +148,14 @@ def test_wrong_tensors_are_refused(small):
             small.features(x, "prob")
 
 
+def test_the_recipe_loads_the_same_network_again():
+    first = load_backbone("p3d63", seed=3, classes=7, variant="B").with_input(clip_length=8, crop=(96, 128))
+    again = load_backbone(**first.recipe)
+    assert again.weights == first.weights
+    assert (again.input_spec, again.options, again.recipe) == (first.input_spec, first.options, first.recipe)
+    assert again.weights != load_backbone("p3d63", seed=4, classes=7, variant="B").weights
+
+
 def test_with_input_leaves_the_original_alone(small):
     other = small.with_input(clip_length=8, frame_stride=2)
     assert (small.input_spec.clip_length, small.input_spec.frame_stride) == (4, 1)
