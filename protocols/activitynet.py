@@ -235,4 +235,5 @@ PROTOCOL: Protocol = Protocol(
     annotation_option=AnnotationOption("annotations", "Official JSON, activity_net.v1-3.min.json."),
     needs_annotations=True,
     predictions=PredictionFiles(judge_predictions, write_predictions),
+    fuses=True,
 )

@@ -1,6 +1,6 @@
 """A classification protocol's result: features of a task's videos, fits, judgement, choices and provenance."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,12 +16,14 @@ from p3d_eval.protocols.description import (
     describe_features,
     feature_warnings,
 )
+from p3d_eval.protocols.fused_store import FusedStore
+from p3d_eval.protocols.fusion import Fit, describe_fusion, fit_fused
 from p3d_eval.protocols.normalisation import SPOKEN
 from p3d_eval.protocols.pca_sweep import describe_sweep, parse_dimensions
 from p3d_eval.protocols.protocol import AnnotationFiles
 from p3d_eval.protocols.result import Result, Scores, Split, Variant
 from p3d_eval.protocols.task_features import Matched, match_task, read_features
-from p3d_eval.protocols.task_fits import Outcome, fit_splits, fit_sweep
+from p3d_eval.protocols.task_fits import Fits, Outcome, fit_task
 from p3d_eval.protocols.tasks import Task
 from p3d_eval.protocols.timing import Timer
 from p3d_eval.provenance import sha256_json
@@ -53,23 +55,26 @@ class Setting:
 
 def classify(
     setting: Setting,
-    store: FeatureStore,
+    store: FeatureStore | FusedStore,
     make_task: Callable[[], Task],
     annotations: AnnotationFiles | None,
     options: ClassificationOptions,
+    fit: Fit = fit_task,
 ) -> Result:
     """Train and test on each split of a task, and describe everything that led to the numbers.
 
     Parameters
     ----------
     setting : Setting
-    store : FeatureStore
+    store : FeatureStore or FusedStore
         Features with the layer ``options.layer``.
     make_task : callable
         Makes the task; its time is counted.
     annotations : AnnotationFiles or None
         Where the task came from; None where it follows from the videos' names.
     options : ClassificationOptions
+    fit : callable
+        How one set of features is fitted.
 
     Returns
     -------
@@ -86,25 +91,26 @@ def classify(
     timer = Timer()
     with timer.phase("annotations"):
         matched = match_task(store, make_task(), options.allow_missing)
-    with timer.phase("features"):
-        data = read_features(store, matched, options.layer, options.normalise)
-    outcomes = fit_splits(data, options, timer)
-    swept = fit_sweep(data, options, timer)
-    return make_result(setting, store, matched, annotations, options, outcomes, swept, timer)
+    if isinstance(store, FusedStore):
+        fits = fit_fused(store, matched, options, timer, fit)
+    else:
+        with timer.phase("features"):
+            data = read_features(store, matched, options.layer, options.normalise)
+        fits = fit(data, options, timer)
+    return make_result(setting, store, matched, annotations, options, fits, timer)
 
 
 def make_result(
     setting: Setting,
-    store: FeatureStore,
+    store: FeatureStore | FusedStore,
     matched: Matched,
     annotations: AnnotationFiles | None,
     options: ClassificationOptions,
-    outcomes: Sequence[Outcome],
-    swept: Mapping[int, Sequence[Outcome]],
+    fits: Fits,
     timer: Timer,
 ) -> Result:
     """Judge outcomes and put everything into a result."""
-    task = matched.task
+    task, outcomes, swept = matched.task, fits.outcomes, fits.swept
     with timer.phase("intervals"):
         judged = setting.judge(task, outcomes, options.seed)
         variants = tuple(
@@ -126,9 +132,9 @@ def make_result(
         version=setting.version,
         label=store.label,
         metrics=judged.metrics,
-        options=asdict(options),
-        choices=describe_choices(task, store, options, splits),
-        features=describe_features(store, [options.layer]),
+        options=asdict(options) | _fusion_options(store),
+        choices=(*describe_choices(task, store, options, splits), *([fits.said] if fits.said else [])),
+        features=_describe_files(store, options.layer),
         annotations=describe_task(task, annotations, official),
         coverage=matched.coverage,
         splits=splits,
@@ -143,6 +149,23 @@ def make_result(
         seconds=timer.seconds,
         scores=collect_scores(matched, outcomes, setting.named_by_list),
     )
+
+
+def _fusion_options(store: FeatureStore | FusedStore) -> dict[str, Any]:
+    """How several files were fused: options of the run, not of the protocol."""
+    if not isinstance(store, FusedStore):
+        return {}
+    weights = store.weights if isinstance(store.weights, str) else list(store.weights)
+    return {"fusion": store.fusion, "weights": weights}
+
+
+def _describe_files(store: FeatureStore | FusedStore, layer: str) -> dict[str, Any]:
+    """Provenance of the features, and of each file where there are several."""
+    if not isinstance(store, FusedStore):
+        return describe_features(store, [layer])
+    layers = store.layers_of(layer)
+    parts = [describe_features(part, [name]) for part, name in zip(store.parts, layers, strict=True)]
+    return describe_features(store, layers) | {"parts": parts}
 
 
 def _other_coverage(
@@ -176,7 +199,7 @@ def describe_task(task: Task, annotations: AnnotationFiles | None, official: boo
 
 
 def describe_choices(
-    task: Task, store: FeatureStore, options: ClassificationOptions, splits: Sequence[Split]
+    task: Task, store: FeatureStore | FusedStore, options: ClassificationOptions, splits: Sequence[Split]
 ) -> tuple[str, ...]:
     """Say what was chosen where the papers are silent, one sentence each."""
     width = store[options.layer].shape[1]
@@ -187,6 +210,7 @@ def describe_choices(
     return (
         task.said,
         f"feature: {options.layer}, {width} values a video, {SPOKEN[options.normalise]}",
+        *([describe_fusion(store)] if isinstance(store, FusedStore) else []),
         describe_classifier(options.make_classifier(), splits),
         *([caveat] if task.clustered else []),
         *([describe_sweep(options.pca_solver)] if options.pca else []),

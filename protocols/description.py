@@ -7,6 +7,7 @@ from p3d_eval.errors import UserError, shorten
 from p3d_eval.features import FeatureStore
 from p3d_eval.features.ids import near_misses
 from p3d_eval.protocols.classifiers.choice import Classifier
+from p3d_eval.protocols.fused_store import FusedStore
 from p3d_eval.protocols.protocol import AnnotationFiles
 from p3d_eval.protocols.result import WANTED_GAP, Certificate, Coverage, Split
 from p3d_eval.provenance import sha256_bytes, sha256_json
@@ -26,7 +27,7 @@ _TRACED = (
 )
 
 
-def describe_features(store: FeatureStore, layers: Sequence[str]) -> dict[str, Any]:
+def describe_features(store: FeatureStore | FusedStore, layers: Sequence[str]) -> dict[str, Any]:
     """Provenance of the store as a result carries it (plain JSON values)."""
     known = {name: store.provenance.get(name) for name in _TRACED}
     return {
@@ -46,7 +47,7 @@ def describe_annotations(dataset: str, annotations: AnnotationFiles, official: b
     return {"dataset": dataset, "source": annotations.source, "sha256": digest, "official": official}
 
 
-def feature_warnings(store: FeatureStore) -> list[str]:
+def feature_warnings(store: FeatureStore | FusedStore) -> list[str]:
     """Return what a reader must know about the features before quoting a number."""
     if store.provenance["weights"].get("random"):
         return ["The features come from random weights: the numbers say nothing about a trained network."]
@@ -91,7 +92,11 @@ def _chosen_c(split: Split) -> str:
 
 
 def make_coverage(
-    store: FeatureStore, expected: int, missing: Sequence[str], allow_missing: AllowMissing, what: str
+    store: FeatureStore | FusedStore,
+    expected: int,
+    missing: Sequence[str],
+    allow_missing: AllowMissing,
+    what: str,
 ) -> Coverage:
     """Count the videos that the annotations name, and refuse missing ones unless the user allowed them.
 
@@ -109,7 +114,7 @@ def make_coverage(
     return Coverage(expected, expected - len(missing), tuple(missing), counted)
 
 
-def _mend_missing(store: FeatureStore, missing: Sequence[str], *, complete: bool) -> str:
+def _mend_missing(store: FeatureStore | FusedStore, missing: Sequence[str], *, complete: bool) -> str:
     """Say what to do about missing videos; ids that are nearly theirs come first."""
     near = near_misses(missing, store.ids)
     if near:

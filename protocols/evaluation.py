@@ -1,28 +1,35 @@
 """Run a protocol by name on a feature file."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from p3d_eval.errors import UserError
 from p3d_eval.features import FeatureStore, open_features
 from p3d_eval.files import require_new, require_writable, write_text
 from p3d_eval.protocols import PROTOCOLS, Protocol
 from p3d_eval.protocols.annotations.sources import find_annotations
+from p3d_eval.protocols.fused_store import FusedStore
 from p3d_eval.protocols.protocol import AnnotationFiles
 from p3d_eval.protocols.result import Result, scores_path
+
+File = str | PathLike[str]
+Files = File | FeatureStore | Sequence[File | FeatureStore]
 
 
 def evaluate(
     name: str,
-    features: str | PathLike[str] | FeatureStore | None = None,
+    features: Files | None = None,
     out: str | PathLike[str] | None = None,
     *,
     overwrite: bool = False,
     label: str | None = None,
     predictions: str | PathLike[str] | None = None,
     write_predictions: str | PathLike[str] | None = None,
+    fusion: str | None = None,
+    weights: str | None = None,
     **options: Any,
 ) -> Result:
     """Run a protocol and, with ``out``, save its result.
@@ -31,8 +38,8 @@ def evaluate(
     ----------
     name : str
         Protocol, e.g. ``"ucf101"`` or ``"aslan"``.
-    features : path or FeatureStore
-        The feature file.
+    features : path or FeatureStore, or a sequence of these
+        The feature file; several of the same videos are fused.
     out : path, optional
         JSON file to write; the scores go beside it.
     overwrite : bool
@@ -43,6 +50,10 @@ def evaluate(
         Official file of predictions to judge in place of features (``activitynet``).
     write_predictions : path, optional
         Official file of predictions to write.
+    fusion : {"early", "late", "late-softmax"}, optional
+        How several feature files are fused, by default ``early``.
+    weights : str, optional
+        The files' weights, such as ``"0.7,0.3"``, or ``cv``; equal by default.
     **options
         The protocol's options, and the one that names its annotations (``splits=``, ``pairs=``).
 
@@ -71,10 +82,7 @@ def evaluate(
     elif features is None:
         raise UserError(f"{name}: a feature file is needed", "Give --features feats.h5")
     else:
-        store = features if isinstance(features, FeatureStore) else open_features(features)
-        for path in (out, write_predictions):
-            if path is not None and Path(path).exists() and Path(path).samefile(store.path):
-                raise UserError(f"{path} is the feature file itself", "Choose another name for --out")
+        store = _open(protocol, features, fusion, weights, [out, write_predictions])
         result = protocol.run(store, find_annotations(protocol, store, given), parsed)
         result = result if label is None else replace(result, label=_honest(label, store))
     if write_predictions is not None and protocol.predictions is not None:
@@ -84,6 +92,29 @@ def evaluate(
         saved = Result.load(Path(out))
         result = replace(result, scores_file=saved.scores_file)  # for load_scores; the rest is the same
     return result
+
+
+def _open(
+    protocol: Protocol,
+    features: Files,
+    fusion: str | None,
+    weights: str | None,
+    outputs: Sequence[File | None],
+) -> FeatureStore:
+    """Open the feature file, or several as one, and check that no output would replace one of them."""
+    given = [features] if isinstance(features, str | PathLike | FeatureStore) else list(features)
+    parts = [part if isinstance(part, FeatureStore) else open_features(part) for part in given]
+    for path in outputs:
+        if path is not None and Path(path).exists() and any(Path(path).samefile(part.path) for part in parts):
+            raise UserError(f"{path} is the feature file itself", "Choose another name for --out")
+    if len(parts) == 1:
+        if fusion is not None or weights is not None:
+            raise UserError(f"{protocol.name}: fusion needs two feature files", "Give --features twice")
+        return parts[0]
+    if not protocol.fuses:
+        raise UserError(f"{protocol.name} takes one feature file, not {len(parts)}")
+    # What a protocol does with a store, it does with several: see `p3d_eval.protocols.fused_store`.
+    return cast("FeatureStore", FusedStore(parts, fusion or "early", weights))
 
 
 def _require_outputs(

@@ -64,4 +64,5 @@ PROTOCOL: Protocol = Protocol(
     reader=lists.READER,
     annotation_option=AnnotationOption("splits", "Folder of the official lists CLASS_test_splitN.txt."),
     needs_annotations=True,
+    fuses=True,
 )

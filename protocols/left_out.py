@@ -15,7 +15,7 @@ from p3d_eval.protocols.normalisation import Standardiser
 from p3d_eval.protocols.pca_sweep import parse_dimensions, project, train_points
 from p3d_eval.protocols.result import Certificate
 from p3d_eval.protocols.task_features import TaskFeatures
-from p3d_eval.protocols.task_fits import Outcome
+from p3d_eval.protocols.task_fits import Fits, Outcome
 from p3d_eval.protocols.tasks import Index, TaskSplit
 from p3d_eval.protocols.timing import Timer
 
@@ -33,9 +33,7 @@ def left_out_split(videos: int) -> TaskSplit:
     return TaskSplit(SPLIT, rows, rows)
 
 
-def fit_left_out(
-    data: TaskFeatures, options: ClassificationOptions, timer: Timer
-) -> tuple[Outcome, dict[int, list[Outcome]], str]:
+def fit_left_out(data: TaskFeatures, options: ClassificationOptions, timer: Timer) -> Fits:
     """Score every video by the classifier that is trained on all videos but those of its group.
 
     Linear SVMs on rows that are normalised one by one go by :func:`leave_one_out`, which needs few fits; what
@@ -47,15 +45,6 @@ def fit_left_out(
         Videos of one class each; ``task.groups`` says what is left out together.
     options : ClassificationOptions
     timer : Timer
-
-    Returns
-    -------
-    outcome : Outcome
-        Of the whole features.
-    swept : dict of int to list of Outcome
-        Of each number of principal components.
-    said : str
-        One sentence on what was fitted.
 
     Raises
     ------
@@ -74,7 +63,8 @@ def fit_left_out(
             found = _loop(data, options, folds, lambda fold: _fit_points(data, options, points, fold))
         swept = {point: [found[point]] for point in points}
         said += "; each fold has its own principal components"
-    return outcome, swept, said
+    what = "each group of videos" if data.task.clustered else "each video"
+    return Fits([outcome], swept, f"{what} left out in turn: {said}")
 
 
 def _folds(data: TaskFeatures) -> Iterator[Fold]:

@@ -110,6 +110,8 @@ class Protocol:
     predictions : PredictionFiles or None
         The official file of predictions, where the benchmark has one: ``--predictions`` judges somebody's,
         without features, and ``--write-predictions`` writes one.
+    fuses : bool
+        Whether it takes several feature files of the same videos (`p3d_eval.protocols.fused_store`).
     """
 
     name: str
@@ -121,6 +123,7 @@ class Protocol:
     annotation_option: AnnotationOption | None = None
     needs_annotations: bool = False
     predictions: PredictionFiles | None = None
+    fuses: bool = False
 
     def parse_options(self, values: Mapping[str, Any]) -> Any:
         """Build the options dataclass, checking names, choices and numbers.

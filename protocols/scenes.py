@@ -15,13 +15,11 @@ from p3d_eval.errors import UserError, shorten
 from p3d_eval.features import FeatureStore
 from p3d_eval.protocols.annotations.table import LabelledVideo, parse_videos
 from p3d_eval.protocols.classification_options import ClassificationOptions
-from p3d_eval.protocols.classify import Setting, make_result
+from p3d_eval.protocols.classify import Setting, classify
 from p3d_eval.protocols.left_out import fit_left_out, left_out_split
 from p3d_eval.protocols.protocol import AnnotationFiles, AnnotationOption, AnnotationReader, Protocol
 from p3d_eval.protocols.result import Result
-from p3d_eval.protocols.task_features import match_task, read_features
 from p3d_eval.protocols.tasks import Task
-from p3d_eval.protocols.timing import Timer
 
 VERSION = "1"
 
@@ -136,26 +134,8 @@ def run(
         When the table is wrong, a video is missing without ``allow_missing``, a layer is unknown, or without
         one of the groups one class remains.
     """
-    options.make_classifier()
-    timer = Timer()
-    with timer.phase("annotations"):
-        task = make_task(scenes, *_videos(store, annotations))
-        matched = match_task(store, task, options.allow_missing)
-    with timer.phase("features"):
-        data = read_features(store, matched, options.layer, options.normalise)
-    outcome, swept, said = fit_left_out(data, options, timer)
-    what = "each group of videos" if task.clustered else "each video"
-    told = replace(task, said=f"{task.said}; {what} left out in turn: {said}")
-    result = make_result(
-        Setting(scenes.name, VERSION),
-        store,
-        replace(matched, task=told),
-        annotations,
-        options,
-        [outcome],
-        swept,
-        timer,
-    )
+    task = make_task(scenes, *_videos(store, annotations))
+    result = classify(Setting(scenes.name, VERSION), store, lambda: task, annotations, options, fit_left_out)
     return replace(result, warnings=(*result.warnings, *_size_warnings(scenes, task)))
 
 
@@ -175,6 +155,7 @@ def _protocol(scenes: SceneSet, summary: str, where: str) -> Protocol:
         annotation_option=AnnotationOption(
             "labels", "CSV of id,label[,group] (default: class is the folder, each video left out alone)."
         ),
+        fuses=True,
     )
 
 

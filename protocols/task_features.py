@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from p3d_eval.features import FeatureStore
 from p3d_eval.features.ids import match_ids
 from p3d_eval.protocols.description import AllowMissing, make_coverage
+from p3d_eval.protocols.fused_store import FusedStore
 from p3d_eval.protocols.normalisation import Normalisation, normalise_rows
 from p3d_eval.protocols.result import Coverage
 from p3d_eval.protocols.tasks import Index, Task
@@ -68,7 +69,7 @@ class TaskFeatures:
         return replace(self, X=X)
 
 
-def match_task(store: FeatureStore, task: Task, allow_missing: AllowMissing) -> Matched:
+def match_task(store: FeatureStore | FusedStore, task: Task, allow_missing: AllowMissing) -> Matched:
     """Find the store's ids of the videos that the task's splits name.
 
     Raises

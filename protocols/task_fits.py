@@ -51,6 +51,29 @@ class Outcome:
     untrained: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class Fits:
+    """All that was fitted on one set of features.
+
+    Parameters
+    ----------
+    outcomes : list of Outcome, one a split
+    swept : dict of int to list of Outcome
+        The same on each number of principal components, from large to small.
+    said : str
+        One sentence for the result, where there is something to say.
+    """
+
+    outcomes: list[Outcome]
+    swept: dict[int, list[Outcome]] = field(default_factory=dict)
+    said: str = ""
+
+
+def fit_task(data: TaskFeatures, options: ClassificationOptions, timer: Timer) -> Fits:
+    """Train and test on each split of the task, and on principal components where these are asked for."""
+    return Fits(fit_splits(data, options, timer), fit_sweep(data, options, timer))
+
+
 def fit_splits(data: TaskFeatures, options: ClassificationOptions, timer: Timer) -> list[Outcome]:
     """Train and test on each split of the task.
 

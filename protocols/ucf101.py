@@ -97,4 +97,5 @@ PROTOCOL: Protocol = Protocol(
     annotation_option=AnnotationOption(
         "splits", "Folder of the official lists (default: splits from the videos' names)."
     ),
+    fuses=True,
 )

@@ -8,11 +8,13 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from p3d_eval.cli._shared import Features, Json, Overwrite, Quiet, console, print_json
+from p3d_eval.cli._shared import Json, Overwrite, Quiet, console, print_json
 from p3d_eval.errors import UserError
 
+_FEATURES = typer.Option("--features", help="Feature file made by extract or import.", show_default=False)
+
 _COMMON: dict[str, tuple[Any, Any]] = {
-    "features": (Features, inspect.Parameter.empty),
+    "features": (Annotated[list[Path], _FEATURES], inspect.Parameter.empty),
     "out": (
         Annotated[
             Path | None,
@@ -29,13 +31,7 @@ _COMMON: dict[str, tuple[Any, Any]] = {
 }
 
 _PREDICTIONS: dict[str, tuple[Any, Any]] = {
-    "features": (
-        Annotated[
-            Path | None,
-            typer.Option("--features", help="Feature file made by extract or import.", show_default=False),
-        ],
-        None,
-    ),
+    "features": (Annotated[list[Path] | None, _FEATURES], None),
     "predictions": (
         Annotated[
             Path | None,
@@ -51,6 +47,26 @@ _PREDICTIONS: dict[str, tuple[Any, Any]] = {
     ),
 }
 """What a protocol with an official file of predictions has besides."""
+
+_FUSION: dict[str, tuple[Any, Any]] = {
+    "fusion": (
+        Annotated[
+            str | None,
+            typer.Option(
+                "--fusion", help="How several --features are fused: early (default), late, late-softmax."
+            ),
+        ],
+        None,
+    ),
+    "weights": (
+        Annotated[
+            str | None,
+            typer.Option("--weights", help="Weights of several --features: 0.7,0.3, or cv; equal by default."),
+        ],
+        None,
+    ),
+}
+"""What a protocol has besides that takes several feature files."""
 
 
 def protocol_command(name: str) -> Any:
@@ -71,7 +87,7 @@ def protocol_command(name: str) -> Any:
 
 def _function(name: str, protocol: Any) -> Callable[..., None]:
     """Make a function whose signature holds the protocol's options."""
-    shared = _COMMON | _PREDICTIONS if protocol.predictions else _COMMON
+    shared = _COMMON | (_PREDICTIONS if protocol.predictions else {}) | (_FUSION if protocol.fuses else {})
 
     def command(**values: Any) -> None:
         common = {key: values.pop(key) for key in _COMMON}
@@ -104,7 +120,7 @@ def _own_options(protocol: Any) -> dict[str, tuple[Any, Any]]:
             None,
         )
     for field in fields(protocol.options):
-        if field.name in _COMMON | _PREDICTIONS:
+        if field.name in _COMMON | _PREDICTIONS | _FUSION:
             raise TypeError(f"option {field.name!r} of {protocol.name} is a common option's name")
         option = typer.Option(f"--{flag(field)}", help=_plain(field.metadata["help"]))
         hint, value = hints[field.name], default(field)
@@ -119,12 +135,12 @@ def _run(name: str, common: dict[str, Any], options: dict[str, Any]) -> None:
     from p3d_eval.features import open_features
     from p3d_eval.protocols.evaluation import evaluate
 
-    path: Path | None = common["features"]
     if common["quiet"] and common["json_output"]:
         raise UserError("--quiet and --json contradict each other", "Choose one")
-    store = None if path is None else open_features(path)
-    source = options.get("predictions") if store is None else store.path
-    label = common["label"] or (store.label if store is not None else Path(source or "none").stem)
+    stores = [open_features(path) for path in common["features"] or []]
+    files = [store.path for store in stores] or [options.get("predictions") or Path("none")]
+    source = " and ".join(map(str, files))
+    label = common["label"] or " + ".join(store.label for store in stores) or files[0].stem
     out = common["out"] or Path("results") / f"{name}-{_file_name(label)}.json"
     screen = console(stderr=True)
     show = screen.is_terminal and not common["quiet"]
@@ -132,7 +148,8 @@ def _run(name: str, common: dict[str, Any], options: dict[str, Any]) -> None:
     if status is not None:
         status.start()
     try:
-        result = evaluate(name, store, out, overwrite=common["overwrite"], label=common["label"], **options)
+        given = {"overwrite": common["overwrite"], "label": common["label"]}
+        result = evaluate(name, stores or None, out, **given, **options)
     finally:
         if status is not None:
             status.stop()

@@ -64,7 +64,7 @@ def test_each_video_is_judged_by_a_classifier_that_has_not_seen_it(store):
     (certificate,) = result.certificates
     assert certificate.converged
     assert certificate.problems == 28 * 4
-    assert "each video left out in turn: 28 folds, 112 binary problems" in result.choices[0]
+    assert any("each video left out in turn: 28 folds, 112 binary problems" in c for c in result.choices)
 
 
 def test_videos_of_a_group_leave_together(store, tmp_path):
@@ -77,7 +77,7 @@ def test_videos_of_a_group_leave_together(store, tmp_path):
     np.testing.assert_allclose(result.scores.scores, values, atol=2e-5)
     assert result.metrics["accuracy"].value == pytest.approx((np.array(CLASSES)[values.argmax(1)] == y).mean())
     assert "16 group clusters" in result.metrics["accuracy"].method
-    assert "each group of videos left out in turn: 16 folds" in result.choices[0]
+    assert any("each group of videos left out in turn: 16 folds" in c for c in result.choices)
 
 
 def test_what_is_learned_is_learned_in_each_fold(store):
@@ -93,7 +93,7 @@ def test_what_is_learned_is_learned_in_each_fold(store):
         [standardised(X[train], y[train], X[test])[0] for train, test in LeaveOneOut().split(X, y)]
     )
     np.testing.assert_allclose(result.scores.scores, values, atol=1e-4)
-    assert "28 folds: each trained on its own" in result.choices[0]
+    assert any("28 folds: each trained on its own" in c for c in result.choices)
     assert result.converged
 
 
