@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.errors import UserError, shorten
+from p3d_eval.features.class_names import read_classes
 from p3d_eval.features.ids import without_video_extension
 from p3d_eval.features.layout import require_plan, require_stored_type, stored_type
 from p3d_eval.features.memory import AXES_BY_RANK, default_provenance, save_rows
@@ -44,6 +45,7 @@ def import_features(
     name: str,
     layer: str = "features",
     ids: Path | None = None,
+    classes: Path | None = None,
     dtype: str = "float32",
     annotations: Mapping[str, Mapping[str, bytes]] | None = None,
     overwrite: bool = False,
@@ -63,6 +65,8 @@ def import_features(
         Name to store them under; the keys of .npz files are layers of their own.
     ids : Path, optional
         Text file with one id a line, in the order of the .npy's rows.
+    classes : Path, optional
+        Text file with one class name a line, in the order of the values of ``prob``.
     dtype : {"float32", "float16", "float64"}
         Stored type.
     annotations : mapping, optional
@@ -93,6 +97,7 @@ def import_features(
         identity={"backbone": name, "source_sha256": found.sha256, "dtype": dtype, "layers": sorted(layers)},
         provenance=default_provenance()
         | {"backbone": name, "weights": {"source": str(source), "sha256": found.sha256, "random": False}},
+        classes=() if classes is None else read_classes(classes, found.shapes),
         annotations=annotations or {},
     )
     _require_ids(found)

@@ -41,6 +41,19 @@ PROTOCOLS: Registry[Protocol] = Registry(
             "p3d_eval.protocols.scenes:SCENES",
             "Leave-one-video-out on any set whose folders are classes.",
         ),
+        Entry(
+            "sports1m",
+            "p3d_eval.protocols.sports1m:PROTOCOL",
+            "Recognition on Sports-1M: clip hit@1, video hit@1 and hit@5.",
+        ),
+        Entry(
+            "kinetics400",
+            "p3d_eval.protocols.kinetics400:PROTOCOL",
+            "Recognition on Kinetics-400: clip and video top-1, top-5.",
+        ),
+        Entry(
+            "ssv2", "p3d_eval.protocols.ssv2:PROTOCOL", "Recognition on Something-Something v2: top-1, top-5."
+        ),
     ],
     "p3d_eval.protocols",
 )

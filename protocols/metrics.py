@@ -43,6 +43,36 @@ def top_k_accuracy(scores: ArrayLike, labels: ArrayLike, k: int = 1) -> float:
     return float((rank < k).mean())
 
 
+def label_ranks(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.intp]:
+    """How many guesses come before the best-ranked label of each sample: Hit@k is the share below k.
+
+    Karpathy et al. (CVPR 2014) count a sample of several labels as right when any one of them is among its k
+    highest scores. Of equal scores the earlier column is guessed first.
+
+    Parameters
+    ----------
+    scores : array_like of float, shape (n, classes)
+    labels : array_like of bool, shape (n, classes)
+        Which classes each sample shows, at least one.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+
+    Raises
+    ------
+    UserError
+        When the shapes differ, a score is NaN, or a sample shows no class.
+    """
+    values, wanted = _multi_label(scores, labels)
+    if not wanted.any(axis=1).all():
+        raise UserError("labels: every sample needs at least one class")
+    best = np.where(wanted, values, -np.inf).max(axis=1, keepdims=True)
+    tied = values == best
+    first = (tied & wanted).argmax(axis=1)[:, None]
+    return (values > best).sum(axis=1) + (tied & (np.arange(values.shape[1]) < first)).sum(axis=1)
+
+
 def roc_auc(scores: ArrayLike, positive: ArrayLike) -> float | None:
     """Area under the ROC curve: the share of (positive, negative) pairs in the right order, ties one half.
 

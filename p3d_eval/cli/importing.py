@@ -21,6 +21,9 @@ LayerName = Annotated[
     str, typer.Option("--layer", help="Name to store them under (.npz: the keys are the names).")
 ]
 Ids = Annotated[Path | None, typer.Option("--ids", help="Text file with one id a line, in the .npy's order.")]
+Classes = Annotated[
+    Path | None, typer.Option("--classes", help="Text file with one class name a line, in prob's order.")
+]
 Dtype = Annotated[str, typer.Option("--dtype", help="Stored type: float32, float16 or float64.")]
 
 
@@ -33,6 +36,7 @@ def import_features(
     name: Name,
     layer: LayerName = "features",
     ids: Ids = None,
+    classes: Classes = None,
     dtype: Dtype = "float32",
     dataset: Dataset = None,
     annotations: Annotations = None,
@@ -48,7 +52,15 @@ def import_features(
 
     embedded = read_embedded(dataset, annotations)
     importers.import_features(
-        source, out, name=name, layer=layer, ids=ids, dtype=dtype, annotations=embedded, overwrite=overwrite
+        source,
+        out,
+        name=name,
+        layer=layer,
+        ids=ids,
+        classes=classes,
+        dtype=dtype,
+        annotations=embedded,
+        overwrite=overwrite,
     )
     store = open_features(out)
     if as_json:

@@ -61,8 +61,9 @@ def parse(name: str, data: bytes, videos: Sequence[str], classes: Sequence[str])
             f"{name}: no prediction of any of the {len(videos)} tested videos",
             "Keys of 'results' are YouTube ids",
         )
-    video, label, score = zip(*found, strict=True)
-    return Predictions(np.array(video, np.intp), np.array(label, np.intp), np.array(score, np.float64))
+    columns = list(zip(*found, strict=True))
+    rows, labels = (np.array(column, np.intp) for column in columns[:2])
+    return Predictions(rows, labels, np.array(columns[2], np.float64))
 
 
 def _parse_prediction(name: str, what: str, entry: Any, number: Mapping[str, int]) -> tuple[int, float]:
