@@ -17,7 +17,8 @@ from p3d_eval.protocols.description import (
     feature_warnings,
 )
 from p3d_eval.protocols.fused_store import FusedStore
-from p3d_eval.protocols.fusion import Fit, describe_fusion, fit_fused
+from p3d_eval.protocols.fusion import Fit, describe_fusion, fit_fused, read_blocks
+from p3d_eval.protocols.leaks import leak_warnings
 from p3d_eval.protocols.normalisation import SPOKEN
 from p3d_eval.protocols.pca_sweep import describe_sweep, parse_dimensions
 from p3d_eval.protocols.protocol import AnnotationFiles
@@ -91,13 +92,20 @@ def classify(
     timer = Timer()
     with timer.phase("annotations"):
         matched = match_task(store, make_task(), options.allow_missing)
-    if isinstance(store, FusedStore):
-        fits = fit_fused(store, matched, options, timer, fit)
-    else:
-        with timer.phase("features"):
-            data = read_features(store, matched, options.layer, options.normalise)
-        fits = fit(data, options, timer)
-    return make_result(setting, store, matched, annotations, options, fits, timer)
+    with timer.phase("features"):
+        blocks = (
+            read_blocks(store, matched, options)
+            if isinstance(store, FusedStore)
+            else [read_features(store, matched, options.layer, options.normalise)]
+        )
+    fits = (
+        fit_fused(store, blocks, options, timer, fit)
+        if isinstance(store, FusedStore)
+        else fit(blocks[0], options, timer)
+    )
+    with timer.phase("leaks"):
+        leaks = leak_warnings(blocks, annotations, store.provenance.get("trained_on") or "")
+    return make_result(setting, store, matched, annotations, options, fits, timer, leaks)
 
 
 def make_result(
@@ -108,6 +116,7 @@ def make_result(
     options: ClassificationOptions,
     fits: Fits,
     timer: Timer,
+    leaks: Sequence[str] = (),
 ) -> Result:
     """Judge outcomes and put everything into a result."""
     task, outcomes, swept = matched.task, fits.outcomes, fits.swept
@@ -143,6 +152,7 @@ def make_result(
         certificates=certificates,
         warnings=(
             *certificate_warnings(certificates),
+            *leaks,
             *feature_warnings(store),
             *_training_warnings(outcomes),
         ),

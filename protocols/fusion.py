@@ -37,15 +37,19 @@ _MORE_STEPS = 4
 
 
 def fit_fused(
-    store: FusedStore, matched: Matched, options: ClassificationOptions, timer: Timer, fit: Fit
+    store: FusedStore,
+    blocks: Sequence[TaskFeatures],
+    options: ClassificationOptions,
+    timer: Timer,
+    fit: Fit,
 ) -> Fits:
     """Fit every split on several feature files.
 
     Parameters
     ----------
     store : FusedStore
-    matched : Matched
-        Videos that all files have.
+    blocks : sequence of TaskFeatures
+        Of each file, see `read_blocks`.
     options : ClassificationOptions
     timer : Timer
     fit : callable
@@ -57,9 +61,8 @@ def fit_fused(
         When the weights are to be chosen where every video is left out in turn, or early fusion is weighted
         although each dimension is standardised after it.
     """
-    with timer.phase("features"):
-        blocks = _read_blocks(store, matched, options)
-    if store.weights == CV and any(split.name == SPLIT for split in matched.task.splits):
+    splits = blocks[0].task.splits
+    if store.weights == CV and any(split.name == SPLIT for split in splits):
         raise UserError(
             "weights: cv is not possible where videos are left out in turn", "Give --weights 0.5,0.5"
         )
@@ -70,7 +73,7 @@ def fit_fused(
     if store.weights != CV:
         return _with_weights(store, blocks, options, timer, fit, tuple(map(float, store.weights)))
     found: list[Fits] = []
-    for split in matched.task.splits:
+    for split in splits:
         with timer.phase("weights"):
             choice = choose_weights(store, blocks, split, options)
         alone = [_only(block, split) for block in blocks]
@@ -96,7 +99,8 @@ def describe_fusion(store: FusedStore) -> str:
     return f"{how}; weights {given} (the paper does not say)"
 
 
-def _read_blocks(store: FusedStore, matched: Matched, options: ClassificationOptions) -> list[TaskFeatures]:
+def read_blocks(store: FusedStore, matched: Matched, options: ClassificationOptions) -> list[TaskFeatures]:
+    """Read each file's features of the matched videos, normalised one file at a time."""
     place = np.full(len(matched.task.names), -1, np.intp)
     place[list(matched.ids)] = np.arange(len(matched.ids))
     ids = list(matched.ids.values())

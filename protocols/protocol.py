@@ -22,10 +22,13 @@ class AnnotationFiles:
         File name → contents.
     source : str
         Where they were found, for the result, e.g. ``"--pairs View2.mat"``.
+    official_names : bool
+        Whether the files are called as the data set's official ones.
     """
 
     files: Mapping[str, bytes]
     source: str
+    official_names: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Where a protocol's annotations come from: the first place that has them."""
 
 import os
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import platformdirs
@@ -8,7 +10,7 @@ import platformdirs
 from p3d_eval.errors import UserError
 from p3d_eval.features import FeatureStore
 from p3d_eval.protocols.annotations.official import has_official, read_official
-from p3d_eval.protocols.protocol import AnnotationFiles, Protocol
+from p3d_eval.protocols.protocol import AnnotationFiles, AnnotationReader, Protocol
 
 DATA_VARIABLE = "P3D_EVAL_DATA"
 
@@ -50,16 +52,16 @@ def find_annotations(
         return None
     option = f"--{protocol.annotation_option.name}"
     if given is not None:
-        return AnnotationFiles(read_official(reader, Path(given)), f"{option} {given}")
+        return _found(reader, read_official(reader, Path(given)), f"{option} {given}")
     embedded = None if isinstance(store, Path) else store.annotations(reader.dataset)
     path = store if isinstance(store, Path) else store.path
     if embedded:
-        return AnnotationFiles(embedded, f"embedded in {path}")
+        return _found(reader, embedded, f"embedded in {path}")
     folders = (user_data_folder() / reader.dataset, path.resolve().parent)
     for folder in folders:
         if has_official(reader, folder):
             files = read_official(reader, folder)
-            return AnnotationFiles(files, str(folder / next(iter(files)) if len(files) == 1 else folder))
+            return _found(reader, files, str(folder / next(iter(files)) if len(files) == 1 else folder))
     if not protocol.needs_annotations:
         return None
     raise UserError(
@@ -67,3 +69,8 @@ def find_annotations(
         f"no {', '.join(reader.files)} in {' or '.join(map(str, folders))}",
         f"Official file: {reader.where}; p3d-eval annotate {path} {reader.dataset} FILE embeds it",
     )
+
+
+def _found(reader: AnnotationReader, files: Mapping[str, bytes], source: str) -> AnnotationFiles:
+    named = all(any(fnmatchcase(name, pattern) for name in files) for pattern in reader.files)
+    return AnnotationFiles(files, source, named)
