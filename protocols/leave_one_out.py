@@ -16,8 +16,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 from torch import Tensor
 
+from p3d_eval.devices import find_device
 from p3d_eval.errors import UserError
-from p3d_eval.protocols.devices import find_device
 from p3d_eval.protocols.gram_svm import solve_in_gram
 from p3d_eval.protocols.leave_one_out_folds import Worst, solve_folds
 

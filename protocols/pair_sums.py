@@ -39,7 +39,7 @@ class TorchSums:
         on_cpu = device.type == "cpu"
         videos = 1 + max((int(rows.max()) for rows in (first, second) if len(rows)), default=0)
         self.columns = max(1, _CPU_VALUES // videos) if on_cpu else 1 << 14
-        self.elements = 1 << (16 if on_cpu else 26)  # of a gathered array; 256 MiB in float32 on a GPU
+        self.elements = 1 << (16 if on_cpu else 26)  # of a whole block's gathered array; 256 MiB on a GPU
 
     def sum(
         self,
@@ -97,7 +97,7 @@ class TorchSums:
     def _sum_pairs(self, a: Tensor, b: Tensor, rows: Rows) -> Tensor:
         """Sum over the columns of ``a[:, first]`` against ``b[:, second]``, some pairs at a time."""
         width, count = a.shape[2], len(self._first)
-        height = max(1, min(count, self.elements // max(1, width)))
+        height = max(1, min(count, self.elements // self.columns))  # of half a block, half the memory
         sums = self.empty((count, SUMS), torch.float64).zero_()
         room = [self.empty((len(a) * height * width,), a.dtype) for _ in range(2)]
         spare = self.empty((2 * height * width,), a.dtype)

@@ -56,7 +56,7 @@ def layer_similarities(
         See :func:`p3d_eval.protocols.similarities.pair_similarities`.
 
     device : str or None
-        Where to compute: see :func:`p3d_eval.protocols.devices.find_device`.
+        Where to compute: see :func:`p3d_eval.devices.find_device`.
 
     Returns
     -------

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils.extmath import randomized_svd
 
+from p3d_eval.devices import find_device
 from p3d_eval.errors import UserError
-from p3d_eval.protocols.devices import find_device
 
 Array = NDArray[np.float64]
 PcaSolver = Literal["exact", "randomised"]

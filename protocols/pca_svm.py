@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from p3d_eval.devices import find_device
 from p3d_eval.protocols.classifiers import OneVsRestLinearSVC
 from p3d_eval.protocols.classifiers.certificate import relative_duality_gaps
-from p3d_eval.protocols.devices import find_device
 
 Array = NDArray[np.float64]
 

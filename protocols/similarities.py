@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from p3d_eval.devices import find_device, in_halves
 from p3d_eval.errors import UserError
 from p3d_eval.protocols import pair_sums as sums_of
-from p3d_eval.protocols.devices import find_device
 from p3d_eval.protocols.pair_sums import Rows, Sums, TorchSums
 
 Array = NDArray[np.float64]
@@ -185,8 +185,10 @@ class PairSums:
         columns = compiled.columns if compiled else self._find_torch().columns
         blocks = list(pairwise([*range(0, width, columns), width]))
         if not compiled:
-            for start, stop in blocks:
-                self._add(self._in_halves(a, b, start, stop))
+            engine = self._find_torch()
+            for block in blocks:
+                for found in in_halves(lambda start, stop: self._block(engine, a, b, start, stop), *block):
+                    self._add(found)
             return
         a, b = np.ascontiguousarray(a), None if b is None else np.ascontiguousarray(b)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -231,24 +233,6 @@ class PairSums:
             found, *totals = engine.sum(values, columns, tuple(factors), scale, self._eps, rows)
             sums += found / scale**_DEGREES
         return sums, totals[0] / scale, totals[1] / scale
-
-    def _in_halves(
-        self, a: NDArray[np.floating], b: NDArray[np.floating] | None, start: int, stop: int
-    ) -> Sums:
-        """Sum a block with torch, in halves where the device's memory does not suffice."""
-        engine = self._find_torch()
-        try:
-            return self._block(engine, a, b, start, stop)
-        except torch.OutOfMemoryError:
-            if stop - start == 1:
-                raise UserError(
-                    "out of memory on the device even with one dimension at a time", "Use --device cpu"
-                ) from None
-        torch.cuda.empty_cache()
-        engine.elements = max(1, engine.elements // 2)
-        middle = (start + stop) // 2
-        one, two = self._in_halves(a, b, start, middle), self._in_halves(a, b, middle, stop)
-        return one[0] + two[0], one[1] + two[1], one[2] + two[2]
 
     def result(self) -> Array:
         """Return the twelve values of every pair, shape (n, 12)."""

@@ -18,13 +18,13 @@ from p3d_eval.backbones.checkpoint import (
 )
 from p3d_eval.backbones.factories import call_factory, custom_factory
 from p3d_eval.backbones.network import Architecture, Network
+from p3d_eval.devices import find_device
 from p3d_eval.errors import UserError
 from p3d_eval.provenance import sha256_file
 from p3d_eval.registry import Entry, Registry
 
 RANDOM = "random"
 _SEEDS = 2**32  # NumPy's and torch's generators both take these
-_DEVICES = ("cpu", "cuda")
 
 BACKBONES: Registry[object] = Registry(
     kind="backbone",
@@ -96,7 +96,7 @@ def load_backbone(
     """
     if not 0 <= seed < _SEEDS:
         raise UserError(f"seed {seed} is not between 0 and {_SEEDS - 1}")
-    target = _device(device)
+    target = find_device(device)
     path = None if weights is None or str(weights) == RANDOM else Path(weights)
     maker = custom_factory(name) if ":" in name else BACKBONES.load(name)
     if isinstance(maker, Architecture):
@@ -110,23 +110,6 @@ def load_backbone(
     size = (crop, crop) if isinstance(crop, int) else crop
     changes = {"clip_length": clip_length, "frame_stride": frame_stride, "resize": resize, "crop": size}
     return built if all(v is None for v in changes.values()) else built.with_input(**changes)
-
-
-def _device(device: str | torch.device) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-    except RuntimeError as error:
-        raise UserError(f"unknown device {device!r}", "Choose auto, cpu or cuda") from error
-    if found.type not in _DEVICES:
-        raise UserError(f"unknown device {device!r}", "Choose auto, cpu or cuda")
-    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
-        raise UserError(
-            f"device {device!r} is not there: {torch.cuda.device_count()} CUDA devices were found",
-            "Use --device cpu or auto",
-        )
-    return found
 
 
 def _class_names(

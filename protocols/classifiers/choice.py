@@ -7,13 +7,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from p3d_eval.devices import find_device
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.c_path import c_values
 from p3d_eval.protocols.classifiers.libsvm import fit_libsvm
 from p3d_eval.protocols.classifiers.logistic import fit_logistic_path
 from p3d_eval.protocols.classifiers.neighbours import CosineClassMeans, CosineNeighbours
 from p3d_eval.protocols.classifiers.squared_hinge import solve_squared_hinge
-from p3d_eval.protocols.devices import find_device
 from p3d_eval.protocols.result import Certificate
 
 Array = NDArray[np.float64]

@@ -13,9 +13,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
+from p3d_eval.devices import find_device
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.classifiers.squared_hinge import solve_squared_hinge
-from p3d_eval.protocols.devices import find_device
 
 Array = NDArray[np.float64]
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from p3d_eval.devices import find_device
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.classifiers.certificate import duality_gaps
 from p3d_eval.protocols.classifiers.dual_space import Space, find_space
@@ -16,7 +17,6 @@ from p3d_eval.protocols.classifiers.liblinear import solve_with_liblinear
 from p3d_eval.protocols.classifiers.newton import Columns, minimise
 from p3d_eval.protocols.classifiers.problem import checked_problem
 from p3d_eval.protocols.classifiers.samples import Samples, as_matrix
-from p3d_eval.protocols.devices import find_device
 
 Array = NDArray[np.float64]
 NEWTON, NEWTON_64, LIBLINEAR = "Newton, float32", "Newton, float64", "LIBLINEAR"
