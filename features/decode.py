@@ -1,7 +1,7 @@
 """Videos to the frames that their clips need; frames are counted as they decode, never by the container."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -14,12 +14,20 @@ from numpy.typing import NDArray
 from p3d_eval.errors import UnknownNameError
 from p3d_eval.features.counting import Choose, survey
 from p3d_eval.features.decode_error import DecodeError
+from p3d_eval.features.image_folder import list_frames, open_folder
 from p3d_eval.features.images import Converter
 from p3d_eval.features.packets import PacketIndex
-from p3d_eval.features.requests import ClipRequest, Frame, VideoHeader, clip_requests
+from p3d_eval.features.requests import ClipRequest, Frame, Opened, VideoHeader, clip_requests
 from p3d_eval.features.sampling import Sampling
 from p3d_eval.features.seeking import SeekError, decode_segments, plan_segments, worth_seeking
 from p3d_eval.features.sequential import decode
+from p3d_eval.features.torchcodec_reader import (
+    DEVICES,
+    UnreadableError,
+    load_torchcodec,
+    open_torchcodec,
+    torchcodec_version,
+)
 
 __all__ = [
     "DECODERS",
@@ -30,22 +38,40 @@ __all__ = [
     "count_frames",
     "decoder_versions",
     "read_video",
+    "require_decoder",
 ]
 
-DECODERS = ("pyav",)
+DECODERS = ("pyav", *DEVICES)  # how videos are decoded; image folders always through PyAV
 
 
-def decoder_versions() -> dict[str, str]:
-    """PyAV's version and those of the FFmpeg libraries it carries."""
+def require_decoder(decoder: str) -> None:
+    """Check that a decoder is known and installed.
+
+    Raises
+    ------
+    UnknownNameError, MissingExtraError, UserError
+        When it is not.
+    """
+    if decoder not in DECODERS:
+        raise UnknownNameError("decoder", decoder, DECODERS)
+    if decoder in DEVICES:
+        load_torchcodec()
+
+
+def decoder_versions(decoder: str = "pyav") -> dict[str, str]:
+    """Name the decoder, PyAV's version and those of the FFmpeg libraries it carries."""
+    other = {"torchcodec": torchcodec_version()} if decoder in DEVICES else {}
     libraries = {name: ".".join(map(str, found)) for name, found in sorted(av.library_versions.items())}
     relevant = ("libavcodec", "libavformat", "libavutil", "libswscale")
-    return {"name": "pyav", "av": av.__version__} | {
+    return {"name": decoder, "av": av.__version__, **other} | {
         name: libraries[name] for name in relevant if name in libraries
     }
 
 
 def count_frames(path: Path, stopped: Event | None = None) -> int:
-    """Count the frames that decode; ``stopped`` ends it early with a DecodeError."""
+    """Count the frames that decode (images of a folder); ``stopped`` ends it early with a DecodeError."""
+    if path.is_dir():
+        return len(list_frames(path))
     return sum(1 for _ in decode(path, stopped))
 
 
@@ -67,13 +93,13 @@ def read_video(
     Parameters
     ----------
     path : Path
-        The video.
+        The video: a file, or a folder of numbered images.
     video_id : str
         Its id (seeds random clips).
     sampling : Sampling
         Which frames.
-    decoder : {"pyav"}
-        What decodes.
+    decoder : {"pyav", "torchcodec", "torchcodec:cuda"}
+        What decodes. What torchcodec cannot read, PyAV does, and the header's notice says so.
     planes : bool
         Whether images may be `Planes`; frames for which they do not serve are RGB all the same (`Converter`).
     stopped : Event, optional
@@ -87,28 +113,38 @@ def read_video(
     ------
     DecodeError
         When the video is broken, or a frame has another size; the message is the reason.
-    UnknownNameError
+    UnknownNameError, MissingExtraError, UserError
         When there is no such decoder.
     """
-    if decoder not in DECODERS:
-        raise UnknownNameError("decoder", decoder, DECODERS)
+    require_decoder(decoder)
     choose = partial(clip_requests, sampling, video_id)
+    header, frames = _open(path, decoder, choose, Converter(planes), stopped)
+    yield header
     shape = None
-    for item in _read_file(path, choose, Converter(planes), stopped):
-        if isinstance(item, Frame):
-            if shape is not None and item.image.shape[:2] != shape:
-                raise DecodeError(f"the size of its frames changes at frame {item.number}")
-            shape = item.image.shape[:2]
-        yield item
+    for frame in frames:
+        if shape is not None and frame.image.shape[:2] != shape:
+            raise DecodeError(f"the size of its frames changes at frame {frame.number}")
+        shape = frame.image.shape[:2]
+        yield frame
 
 
-def _read_file(
-    path: Path, choose: Choose, convert: Converter, stopped: Event | None
-) -> Iterator[VideoHeader | Frame]:
+def _open(path: Path, decoder: str, choose: Choose, convert: Converter, stopped: Event | None) -> Opened:
+    if path.is_dir():
+        return open_folder(path, choose, convert, stopped)
+    if decoder not in DEVICES:
+        return _open_file(path, choose, convert, stopped)
+    try:
+        return open_torchcodec(path, decoder, choose, stopped)
+    except UnreadableError as error:
+        header, frames = _open_file(path, choose, convert, stopped)
+        return replace(header, notice=f"read with pyav instead of {decoder}: {error}"), frames
+
+
+def _open_file(path: Path, choose: Choose, convert: Converter, stopped: Event | None) -> Opened:
     found = survey(path, choose, stopped)
     header = VideoHeader(found.timeline.frames, choose(found.timeline))
-    yield header
     needed = sorted(header.needed)
+    frames: Iterator[tuple[int, Any]]
     if found.index is not None:
         frames = _decode_indexed(path, found.index, needed, stopped)
     elif header.needed <= found.kept.keys():
@@ -116,8 +152,7 @@ def _read_file(
     else:
         found.kept.clear()
         frames = _decode_again(path, needed, stopped)
-    for number, frame in frames:
-        yield Frame(number, convert(frame))
+    return header, (Frame(number, convert(frame)) for number, frame in frames)
 
 
 def _decode_again(path: Path, needed: list[int], stopped: Event | None) -> Iterator[tuple[int, Any]]:
@@ -173,13 +208,13 @@ def read_clips(
 ) -> Iterator[Clip]:
     """Yield the clips that ``sampling`` chooses, each start once, in time order (see `read_video`)."""
     frames = read_video(path, video, sampling, stopped=stopped)
-    header = next(frames)
+    header: Any = next(frames)
     if on_count is not None:
         on_count(header.frames)
     images: dict[int, Any] = {}
     for clip in header.clips:
         while not images or max(images) < max(clip.numbers):
-            frame = next(frames)
+            frame: Any = next(frames)
             images[frame.number] = frame.image
         yield Clip(clip.start, clip.repeats, np.stack([images[number] for number in clip.numbers]))
         images = {number: image for number, image in images.items() if number >= clip.start}

@@ -8,9 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from p3d_eval.errors import UserError, shorten
+from p3d_eval.features.frame_names import holds_frames
 
 VIDEO_EXTENSIONS = frozenset(
-    {".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".webm", ".wmv", ".3gp"}
+    {
+        ".avi",
+        ".flv",
+        ".gif",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".ogv",
+        ".ts",
+        ".webm",
+        ".wmv",
+        ".3gp",
+    }
 )
 _FOUR_DIGITS = re.compile(r"(?<!\d)\d{4}(?!\d)")
 _YOUTUBE_PREFIX = "v_"
@@ -28,6 +44,15 @@ class VideoFile:
 def _without_extension(path: PurePosixPath) -> str:
     known = path.suffix.lower() in VIDEO_EXTENSIONS
     return (path.with_suffix("") if known else path).as_posix()
+
+
+def is_video(name: str) -> bool:
+    """Whether a file's name is a video's; hidden files are not looked at."""
+    return PurePosixPath(name).suffix.lower() in VIDEO_EXTENSIONS and not name.startswith(".")
+
+
+def _below(path: Path, folder: Path) -> PurePosixPath:
+    return PurePosixPath(path.relative_to(folder).as_posix())
 
 
 def without_video_extension(name: str) -> str:
@@ -65,8 +90,10 @@ def list_videos(source: Path, root: Path | None = None) -> tuple[VideoFile, ...]
     """Find the videos of a folder, or of a text file with one path a line.
 
     A folder is searched at every depth (symbolic links are followed) for files with a video's extension, in
-    the order of their ids. A list is taken in its own order: empty lines and lines that begin with ``#`` are
-    skipped, and relative paths are below ``root``, by default the list's folder.
+    the order of their ids. A folder without videos and folders in it whose images are all numbered
+    (``img_00001.jpg``) is a video of frames; its id is its path. A list is taken in its own order: empty
+    lines and lines that begin with ``#`` are skipped, and relative paths are below ``root``, by default the
+    list's folder; it may name folders of frames.
 
     Parameters
     ----------
@@ -111,13 +138,12 @@ def list_videos(source: Path, root: Path | None = None) -> tuple[VideoFile, ...]
 
 
 def _listed(line: str, base: Path) -> VideoFile:
-    path = Path(line)
+    path = relative = Path(line)
     if path.is_absolute():
         inside = path.is_relative_to(base.absolute())
         relative = path.relative_to(base.absolute()) if inside else path.relative_to(path.anchor)
-        return VideoFile(_without_extension(PurePosixPath(relative.as_posix())), path)
-    plain = PurePosixPath(path.as_posix())
-    return VideoFile(_without_extension(plain), base / path)
+    plain, place = PurePosixPath(relative.as_posix()), base / path
+    return VideoFile(plain.as_posix() if place.is_dir() else _without_extension(plain), place)
 
 
 def _unreadable(error: OSError) -> None:
@@ -136,14 +162,16 @@ def _list_folder(folder: Path) -> tuple[VideoFile, ...]:
             continue
         visited.add(real)
         folders.sort()
-        for name in files:
-            path = Path(parent, name)
-            if path.suffix.lower() in VIDEO_EXTENSIONS and not name.startswith("."):
-                relative = PurePosixPath(path.relative_to(folder).as_posix())
-                found.append(VideoFile(_without_extension(relative), path))
+        paths = [Path(parent, name) for name in files if is_video(name)]
+        found += [VideoFile(_without_extension(_below(path, folder)), path) for path in paths]
+        if not paths and not folders and holds_frames(files):
+            place = Path(parent)
+            name = folder.resolve().name if place == folder else _below(place, folder).as_posix()
+            found.append(VideoFile(name, place))
     if not found:
         raise UserError(
-            f"{folder}: no videos in this folder", f"Looked for {' '.join(sorted(VIDEO_EXTENSIONS))}"
+            f"{folder}: no videos in this folder",
+            f"Looked for {' '.join(sorted(VIDEO_EXTENSIONS))} and folders of numbered images",
         )
     return _unique(sorted(found, key=lambda video: (video.id, video.path.name)), folder)
 

@@ -97,7 +97,7 @@ class Converter:
 
     def rgb(self, frame: Any, shown: Orientation = UPRIGHT) -> NDArray[np.uint8]:
         """Convert to uint8 RGB H × W × 3 and make it upright. Transparent pixels keep the colour they have."""
-        image: NDArray[np.uint8] = self._reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
+        image: Any = self._reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
         if shown.turns:
             image = np.rot90(image, shown.turns)
         return np.ascontiguousarray(image[:, ::-1] if shown.mirrored else image)

@@ -2,7 +2,7 @@
 
 import itertools
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -52,6 +52,9 @@ class Frame:
 
     number: int
     image: Image
+
+
+Opened = tuple[VideoHeader, Iterator[Frame]]  # a video, and its needed frames in ascending order
 
 
 @dataclass(frozen=True)
