@@ -35,6 +35,7 @@ __all__ = [
     "DecodeError",
     "Frame",
     "VideoHeader",
+    "count_clips",
     "count_frames",
     "decoder_versions",
     "read_video",
@@ -73,6 +74,13 @@ def count_frames(path: Path, stopped: Event | None = None) -> int:
     if path.is_dir():
         return len(list_frames(path))
     return sum(1 for _ in decode(path, stopped))
+
+
+def count_clips(path: Path, video_id: str, sampling: Sampling, stopped: Event | None = None) -> int:
+    """Count the clips of a video, repeated ones too, which can take decoding all of it (see `read_video`)."""
+    choose = partial(clip_requests, sampling, video_id)
+    header, _ = _open(path, "pyav", choose, Converter(), stopped)
+    return sum(clip.repeats for clip in header.clips)
 
 
 def read_video(

@@ -18,7 +18,7 @@ from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.errors import UserError
 from p3d_eval.features.checks import require_replaceable
 from p3d_eval.features.computing import compute_results
-from p3d_eval.features.decode import DecodeError, count_frames
+from p3d_eval.features.decode import DecodeError, count_clips
 from p3d_eval.features.embedding import add_annotations, not_embedded
 from p3d_eval.features.groups import Group, groups_of
 from p3d_eval.features.identity import require_same
@@ -155,7 +155,7 @@ def _clip_counts(plan: ExtractionPlan, counting: ProgressFactory | None) -> NDAr
 
     def count(video: VideoFile) -> int:
         try:
-            return plan.sampling.count(count_frames(video.path, stopped))
+            return count_clips(video.path, video.id, plan.sampling, stopped)
         except DecodeError:
             return 0  # the run itself meets the error again and lists it
 

@@ -41,3 +41,18 @@ def numbered_images(folder: Path) -> list[tuple[int, Path]]:
     names = [entry.name for entry in os.scandir(folder) if is_image(entry.name)]
     found = [(number, folder / name) for name in names if (number := frame_number(name)) is not None]
     return sorted(found)
+
+
+def stat_video(path: Path) -> tuple[int, int]:
+    """Return size in bytes and time of last change (ns) of a video; for a folder of frames of all its images.
+
+    Raises
+    ------
+    OSError
+        When it is not there.
+    """
+    own = path.stat()
+    if not path.is_dir():
+        return own.st_size, own.st_mtime_ns
+    found = [image.stat() for _, image in numbered_images(path)]
+    return sum(each.st_size for each in found), max(each.st_mtime_ns for each in (own, *found))

@@ -12,6 +12,7 @@ from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.backbones.layers import parse_layers
 from p3d_eval.errors import UserError
 from p3d_eval.features.decode import decoder_versions
+from p3d_eval.features.frame_names import stat_video
 from p3d_eval.features.identity import identity_hash
 from p3d_eval.features.ids import VideoFile, list_videos
 from p3d_eval.features.layout import stored_type
@@ -204,10 +205,10 @@ def _layers_text(backbone: Backbone, layers: str | Sequence[str] | None) -> str:
 
 def _record(video: VideoFile) -> VideoRecord:
     try:
-        found = video.path.stat()
+        size, changed = stat_video(video.path)
     except OSError:  # a link to nothing: decoding fails and lists it with its reason
         return VideoRecord(video.id)
-    return VideoRecord(video.id, found.st_size, found.st_mtime_ns)
+    return VideoRecord(video.id, size, changed)
 
 
 def _plan_layers(backbone: Backbone, layers: str, dtype: str) -> dict[str, LayerPlan]:

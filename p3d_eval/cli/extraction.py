@@ -51,6 +51,10 @@ FrameStride = Annotated[
     int | None, typer.Option("--frame-stride", help="Video frames between a clip's frames.")
 ]
 ClipStride = Annotated[int, typer.Option("--clip-stride", help="Video frames between starts (sliding).")]
+Fps = Annotated[
+    float | None,
+    typer.Option("--fps", help="Frames per second to bring videos to first; default: as they are."),
+]
 PerClip = Annotated[bool, typer.Option("--per-clip", help="Store every clip's activations too.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 BatchSize = Annotated[int, typer.Option("--batch-size", help="Clips in a batch.")]
@@ -108,6 +112,7 @@ def extract(
     clip_length: ClipLength = None,
     frame_stride: FrameStride = None,
     clip_stride: ClipStride = 8,
+    fps: Fps = None,
     per_clip: PerClip = False,
     device: Device = "auto",
     batch_size: BatchSize = 8,
@@ -157,6 +162,7 @@ def extract(
         frame_stride=spec.frame_stride,
         clip_stride=clip_stride,
         seed=seed,
+        fps=fps,
     )
     plan = plan_extraction(
         network,

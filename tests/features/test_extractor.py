@@ -212,13 +212,13 @@ def test_frames_are_counted_side_by_side_before_sliding_clips_are_stored(tmp_pat
     from p3d_eval.progress import Progress
 
     together = threading.Barrier(2, timeout=20)  # broken unless two are counted at once
-    count_frames = extractor.count_frames
+    count_clips = extractor.count_clips
 
     def waiting(*arguments):
         together.wait()
-        return count_frames(*arguments)
+        return count_clips(*arguments)
 
-    monkeypatch.setattr(extractor, "count_frames", waiting)
+    monkeypatch.setattr(extractor, "count_clips", waiting)
     shown = []
 
     def counting(total, done):
