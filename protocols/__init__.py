@@ -37,6 +37,16 @@ PROTOCOLS: Registry[Protocol] = Registry(
             "Dynamic scenes: leave-one-video-out on Dynamic Scene (Maryland).",
         ),
         Entry(
+            "retrieval",
+            "p3d_eval.protocols.retrieval:PROTOCOL",
+            "Nearest neighbours by cosine: R@k and mAP on UCF101 or HMDB51.",
+        ),
+        Entry(
+            "custom",
+            "p3d_eval.protocols.custom:PROTOCOL",
+            "Your own data: classification, retrieval or pairs from a CSV of id,label.",
+        ),
+        Entry(
             "scenes",
             "p3d_eval.protocols.scenes:SCENES",
             "Leave-one-video-out on any set whose folders are classes.",

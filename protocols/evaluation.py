@@ -71,6 +71,7 @@ def evaluate(
     annotation = protocol.annotation_option
     given = options.pop(annotation.name, None) if annotation else None
     parsed = protocol.parse_options(options)
+    protocol = protocol.specialise(parsed) if protocol.specialise else protocol
     _require_outputs(out, write_predictions, overwrite)
     if (predictions or write_predictions) and protocol.predictions is None:
         raise UserError(f"{name}: there is no official file of predictions", "activitynet has one")

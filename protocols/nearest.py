@@ -35,12 +35,18 @@ class Retrieved:
         Mean of the precision at each gallery video of the query's class; NaN where the gallery has none.
     nearest : ndarray of int, shape (queries,)
         Row of the nearest gallery video; −1 where all of the gallery is of the query's group.
+    classes : ndarray, shape (classes,)
+        Labels of the gallery, ascending.
+    closest : ndarray of float64, shape (queries, classes)
+        Cosine of each class's nearest video; −∞ where the query sees none.
     """
 
     ranks: tuple[int, ...]
     hits: NDArray[np.bool_]
     average_precision: Array
     nearest: NDArray[np.intp]
+    classes: NDArray[Any]
+    closest: Array
 
 
 def retrieve(
@@ -84,6 +90,10 @@ def retrieve(
     hits = np.zeros((len(near), len(ordered)), bool)
     precision = np.full(len(near), np.nan)
     nearest = np.full(len(near), -1, np.intp)
+    classes, encoded = np.unique(gallery_labels, return_inverse=True)
+    by_class = np.argsort(encoded, kind="stable")
+    begins = np.searchsorted(encoded[by_class], np.arange(len(classes)))
+    closest = np.empty((len(near), len(classes)))
     step = max(1, _CELLS // len(far))
     for start in range(0, len(near), step):
         part = slice(start, start + step)
@@ -99,7 +109,8 @@ def retrieve(
             hits[part, column] = right[:, :k].any(axis=1)
         precision[part] = _average_precision(right)
         nearest[part] = np.where(seen.any(axis=1), order[:, 0], -1)
-    return Retrieved(ordered, hits, precision, nearest)
+        closest[part] = np.maximum.reduceat(cosines[:, by_class], begins, axis=1)
+    return Retrieved(ordered, hits, precision, nearest, classes, closest)
 
 
 def _average_precision(right: NDArray[np.bool_]) -> Array:

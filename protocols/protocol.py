@@ -115,6 +115,8 @@ class Protocol:
         without features, and ``--write-predictions`` writes one.
     fuses : bool
         Whether it takes several feature files of the same videos (`p3d_eval.protocols.fused_store`).
+    specialise : callable or None
+        Options → the protocol that is to run, where the annotations depend on an option.
     """
 
     name: str
@@ -127,6 +129,7 @@ class Protocol:
     needs_annotations: bool = False
     predictions: PredictionFiles | None = None
     fuses: bool = False
+    specialise: "Callable[[Any], Protocol] | None" = None
 
     def parse_options(self, values: Mapping[str, Any]) -> Any:
         """Build the options dataclass, checking names, choices and numbers.

@@ -1,4 +1,4 @@
-"""Tables of a user's own: a CSV of videos with labels, or a CSV of pairs of videos."""
+"""A table of a user's own: a CSV of videos with labels, and perhaps groups and a split."""
 
 import csv
 import io
@@ -7,12 +7,9 @@ from dataclasses import dataclass
 
 from p3d_eval.errors import UnknownNameError, UserError
 
-VIDEO_COLUMNS = ("id", "label", "group", "split")
-PAIR_COLUMNS = ("first", "second", "same", "fold")
+COLUMNS = ("id", "label", "group", "split")
+REQUIRED = 2  # of the columns
 PARTS = ("train", "test")
-SAME = {"1": True, "true": True, "yes": True, "same": True}
-DIFFERENT = {"0": False, "false": False, "no": False, "different": False}
-_SIDES = SAME | DIFFERENT
 
 
 @dataclass(frozen=True)
@@ -37,16 +34,6 @@ class LabelledVideo:
     part: str = ""
 
 
-@dataclass(frozen=True)
-class VideoPair:
-    """One row of a table of pairs: two videos, whether they show the same, and their fold (may be empty)."""
-
-    first: str
-    second: str
-    same: bool
-    fold: str = ""
-
-
 def parse_videos(name: str, data: bytes) -> tuple[LabelledVideo, ...]:
     """Read a table with the columns ``id`` and ``label``, and perhaps ``group`` and ``split``.
 
@@ -65,7 +52,7 @@ def parse_videos(name: str, data: bytes) -> tuple[LabelledVideo, ...]:
     """
     videos: list[LabelledVideo] = []
     lines: dict[str, int] = {}
-    for line, row in _rows(name, data, VIDEO_COLUMNS, required=2):
+    for line, row in _rows(name, data):
         part = row.get("split", "").lower()
         if "split" in row and part not in PARTS:
             raise UserError(f"{name}, line {line}: split {row['split']!r} is not train or test")
@@ -76,48 +63,20 @@ def parse_videos(name: str, data: bytes) -> tuple[LabelledVideo, ...]:
     return tuple(videos)
 
 
-def parse_pairs(name: str, data: bytes) -> tuple[VideoPair, ...]:
-    """Read a table with the columns ``first``, ``second`` and ``same``, and perhaps ``fold``.
-
-    Raises
-    ------
-    UserError
-        When the text is no such table, a value is empty, ``same`` is not 0 or 1 (false, true, no, yes,
-        different, same), a video is paired with itself, or a pair stands twice.
-    """
-    pairs: list[VideoPair] = []
-    lines: dict[frozenset[str], int] = {}
-    for line, row in _rows(name, data, PAIR_COLUMNS, required=3):
-        if row["same"].lower() not in _SIDES:
-            raise UserError(f"{name}, line {line}: same is {row['same']!r}, not 0 or 1")
-        both = frozenset((row["first"], row["second"]))
-        if len(both) == 1:
-            raise UserError(f"{name}, line {line}: {row['first']!r} is paired with itself")
-        if both in lines:
-            raise UserError(f"{name}, line {line}: the pair stands in line {lines[both]} already")
-        lines[both] = line
-        pairs.append(VideoPair(row["first"], row["second"], _SIDES[row["same"].lower()], row.get("fold", "")))
-    return tuple(pairs)
-
-
-def _rows(
-    name: str, data: bytes, columns: tuple[str, ...], required: int
-) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Yield (line number, column → value) of every row; the first ``required`` columns must be there."""
+def _rows(name: str, data: bytes) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Yield (line number, column → value) of every row."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{name}: not a text file (byte {error.start} is not UTF-8)") from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        yield from _checked(name, reader, columns, required)
+        yield from _checked(name, reader)
     except csv.Error as error:
         raise UserError(f"{name}, line {reader.line_num}: not CSV ({error})") from None
 
 
-def _checked(
-    name: str, reader: Iterator[list[str]], columns: tuple[str, ...], required: int
-) -> Iterator[tuple[int, Mapping[str, str]]]:
+def _checked(name: str, reader: Iterator[list[str]]) -> Iterator[tuple[int, Mapping[str, str]]]:
     header: list[str] | None = None
     count = 0
     for number, cells in enumerate(reader, 1):
@@ -126,7 +85,7 @@ def _checked(
         if not any(values):
             continue
         if header is None:
-            header = _header(name, values, columns, required)
+            header = _header(name, values)
             continue
         if len(values) != len(header):
             raise UserError(f"{name}, line {line}: {len(values)} values under {len(header)} columns")
@@ -137,20 +96,20 @@ def _checked(
         count += 1
         yield line, row
     if not count:
-        raise UserError(f"{name}: the table is empty", f"Its columns are {','.join(columns)}")
+        raise UserError(f"{name}: the table is empty", f"Its columns are {','.join(COLUMNS)}")
 
 
-def _header(name: str, values: list[str], columns: tuple[str, ...], required: int) -> list[str]:
+def _header(name: str, values: list[str]) -> list[str]:
     header = [value.lower() for value in values]
-    for column in columns[:required]:
+    for column in COLUMNS[:REQUIRED]:
         if column not in header:
             raise UserError(
                 f"{name}: the first line has no column {column!r} but {','.join(values)!r}",
-                f"It must name {','.join(columns[:required])}[,{'][,'.join(columns[required:])}]",
+                f"It must name {','.join(COLUMNS[:REQUIRED])}[,{'][,'.join(COLUMNS[REQUIRED:])}]",
             )
     for column in header:
-        if column not in columns:
-            raise UnknownNameError(f"column of {name}", column, columns)
+        if column not in COLUMNS:
+            raise UnknownNameError(f"column of {name}", column, COLUMNS)
         if header.count(column) > 1:
             raise UserError(f"{name}: the column {column!r} stands twice")
     return header

@@ -32,6 +32,8 @@ def test_hits_and_precision_are_those_of_scikit_learn(cells, monkeypatch):
     for row, label in enumerate(wanted):
         order = sorted(range(len(labels)), key=lambda column: -cosines[row, column])
         assert found.nearest[row] == order[0]
+        best = [cosines[row, labels == one].max() for one in found.classes]
+        np.testing.assert_allclose(found.closest[row], best, atol=1e-12)
         for column, k in enumerate(found.ranks):
             assert found.hits[row, column] == any(labels[at] == label for at in order[:k])
         # Without ties scikit-learn's sum of steps is the mean precision at the relevant ones.

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from p3d_eval.errors import UserError
-from p3d_eval.protocols.annotations.table import LabelledVideo, VideoPair, parse_pairs, parse_videos
+from p3d_eval.protocols.annotations.table import LabelledVideo, parse_videos
 
 
 def test_videos_with_and_without_groups_and_splits():
@@ -17,15 +17,6 @@ def test_videos_with_and_without_groups_and_splits():
     assert parse_videos("t.csv", full.encode()) == (
         LabelledVideo("a", "run", "g1", "train"),
         LabelledVideo("b,c", "to walk, slowly", "g2", "test"),
-    )
-
-
-def test_pairs():
-    text = b"first,second,same,fold\na,b,1,x\na,c,no,x\nb,c,DIFFERENT,y\n"
-    assert parse_pairs("p.csv", text) == (
-        VideoPair("a", "b", True, "x"),
-        VideoPair("a", "c", False, "x"),
-        VideoPair("b", "c", False, "y"),
     )
 
 
@@ -50,23 +41,10 @@ def test_a_table_that_is_wrong(text, message):
         parse_videos("t.csv", text)
 
 
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        (b"a,b,2", "line 2: same is '2', not 0 or 1"),
-        (b"a,a,1", "line 2: 'a' is paired with itself"),
-        (b"a,b,1\nb,a,0", "line 3: the pair stands in line 2 already"),
-    ],
-)
-def test_pairs_that_are_wrong(row, message):
-    with pytest.raises(UserError, match=message):
-        parse_pairs("p.csv", b"first,second,same\n" + row)
-
-
-def refusal(parse, data):
+def refusal(data):
     """Return the message of the error that a table causes, or nothing."""
     try:
-        parse("t.csv", data)
+        parse_videos("t.csv", data)
     except UserError as error:
         return error.message
     return ""
@@ -76,5 +54,4 @@ def refusal(parse, data):
 @example(b'id,label\n"\0",b\n')
 @example(b'"a\nb",label\n')
 def test_nothing_but_user_errors(data):
-    for parse in (parse_videos, parse_pairs):
-        assert "\n" not in refusal(parse, data)
+    assert "\n" not in refusal(data)

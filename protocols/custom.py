@@ -1,0 +1,210 @@
+"""Anybody's data: classification, retrieval or pair verification from a CSV of id, label[, group][, split]."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Literal
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from p3d_eval.errors import UserError
+from p3d_eval.features import FeatureStore
+from p3d_eval.protocols import aslan
+from p3d_eval.protocols.annotations.table import COLUMNS, LabelledVideo, parse_videos
+from p3d_eval.protocols.classification_options import ClassificationOptions
+from p3d_eval.protocols.classify import Setting, classify
+from p3d_eval.protocols.fused_store import FusedStore
+from p3d_eval.protocols.left_out import fit_left_out, left_out_split
+from p3d_eval.protocols.pair_drawing import draw_pairs, pair_table
+from p3d_eval.protocols.protocol import AnnotationFiles, AnnotationOption, AnnotationReader, Protocol
+from p3d_eval.protocols.result import Result
+from p3d_eval.protocols.retrieval import RetrievalOptions, retrieve_task
+from p3d_eval.protocols.task_fits import fit_task
+from p3d_eval.protocols.tasks import Task, TaskSplit
+
+VERSION = "1"
+
+Scheme = Literal["auto", "split", "folds", "left-out"]
+FOLDS = 5
+PAIRS = 600  # of a fold, as in ASLAN
+
+
+@dataclass(frozen=True)
+class Options(ClassificationOptions):
+    """Options of the protocol: what is done with the table, and those of every classification."""
+
+    task: Literal["classification", "retrieval", "pairs"] = field(
+        default="classification",
+        metadata={"help": "Classify; search by cosine; or tell pairs of one class from others, as on ASLAN."},
+    )
+    scheme: Scheme = field(
+        default="auto",
+        metadata={
+            "help": "Test the table's split; folds; or leave each group out. auto: the split where there is "
+            "one, else folds (retrieval: each group among the others)."
+        },
+    )
+    folds: int = field(default=FOLDS, metadata={"help": "Number of folds, of videos or of pairs."})
+    pairs: int = field(default=PAIRS, metadata={"help": "Pairs of a fold, half of them of one class."})
+
+
+def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Options) -> Result:
+    """Evaluate on a table of labelled videos.
+
+    Parameters
+    ----------
+    store : FeatureStore
+        Features with the layer ``options.layer`` (``pairs``: one or several, comma separated).
+    annotations : AnnotationFiles
+        The table.
+    options : Options
+
+    Returns
+    -------
+    Result
+        That of a classification, of a retrieval, or of ASLAN.
+
+    Raises
+    ------
+    UserError
+        When the table is wrong or does not suffice for what is asked, or a video is missing without
+        ``allow_missing``.
+    """
+    if annotations is None:
+        raise UserError("custom: a table is needed", f"Give --table with a CSV of {','.join(COLUMNS[:2])}")
+    if options.folds < 2:
+        raise UserError(f"folds: {options.folds} is less than 2")
+    if isinstance(store, FusedStore) and options.task != "classification":
+        raise UserError(f"custom: {options.task} takes one feature file", "Only classification fuses several")
+    videos = _parse(annotations.files)
+    if options.task == "pairs":
+        return _verify(store, annotations, videos, options)
+    scheme = _scheme(videos, options)
+    task = make_task(videos, scheme, options.folds, options.seed)
+    if options.task == "retrieval":
+        shared = {one.name: getattr(options, one.name) for one in fields(RetrievalOptions)}
+        # L2 is the classifier's default; the cosine does it anyway.
+        result = retrieve_task("custom", VERSION, store, lambda: task, annotations, RetrievalOptions(**shared))
+        return replace(result, options=asdict(options))
+    fit = fit_left_out if scheme == "left-out" else fit_task
+    return classify(Setting("custom", VERSION), store, lambda: task, annotations, options, fit)
+
+
+def _scheme(videos: Sequence[LabelledVideo], options: Options) -> Scheme:
+    """Settle what auto means, and check that the table has what the scheme needs."""
+    if options.task == "retrieval" and options.scheme == "folds":
+        raise UserError("scheme: retrieval has no folds", "Use --scheme split or left-out")
+    split = bool(videos[0].part)
+    if options.scheme == "split" and not split:
+        raise UserError("scheme: the table has no column split", "Use --scheme folds or left-out")
+    if options.scheme != "auto":
+        return options.scheme
+    if split:
+        return "split"
+    return "left-out" if options.task == "retrieval" else "folds"
+
+
+def make_task(videos: Sequence[LabelledVideo], scheme: Scheme, folds: int, seed: int) -> Task:
+    """Turn a table into a task.
+
+    Raises
+    ------
+    UserError
+        When a split has nothing to train or to test on, or there are fewer groups than folds.
+    """
+    classes = tuple(sorted({video.label for video in videos}))
+    groups = tuple(video.group for video in videos)
+    labels = np.array([classes.index(video.label) for video in videos])
+    if scheme == "split":
+        parts = [np.flatnonzero([video.part == name for video in videos]) for name in ("train", "test")]
+        if not all(map(len, parts)):
+            raise UserError("the table's split has no video to train on, or none to test")
+        splits, said = [TaskSplit("test", *parts)], "split of the table"
+    elif scheme == "left-out":
+        splits, said = [left_out_split(len(videos))], "classes of the table"
+    else:
+        splits = _make_folds(labels, groups, folds, seed)
+        grouped = "groups of the table kept together, " if len(set(groups)) < len(groups) else ""
+        said = f"{len(splits)} folds made here, at random (seed {seed}): {grouped}classes as even as can be"
+    return Task(
+        dataset="custom",
+        names=tuple(video.id for video in videos),
+        classes=classes,
+        labels=tuple((int(label),) for label in labels),
+        splits=tuple(splits),
+        groups=groups,
+        cluster_kind="group" if len(set(groups)) < len(groups) else "video",
+        said=said,
+    )
+
+
+def _make_folds(labels: np.ndarray, groups: Sequence[str], folds: int, seed: int) -> list[TaskSplit]:
+    names, encoded = np.unique(groups, return_inverse=True)
+    if len(names) < folds:
+        raise UserError(f"folds: {folds} of {len(names)} groups", "Use fewer --folds, or --scheme left-out")
+    if len(np.unique(labels)) < 2:
+        raise UserError("the table has one class only", "A classifier needs two")
+    dealt = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    return [
+        TaskSplit(f"fold {number}", train, test)
+        for number, (train, test) in enumerate(dealt.split(labels, labels, encoded), 1)
+    ]
+
+
+def _verify(
+    store: FeatureStore, annotations: AnnotationFiles, videos: Sequence[LabelledVideo], options: Options
+) -> Result:
+    """Tell pairs of one class from others by ASLAN's pipeline."""
+    if options.normalise not in ("l2", "none"):
+        raise UserError(f"normalise: pairs take l2 or none, not {options.normalise}")
+    if options.pca is not None:
+        raise UserError("pca: pairs have no principal components", "Leave --pca out")
+    drawn = draw_pairs(videos, options.folds, options.pairs, options.seed)
+    own = aslan.Options(
+        layers=options.layer,
+        normalise=options.normalise,
+        classifier=options.classifier,
+        C=options.C,
+        neighbours=options.neighbours,
+        temperature=options.temperature,
+        tol=options.tol,
+        allow_missing=options.allow_missing,
+        device=options.device,
+        seed=options.seed,
+    )
+    result = aslan.run(store, AnnotationFiles({"pairs.csv": pair_table(drawn)}, annotations.source), own)
+    said = (
+        f"{len(drawn)} pairs drawn from the table (seed {options.seed}), half of one class, in {options.folds} "
+        "folds that share no class; no pair within a group"
+    )
+    return replace(
+        result,
+        protocol="custom",
+        version=VERSION,
+        options=asdict(options),
+        choices=(said, *result.choices),
+        annotations={**result.annotations, "dataset": "custom", "official": False, "deviations": []},
+    )
+
+
+def _parse(files: Mapping[str, bytes]) -> tuple[LabelledVideo, ...]:
+    ((name, data),) = files.items()
+    return parse_videos(name, data)
+
+
+PROTOCOL: Protocol = Protocol(
+    name="custom",
+    version=VERSION,
+    summary="Your own data: classification, retrieval or pair verification from a CSV of labels.",
+    options=Options,
+    run=run,
+    reader=AnnotationReader(
+        "custom",
+        ("custom.csv",),
+        _parse,
+        "a CSV of your own: a line id,label[,group][,split], one line a video",
+    ),
+    annotation_option=AnnotationOption("table", "CSV of id,label[,group][,split (train or test)]."),
+    needs_annotations=True,
+    fuses=True,
+)

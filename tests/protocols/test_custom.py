@@ -1,0 +1,185 @@
+"""A user's own table: every task and scheme against scikit-learn or a loop, and tables that do not suffice."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import normalize
+from sklearn.svm import LinearSVC
+
+from p3d_eval.errors import UserError
+from p3d_eval.features import open_features, write_store
+from p3d_eval.protocols import aslan
+from p3d_eval.protocols.annotations.table import LabelledVideo
+from p3d_eval.protocols.evaluation import evaluate
+from p3d_eval.protocols.pair_drawing import draw_pairs, pair_table
+from p3d_eval.protocols.protocol import AnnotationFiles
+
+LABELS = ("cook", "dance", "drive", "sing", "swim", "walk")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Features of 60 videos, their labels and 20 groups; returns the store and the columns of a table."""
+    folder = tmp_path_factory.mktemp("custom")
+    draw = np.random.default_rng(3)
+    label = np.repeat(np.arange(6), 10)
+    centres = 0.8 * draw.normal(size=(6, 9))
+    values = np.abs(centres[label] + draw.normal(size=(60, 9)))
+    ids = [f"clip{number:03}" for number in draw.permutation(60)]
+    store = open_features(write_store(folder / "own.h5", ids, {"pool5": values}))
+    groups = [f"s{number // 3}" for number in range(60)]
+    return store, [LABELS[one] for one in label], groups
+
+
+def write(path, columns):
+    names = list(columns)
+    rows = [",".join(row) for row in zip(*columns.values(), strict=True)]
+    path.write_text("\n".join([",".join(names), *rows]))
+    return path
+
+
+def svc():
+    return LinearSVC(dual=True, tol=1e-10, max_iter=10**6, random_state=0)
+
+
+def test_train_and_test_of_the_table(study, tmp_path):
+    store, labels, _ = study
+    part = ["test" if number % 3 == 0 else "train" for number in range(60)]
+    table = write(tmp_path / "t.csv", {"id": store.ids, "label": labels, "split": part})
+    result = evaluate("custom", store, table=table)
+    X, y, test = normalize(np.asarray(store["pool5"], float)), np.array(labels), np.array(part) == "test"
+    expected = svc().fit(X[~test], y[~test]).decision_function(X[test])
+    np.testing.assert_allclose(result.scores.scores, expected, atol=1e-4)
+    accuracy = (np.unique(y)[expected.argmax(1)] == y[test]).mean()
+    assert result.metrics["accuracy"].value == pytest.approx(accuracy)
+    assert result.annotations["official"] is False
+    assert any("split of the table" in choice for choice in result.choices)
+
+
+def test_folds_keep_groups_together(study, tmp_path):
+    store, labels, groups = study
+    table = write(tmp_path / "t.csv", {"id": store.ids, "label": labels, "group": groups})
+    result = evaluate("custom", store, table=table, folds=4, seed=7)
+    group = dict(zip(store.ids, groups, strict=True))
+    X, y = normalize(np.asarray(store["pool5"], float)), np.array(labels)
+    tested = []
+    for number in range(4):
+        ids = result.scores.ids[result.scores.split == number]
+        test = np.isin(store.ids, ids)
+        assert not {group[video] for video in ids} & {group[v] for v in np.array(store.ids)[~test]}
+        expected = svc().fit(X[~test], y[~test]).decision_function(X[test])
+        order = np.argsort(ids)
+        own = np.argsort(np.array(store.ids)[test])
+        np.testing.assert_allclose(
+            result.scores.scores[result.scores.split == number][order], expected[own], atol=1e-4
+        )
+        tested += ids.tolist()
+    assert sorted(tested) == sorted(store.ids)
+    assert any("made here, at random (seed 7)" in choice for choice in result.choices)
+    again = evaluate("custom", store, table=table, folds=4, seed=7)
+    assert again.metrics["accuracy"] == result.metrics["accuracy"]
+
+
+def test_each_group_is_left_out(study, tmp_path):
+    store, labels, groups = study
+    table = write(tmp_path / "t.csv", {"id": store.ids, "label": labels, "group": groups})
+    result = evaluate("custom", store, table=table, scheme="left-out")
+    X, y, group = normalize(np.asarray(store["pool5"], float)), np.array(labels), np.array(groups)
+    for name in ("s0", "s7", "s19"):
+        out = group == name
+        expected = svc().fit(X[~out], y[~out]).decision_function(X[out])
+        np.testing.assert_allclose(result.scores.scores[out], expected, atol=2e-5)
+
+
+def test_retrieval_among_other_groups(study, tmp_path):
+    store, labels, groups = study
+    table = write(tmp_path / "t.csv", {"id": store.ids, "label": labels, "group": groups})
+    result = evaluate("custom", store, table=table, task="retrieval")
+    X, y, group = np.asarray(store["pool5"], float), np.array(labels), np.array(groups)
+    right = []
+    for row in range(60):
+        others = np.flatnonzero(group != group[row])
+        found = NearestNeighbors(n_neighbors=5, metric="cosine").fit(X[others]).kneighbors(X[[row]])[1][0]
+        right.append([y[others][found[0]] == y[row], (y[others][found] == y[row]).any()])
+    assert result.metrics["r1"].value == pytest.approx(np.mean(right, 0)[0])
+    assert result.metrics["r5"].value == pytest.approx(np.mean(right, 0)[1])
+    assert any("every video queries those of other groups" in choice for choice in result.choices)
+
+
+def test_pairs_go_through_aslan_s_pipeline(study, tmp_path):
+    store, labels, groups = study
+    table = write(tmp_path / "t.csv", {"id": store.ids, "label": labels, "group": groups})
+    result = evaluate("custom", store, table=table, task="pairs", folds=3, pairs=40, seed=2)
+    videos = [LabelledVideo(*row) for row in zip(store.ids, labels, groups, strict=True)]
+    drawn = draw_pairs(videos, 3, 40, 2)
+    files = AnnotationFiles({"p.csv": pair_table(drawn)}, "test")
+    expected = aslan.run(store, files, aslan.Options(layers="pool5", seed=2))
+    assert result.metrics == expected.metrics
+    assert result.protocol == "custom"
+    assert "120 pairs drawn from the table (seed 2)" in result.choices[0]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 1000), st.integers(2, 3), st.integers(2, 30))
+def test_drawn_pairs_are_balanced_disjoint_and_never_of_one_group(seed, folds, count):
+    draw = np.random.default_rng(seed)
+    videos = [LabelledVideo(f"v{number}", f"c{number % 7}", f"g{draw.integers(0, 15)}") for number in range(70)]
+    rows = draw_pairs(videos, folds, count, seed)
+    assert rows == draw_pairs(videos, folds, count, seed)
+    seen = {}
+    for fold, one, two in rows:
+        assert one.group != two.group
+        for video in (one, two):
+            assert seen.setdefault(video.label, fold) == fold
+    assert len({frozenset((one.id, two.id)) for _, one, two in rows}) == len(rows)
+    for fold in map(str, range(1, folds + 1)):
+        same = [one.label == two.label for own, one, two in rows if own == fold]
+        assert sum(same) * 2 == len(same) == count // 2 * 2
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "message"),
+    [
+        ({}, {"scheme": "split"}, "the table has no column split"),
+        ({}, {"folds": 1}, "folds: 1 is less than 2"),
+        ({}, {"folds": 61}, "folds: 61 of 60 groups"),
+        ({"split": ["train"] * 60}, {}, "no video to train on, or none to test"),
+        ({}, {"task": "retrieval", "scheme": "folds"}, "retrieval has no folds"),
+        ({}, {"task": "pairs", "folds": 4}, "6 classes are too few for 4 folds"),
+        ({}, {"task": "pairs", "folds": 2, "pairs": 1}, "1 pairs in 2 folds"),
+        ({}, {"task": "pairs", "folds": 2, "pca": "3"}, "pairs have no principal components"),
+        ({}, {"task": "pairs", "folds": 2, "normalise": "zscore"}, "pairs take l2 or none, not zscore"),
+        ({"group": ["g"] * 60}, {"task": "pairs", "folds": 2}, "fold 1 has no pair of one class"),
+        ({"label": ["a"] * 60}, {}, "the table has one class only"),
+    ],
+)
+def test_what_does_not_suffice(study, tmp_path, columns, options, message):
+    store, labels, _ = study
+    table = write(tmp_path / "t.csv", {"id": store.ids, "label": labels} | columns)
+    with pytest.raises(UserError, match=message):
+        evaluate("custom", store, table=table, **options)
+
+
+def test_no_table_and_two_files(study, tmp_path, monkeypatch):
+    store, labels, _ = study
+    monkeypatch.setenv("P3D_EVAL_DATA", str(tmp_path))
+    with pytest.raises(UserError, match="custom: no annotations: --table not given"):
+        evaluate("custom", store)
+    table = write(tmp_path / "t.csv", {"id": store.ids, "label": labels})
+    other = write_store(tmp_path / "b.h5", store.ids, {"pool5": np.asarray(store["pool5"]) + 1})
+    with pytest.raises(UserError, match="retrieval takes one feature file"):
+        evaluate("custom", [store, other], table=table, task="retrieval")
+    assert evaluate("custom", [store, other], table=table).label.count("+") == 1
+
+
+def test_seeds_give_other_folds(study, tmp_path):
+    store, labels, _ = study
+    table = write(tmp_path / "t.csv", {"id": store.ids, "label": labels})
+    hashes = [
+        evaluate("custom", store, table=table, seed=seed).annotations["split_hashes"] for seed in range(3)
+    ]
+    assert all(one != two for one, two in pairwise(hashes))
