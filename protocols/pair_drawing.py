@@ -68,9 +68,9 @@ def draw_pairs(videos: Sequence[LabelledVideo], folds: int, pairs: int, seed: in
             raise UserError(
                 f"pairs: fold {fold + 1} has no pair of {kind} from two groups", "Use fewer --folds"
             )
-        for kind in (same, different):
-            chosen = np.sort(generator.choice(len(kind), count, replace=False))
-            found += [(str(fold + 1), *kind[place]) for place in chosen.tolist()]
+        for candidates in (same, different):
+            chosen = np.sort(generator.choice(len(candidates), count, replace=False))
+            found += [(str(fold + 1), *candidates[place]) for place in chosen.tolist()]
     return tuple(found)
 
 

@@ -13,7 +13,7 @@ from tests.support import protocol_data as data
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    return data.ucf_store(tmp_path_factory.mktemp("ucf"), spread=0.4)
+    return data.ucf_store(tmp_path_factory.mktemp("ucf"), spread=1.2)
 
 
 def loop(X, y, test, train):
