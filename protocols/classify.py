@@ -96,7 +96,7 @@ def classify(
         blocks = (
             read_blocks(store, matched, options)
             if isinstance(store, FusedStore)
-            else [read_features(store, matched, options.layer, options.normalise)]
+            else [read_features(store, matched, options.layer, options.normalise, options.device)]
         )
     fits = (
         fit_fused(store, blocks, options, timer, fit)

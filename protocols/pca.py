@@ -9,10 +9,12 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils.extmath import randomized_svd
 
-from p3d_eval.devices import find_device
+from p3d_eval.devices import find_device, in_halves
 from p3d_eval.errors import UserError
+from p3d_eval.features.layer import Layer
 
 Array = NDArray[np.float64]
+Samples = NDArray[np.floating] | Layer
 PcaSolver = Literal["exact", "randomised"]
 
 _BLOCK_VALUES = 1 << 24  # of one centred block: 128 MiB in float64
@@ -37,7 +39,7 @@ class PrincipalComponents:
     components: Array
     variances: Array
 
-    def transform(self, X: NDArray[np.floating], dimensions: int | None = None) -> Array:
+    def transform(self, X: Samples, dimensions: int | None = None) -> Array:
         """Project samples: shape (n, dimensions), nothing whitened; all k dimensions by default."""
         directions = self.components[:dimensions]
         projected = np.empty((len(X), len(directions)))
@@ -48,7 +50,7 @@ class PrincipalComponents:
 
 
 def fit_pca(
-    X: NDArray[np.floating],
+    X: Samples,
     dimensions: int,
     *,
     solver: PcaSolver = "exact",
@@ -63,8 +65,8 @@ def fit_pca(
 
     Parameters
     ----------
-    X : ndarray of float, shape (n, D)
-        Training samples only.
+    X : ndarray of float, or stored layer, shape (n, D)
+        Training samples only. A layer is read in blocks of columns or rows and never held (exact solver).
     dimensions : int
         Number of components.
     solver : {"exact", "randomised"}
@@ -86,15 +88,22 @@ def fit_pca(
     where = find_device(device)
     n, width = X.shape
     require_dimensions(dimensions, min(n - 1, width), n, width)
-    mean = X.mean(axis=0, dtype=np.float64)
-    if solver == "randomised":
-        values, components = _randomised(X - mean, dimensions, seed)
-    elif width <= n:
-        values, vectors = _largest(_covariance(X, mean, where), dimensions)
-        components = vectors.T
-    else:
-        values, vectors = _largest(_gram(X, mean, where), dimensions)
-        components = _spread(X, mean, vectors)
+    mean = _mean(X)
+    try:
+        if solver == "randomised":
+            values, components = _randomised(X[:] - mean, dimensions, seed)
+        elif width <= n:
+            values, vectors = _largest(_covariance(X, mean, where), dimensions)
+            components = vectors.T
+        else:
+            values, vectors = _largest(_gram(X, mean, where), dimensions)
+            components = _spread(X, mean, vectors)
+    except torch.OutOfMemoryError:
+        side = min(n, width)
+        raise UserError(
+            f"out of memory on {where}: principal components from a matrix of {side} × {side}",
+            "Use --device cpu",
+        ) from None
     require_dimensions(dimensions, _rank(values, mean, n), n, width)
     components /= np.linalg.norm(components, axis=1, keepdims=True)
     largest = np.take_along_axis(components, np.abs(components).argmax(axis=1)[:, None], axis=1)
@@ -128,23 +137,37 @@ def _rank(values: Array, mean: Array, n: int) -> int:
     return int((values > max(rounding, centring)).sum())
 
 
-def _covariance(X: NDArray[np.floating], mean: Array, device: torch.device) -> torch.Tensor:
+def _mean(X: Samples) -> Array:
+    """Mean of each column in float64, shape (D,)."""
+    columns = max(1, _BLOCK_VALUES // len(X))
+    starts = range(0, X.shape[1], columns)
+    return np.concatenate([X[:, start : start + columns].mean(axis=0, dtype=np.float64) for start in starts])
+
+
+def _covariance(X: Samples, mean: Array, device: torch.device) -> torch.Tensor:
     """Sum the outer products of centred rows, block by block: shape (D, D)."""
     total = torch.zeros((X.shape[1], X.shape[1]), dtype=torch.float64, device=device)
     rows = max(1, _BLOCK_VALUES // X.shape[1])
     for start in range(0, len(X), rows):
-        total += _inner((X[start : start + rows] - mean).T, device)
+        _add_inner(total, (X[start : start + rows] - mean).T)
     return total
 
 
-def _gram(X: NDArray[np.floating], mean: Array, device: torch.device) -> torch.Tensor:
+def _gram(X: Samples, mean: Array, device: torch.device) -> torch.Tensor:
     """Sum the inner products of centred rows over blocks of columns: shape (n, n)."""
     total = torch.zeros((len(X), len(X)), dtype=torch.float64, device=device)
     columns = max(1, _BLOCK_VALUES // len(X))
     for start in range(0, X.shape[1], columns):
         part = slice(start, start + columns)
-        total += _inner(X[:, part] - mean[part], device)
+        _add_inner(total, X[:, part] - mean[part])
     return total
+
+
+def _add_inner(total: torch.Tensor, block: Array) -> None:
+    def add(start: int, stop: int) -> None:
+        total.add_(_inner(block[:, start:stop], total.device))
+
+    in_halves(add, 0, block.shape[1])
 
 
 def _inner(block: Array, device: torch.device) -> torch.Tensor:
@@ -168,7 +191,7 @@ def _largest(matrix: torch.Tensor, count: int) -> tuple[Array, Array]:
     return values[::-1].clip(0), vectors[:, ::-1]
 
 
-def _spread(X: NDArray[np.floating], mean: Array, vectors: Array) -> Array:
+def _spread(X: Samples, mean: Array, vectors: Array) -> Array:
     """Turn the Gram matrix's eigenvectors into directions of the samples' space, unnormalised: (k, D)."""
     directions = np.empty((vectors.shape[1], X.shape[1]))
     columns = max(1, _BLOCK_VALUES // len(X))

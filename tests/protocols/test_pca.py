@@ -112,6 +112,32 @@ def test_an_absent_device_is_refused():
         fit_pca(samples(9, 4), 2, device="cuda")
 
 
+@pytest.mark.parametrize("shape", [(60, 20), (20, 60)])
+def test_little_device_memory_means_smaller_blocks(shape, monkeypatch):
+    inner, tried = pca._inner, []
+
+    def cramped(block, device):
+        tried.append(block.shape[1])
+        if block.shape[1] > 7:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return inner(block, device)
+
+    X = samples(*shape)
+    whole = fit_pca(X, 8)
+    monkeypatch.setattr(pca, "_inner", cramped)
+    np.testing.assert_allclose(fit_pca(X, 8).components, whole.components, atol=1e-10)
+    assert max(tried) == 60
+
+
+def test_no_device_memory_for_the_matrix(monkeypatch):
+    def full(*shape, **options):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch, "zeros", full)
+    with pytest.raises(UserError, match="out of memory on cpu: principal components from a matrix of 20 × 20"):
+        fit_pca(samples(60, 20), 8)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 @pytest.mark.parametrize("shape", [(60, 20), (20, 60)])
 def test_cuda_equals_the_cpu(shape):
