@@ -81,7 +81,8 @@ def evaluate(
         result = _judge_predictions(protocol, Path(predictions), given, parsed)
         result = result if label is None else replace(result, label=label)
     elif features is None:
-        raise UserError(f"{name}: a feature file is needed", "Give --features feats.h5")
+        instead = " or --predictions FILE.json" if protocol.predictions else ""
+        raise UserError(f"{name}: a feature file is needed", f"Give --features feats.h5{instead}")
     else:
         store = _open(protocol, features, fusion, weights, [out, write_predictions])
         result = protocol.run(store, find_annotations(protocol, store, given), parsed)

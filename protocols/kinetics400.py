@@ -56,4 +56,5 @@ PROTOCOL: Protocol = Protocol(
     reader=lists.READER,
     annotation_option=AnnotationOption("annotations", "Official CSV, or a folder of val.csv and train.csv."),
     needs_annotations=True,
+    fuses=True,
 )

@@ -14,6 +14,7 @@ from p3d_eval.protocols.class_columns import match_columns
 from p3d_eval.protocols.classification_options import ClassificationOptions
 from p3d_eval.protocols.classify import Setting, classify, describe_task
 from p3d_eval.protocols.description import describe_features, feature_warnings
+from p3d_eval.protocols.fused_store import FusedStore
 from p3d_eval.protocols.metrics import label_ranks
 from p3d_eval.protocols.protocol import AnnotationFiles
 from p3d_eval.protocols.resampling import Part
@@ -62,7 +63,7 @@ class Measures:
 
 def recognise(
     measures: Measures,
-    store: FeatureStore,
+    store: FeatureStore | FusedStore,
     make_task: Callable[[], Task],
     annotations: AnnotationFiles | None,
     options: RecognitionOptions,
@@ -87,6 +88,11 @@ def recognise(
     """
     if options.layer != SCORES:
         return _probe(measures, store, make_task, annotations, options)
+    if isinstance(store, FusedStore):
+        raise UserError(
+            f"{measures.protocol}: the scores {SCORES!r} of several files are not fused",
+            "Probe other layers together: --layer pool5",
+        )
     if options.measure == "all" and not store.has_clips:
         raise UserError(
             f"{store.path} holds no scores of single clips",
@@ -128,7 +134,7 @@ def recognise(
 
 def _probe(
     measures: Measures,
-    store: FeatureStore,
+    store: FeatureStore | FusedStore,
     make_task: Callable[[], Task],
     annotations: AnnotationFiles | None,
     options: RecognitionOptions,

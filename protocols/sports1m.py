@@ -55,4 +55,5 @@ PROTOCOL: Protocol = Protocol(
     reader=lists.READER,
     annotation_option=AnnotationOption("annotations", "Folder of labels.txt and test_partition.txt."),
     needs_annotations=True,
+    fuses=True,
 )

@@ -56,4 +56,5 @@ PROTOCOL: Protocol = Protocol(
         "annotations", "Folder of the label, validation and training JSON files."
     ),
     needs_annotations=True,
+    fuses=True,
 )

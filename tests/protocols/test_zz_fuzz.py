@@ -1,0 +1,126 @@
+"""Damaged annotation files of every data set: a UserError of one line, or a reading, and nothing else."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from p3d_eval.errors import UserError
+from p3d_eval.protocols.annotations import (
+    activitynet,
+    activitynet_predictions,
+    hmdb51,
+    kinetics,
+    sports1m,
+    ssv2,
+    table,
+)
+from p3d_eval.protocols.annotations.official import get_reader
+from tests.support.annotation_files import all_files
+
+FILES = all_files()
+TABLES = {
+    "videos": b'id,label,group,split\na/b,x,g1,train\nc,"y, z",g2,test\n',
+    "pairs": b"first,second,same,fold\na,b,1,1\nc,d,no,2\n",
+}
+PREDICTIONS = (
+    b'{"version": "1", "results": {"c": [{"label": "Ballet", "score": 0.5}], '
+    b'"v_d": [{"label": "Archery", "score": -1e3}]}, "external_data": {}}'
+)
+MAKERS = {
+    "hmdb51": hmdb51.make_task,
+    "activitynet": activitynet.make_task,
+    "sports1m": sports1m.make_task,
+    "kinetics400": lambda data: kinetics.make_task(data, ["3caPS4FHFF8"]),
+    "ssv2": ssv2.make_task,
+}
+
+# What real files are damaged by, besides chance.
+PIECES = [
+    b"",
+    b"\x00",
+    b"\xff\xfe",
+    b"\r",
+    b"\n\n",
+    b"[" * 3000,
+    b'"',
+    b",",
+    b" ",
+    b"9" * 5000,
+    b"NaN",
+    b"1e999",
+]
+PIECES += [
+    b"-1",
+    b"{}",
+    b"[]",
+    b"null",
+    b"\xed\xa0\x80",
+    b"\\ud800",
+    "²".encode(),
+    b"../",
+    b"\x85",
+    b"\xe2\x80\xa8",
+]
+
+edits = st.lists(
+    st.tuples(st.floats(0, 1), st.integers(0, 12), st.one_of(st.sampled_from(PIECES), st.binary(max_size=6))),
+    min_size=1,
+    max_size=4,
+)
+
+
+def damage(content, changes):
+    for where, length, piece in changes:
+        start = int(where * len(content))
+        content = content[:start] + piece + content[start + length :]
+    return content
+
+
+def harmless(read):
+    """Read, and look at the complaint if there is one; whatever else is raised fails the test."""
+    complaint = ""
+    try:
+        read()
+    except UserError as error:
+        complaint = error.message
+    assert "\n" not in complaint
+    assert complaint.encode() is not None
+
+
+@pytest.mark.parametrize("dataset", sorted(FILES))
+@settings(max_examples=200000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_damaged_files(dataset, data):
+    files = dict(FILES[dataset])
+    name = data.draw(st.sampled_from(sorted(files)))
+    files[name] = damage(files[name], data.draw(edits))
+
+    def read():
+        parsed = get_reader(dataset).parse(files)
+        if dataset in MAKERS:
+            MAKERS[dataset](parsed)
+
+    harmless(read)
+
+
+@settings(max_examples=6000, deadline=None)
+@given(edits)
+def test_damaged_predictions(changes):
+    content = damage(PREDICTIONS, changes)
+    harmless(lambda: activitynet_predictions.parse("p.json", content, ["c", "d"], ["Ballet", "Archery"]))
+
+
+@pytest.mark.parametrize("kind", sorted(TABLES))
+@settings(max_examples=200000, deadline=None)
+@given(edits)
+def test_damaged_tables(kind, changes):
+    content = damage(TABLES[kind], changes)
+    parse = {"videos": table.parse_videos, "pairs": table.parse_pairs}[kind]
+    harmless(lambda: parse("t.csv", content))
+
+
+@pytest.mark.parametrize("dataset", sorted(FILES))
+@settings(max_examples=2000, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes(dataset, content):
+    harmless(lambda: get_reader(dataset).parse(dict.fromkeys(FILES[dataset], content)))
