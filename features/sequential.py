@@ -41,6 +41,8 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
             if not moving:
                 raise DecodeError("no video stream")
             stream = moving[0]
+            if stream.codec_context is None:
+                raise DecodeError("its video has a codec that FFmpeg does not know")
             # One thread a video: videos are decoded side by side, and errors come in order.
             stream.codec_context.thread_count = 1
             yield container, stream
