@@ -1,116 +1,127 @@
-"""From the clips of many videos to the mean activation of each: shared batches, float64 sums."""
+"""From batches of clips to the mean activation of each video: float64 sums, on the device."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from torch import Tensor
 
-from p3d_eval.features.prefetch import DecodedVideo, PreparedClip
-from p3d_eval.features.results import Activations, ClipResult, Outcome, VideoResult
+from p3d_eval.features.clips import Batch, ReadyClip, VideoEnd
+from p3d_eval.features.results import ClipResult, Outcome, VideoResult
+from p3d_eval.features.transfer import Download
 
-
-class _Pending:
-    """A video some of whose clips are still to come back from the network."""
-
-    def __init__(self, decoded: DecodedVideo) -> None:
-        self.decoded = decoded
-        self.outstanding = 0
-        self.ended = False
-        self.starts: list[int] = []
-        self.repeats: list[int] = []
-        self.total = 0
-        self.sums: dict[str, NDArray[np.float64]] = {}
-
-    def add(self, clip: PreparedClip, activations: Activations) -> ClipResult:
-        self.outstanding -= 1
-        position = self.total
-        self.starts.append(clip.start)
-        self.repeats.append(clip.repeats)
-        self.total += clip.repeats
-        for name, values in activations.items():
-            weighted = values.astype(np.float64) * clip.repeats
-            if name in self.sums:
-                self.sums[name] += weighted
-            else:
-                self.sums[name] = weighted
-        return ClipResult(self.decoded.row, position, clip.repeats, activations)
-
-    def result(self) -> VideoResult:
-        decoded = self.decoded
-        if decoded.reason is not None:
-            return VideoResult(decoded.row, decoded.video.id, reason=decoded.reason)
-        return VideoResult(
-            decoded.row,
-            decoded.video.id,
-            frames=decoded.frames,
-            starts=np.repeat(np.array(self.starts, np.int64), self.repeats),
-            means={name: sums / self.total for name, sums in self.sums.items()},
-        )
+_Key = tuple[int, str] | tuple[int, str, str]  # a video's clips in a layer, or "mean" behind them
 
 
-def average_videos(
-    videos: Iterator[DecodedVideo],
-    forward: Callable[[list[Any]], Activations],
-    batch_size: int,
-    per_clip: bool = False,
-) -> Iterator[Outcome]:
-    """Run the network over the clips of ``videos`` and yield each video's mean, in order.
+@dataclass
+class _Video:
+    """A video some of whose clips are still to come."""
 
-    Clips of different videos share batches, and every batch has exactly ``batch_size`` clips, padded by
-    repetition. The last bit of an activation can depend on the clip's place in its batch, so batches never
-    cross groups of neighbouring videos (`groups_of`): a group that is run again gives the same bits.
+    starts: list[int] = field(default_factory=list)
+    repeats: list[int] = field(default_factory=list)
+    sums: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def clips(self) -> int:
+        return sum(self.repeats)
+
+    def add(self, clips: Sequence[ReadyClip], values: Mapping[str, Tensor]) -> list[int]:
+        """Add neighbouring clips; return each one's index among the video's clips, repetitions counted."""
+        before = self.clips
+        repeats = [clip.repeats for clip in clips]
+        for name, tensor in values.items():
+            wide = tensor.double()
+            if max(repeats) > 1:
+                weights = torch.tensor(repeats, dtype=torch.float64).to(tensor.device, non_blocking=True)
+                wide = wide * weights.view(-1, *(1,) * (tensor.ndim - 1))
+            total = wide.sum(0)
+            self.sums[name] = self.sums[name] + total if name in self.sums else total
+        self.starts += [clip.start for clip in clips]
+        self.repeats += repeats
+        return [before + sum(repeats[:index]) for index in range(len(clips))]
+
+    def means(self) -> dict[str, Tensor]:
+        return {name: sums / self.clips for name, sums in self.sums.items()}
+
+
+class Averager:
+    """Average activations over the clips of videos that come in batches.
 
     Parameters
     ----------
-    videos : iterator of DecodedVideo
-        In the order to process.
-    forward : callable
-        List of ``batch_size`` prepared clips → layer → array (batch_size, *native shape).
-    batch_size : int
-        Clips in a batch.
+    wanted : collection of int
+        Rows whose results are wanted; the others are only company in their batches.
     per_clip : bool
-        Whether to yield each clip's activations too, as they come, each video's in time order.
+        Whether each clip's activations are wanted too.
     """
-    batch: list[tuple[_Pending, PreparedClip]] = []
-    pending: list[_Pending] = []
-    group = None
-    for decoded in videos:
-        if group != decoded.group and batch:
-            clips = _run(batch, forward, batch_size)
-            yield from clips if per_clip else ()
-            batch = []
-        group = decoded.group
-        video = _Pending(decoded)
-        pending.append(video)
-        for clip in decoded:
-            video.outstanding += 1
-            batch.append((video, clip))
-            if len(batch) == batch_size:
-                clips = _run(batch, forward, batch_size)
-                yield from clips if per_clip else ()
-                batch = []
-        video.ended = True
-        yield from _settled(pending)
-    if batch:
-        clips = _run(batch, forward, batch_size)
-        yield from clips if per_clip else ()
-    yield from _settled(pending)
+
+    def __init__(self, wanted: Collection[int], per_clip: bool) -> None:
+        self._wanted = wanted
+        self._per_clip = per_clip
+        self._videos: dict[int, _Video] = {}
+
+    def add(self, batch: Batch, values: Mapping[str, Tensor]) -> Iterator[Outcome]:
+        """Take a batch's activations; return what becomes of it, which waits for the device when iterated.
+
+        Parameters
+        ----------
+        batch : Batch
+            Clips, and the videos that end with it.
+        values : mapping of str to Tensor
+            Layer → activations, a row for each clip of the batch.
+        """
+        tensors: dict[_Key, Tensor] = {}
+        clips: list[_Placed] = []
+        for first, last in _runs(batch.clips):
+            row = batch.clips[first].row
+            if row not in self._wanted:
+                continue
+            video = self._videos.setdefault(row, _Video())
+            part = {name: tensor[first:last] for name, tensor in values.items()}
+            positions = video.add(batch.clips[first:last], part)
+            if self._per_clip:
+                tensors |= {(row, name): tensor.float() for name, tensor in part.items()}
+                clips += map(_Placed, batch.clips[first:last], range(last - first), positions)
+        ended = [(end, self._videos.pop(end.row, _Video())) for end in batch.ends if end.row in self._wanted]
+        for end, video in ended:
+            if end.reason is None:
+                tensors |= {(end.row, name, "mean"): tensor for name, tensor in video.means().items()}
+        return _outcomes(clips, ended, Download(tensors))
 
 
-def _run(
-    batch: list[tuple[_Pending, PreparedClip]], forward: Callable[[list[Any]], Activations], batch_size: int
-) -> list[ClipResult]:
-    inputs = [clip.input for _, clip in batch]
-    inputs += [inputs[-1]] * (batch_size - len(inputs))
-    activations = forward(inputs)
-    return [
-        video.add(clip, {name: values[index] for name, values in activations.items()})
-        for index, (video, clip) in enumerate(batch)
-    ]
+@dataclass(frozen=True)
+class _Placed:
+    """A clip, its index among its video's in the batch, and its index in the video."""
+
+    clip: ReadyClip
+    index: int
+    position: int
 
 
-def _settled(pending: list[_Pending]) -> Iterator[VideoResult]:
-    """Yield, and forget, the videos at the front that have everything."""
-    while pending and pending[0].ended and pending[0].outstanding == 0:
-        yield pending.pop(0).result()
+def _runs(clips: Sequence[ReadyClip]) -> Iterator[tuple[int, int]]:
+    """Find the clips of one video in a batch: they are neighbours."""
+    first = 0
+    for index in range(1, len(clips) + 1):
+        if index == len(clips) or clips[index].row != clips[first].row:
+            yield first, index
+            first = index
+
+
+def _outcomes(
+    clips: Iterable[_Placed], ended: Iterable[tuple[VideoEnd, _Video]], download: Download
+) -> Iterator[Outcome]:
+    arrays = download.arrays()
+    for placed in clips:
+        row = placed.clip.row
+        values = {
+            key[1]: array[placed.index] for key, array in arrays.items() if key[0] == row and len(key) == 2
+        }
+        yield ClipResult(row, placed.position, placed.clip.repeats, values)
+    for end, video in ended:
+        if end.reason is not None:
+            yield VideoResult(end.row, end.id, reason=end.reason)
+            continue
+        means = {name: arrays[end.row, name, "mean"] for name in video.sums}
+        starts = np.repeat(np.array(video.starts, np.int64), video.repeats)
+        yield VideoResult(end.row, end.id, frames=end.frames, starts=starts, means=means)

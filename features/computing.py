@@ -1,49 +1,151 @@
 """Computing on this machine: decode, run the network, average; nothing here writes."""
 
-from collections.abc import Generator, Iterable
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
-from p3d_eval.features.averaging import average_videos
+from p3d_eval.errors import P3DEvalError, UserError
+from p3d_eval.features.ahead import Ahead
+from p3d_eval.features.averaging import Averager
+from p3d_eval.features.blocks import Job
+from p3d_eval.features.clips import Batch, ClipCutter, ReadyClip
+from p3d_eval.features.decoding import DecoderPool
 from p3d_eval.features.groups import Group
-from p3d_eval.features.planning import ExtractionPlan
-from p3d_eval.features.prefetch import Prefetcher
-from p3d_eval.features.results import Activations, Outcome
+from p3d_eval.features.meter import Meter
+from p3d_eval.features.planning import ExtractionPlan, network_failed
+from p3d_eval.features.results import Outcome
+from p3d_eval.features.transfer import wait_for
+
+_BATCHES_AHEAD = 2  # ready while the network runs: one to take, one that is being made
+_LAUNCHED = 2  # batches that a GPU has in hand before the first one's results are awaited
+_RESULT_BYTES = 256 << 20  # results that wait to be written
 
 
-def compute_results(plan: ExtractionPlan, groups: Iterable[Group]) -> Generator[Outcome]:
-    """Compute the features of the wanted videos of ``groups``, in this process and on the plan's device.
+def compute_results(
+    plan: ExtractionPlan, groups: Iterable[Group], meter: Meter | None = None
+) -> Generator[Outcome]:
+    """Compute the features of the wanted videos of ``groups``, on the plan's device.
+
+    Decoders are processes of their own; a thread of this process prepares frames and cuts clips; the
+    network runs where the generator is consumed, and beside a GPU in a thread too. Every queue between
+    them is bounded. Closing the generator ends all of it.
 
     Parameters
     ----------
     plan : ExtractionPlan
         Network, layers, sampling, batch size.
     groups : iterable of Group
-        What to compute, from `groups_of`.
+        What to compute, from `groups_of`; taken one by one as decoders become free.
+    meter : Meter, optional
+        Where to note what each stage takes.
 
     Yields
     ------
     ClipResult or VideoResult
         Clips only where the plan stores every clip. The same bits for a group whatever else runs, on the
         same type of device with as many threads.
+
+    Raises
+    ------
+    UserError
+        When a user's network fails, or the device has too little memory.
+    RuntimeError
+        When a decoder met a bug.
     """
+    meter = meter or Meter()
+    wanted: set[int] = set()
+    cutter = ClipCutter(plan.backbone, plan.views, meter)
+    with (
+        DecoderPool(_jobs(plan, groups, wanted), plan.workers, plan.video_timeout, meter) as pool,
+        Ahead(
+            cutter.batches(pool, plan.batch_clips),
+            _BATCHES_AHEAD,
+            meter,
+            "preparing waits",
+            "network waits",
+            pool.stop,
+        ) as batches,
+    ):
+        results = _run(plan, iter(batches), wanted, meter)
+        if plan.backbone.device.type != "cuda":
+            # In this thread, so that Ctrl-C need not wait for a batch.
+            yield from results
+            return
+        depth = max(2, _RESULT_BYTES // (8 * plan.result_numbers))
+        with Ahead(results, depth, meter, "results wait", "writing waits") as ready:
+            yield from ready
+
+
+def _jobs(plan: ExtractionPlan, groups: Iterable[Group], wanted: set[int]) -> Iterator[tuple[int, Job]]:
+    planes = plan.backbone.device.type == "cuda"  # colour conversion is the device's work where it is a GPU
+    for group in groups:
+        wanted |= group.wanted
+        for row in group.rows:
+            yield row, plan.job(row, planes=planes)
+
+
+def _run(plan: ExtractionPlan, batches: Iterator[Batch], wanted: set[int], meter: Meter) -> Generator[Outcome]:
+    """Run batches; on a GPU, results are fetched while later batches run."""
+    averager = Averager(wanted, plan.per_clip)
+    launched: deque[Iterator[Outcome]] = deque()
+    depth = _LAUNCHED if plan.backbone.device.type == "cuda" else 0
+    for batch in batches:
+        values: Mapping[str, Tensor] = {}
+        if batch.clips:
+            with meter.stage("network"):
+                wait_for(batch.fence, plan.backbone.device)
+                values = _activations(plan, batch.clips)
+            meter.count("clips", len(batch.clips))
+        with meter.stage("average"):
+            launched.append(averager.add(batch, values))
+        del values, batch
+        while len(launched) > depth:
+            yield from launched.popleft()
+    for results in launched:
+        yield from results
+
+
+@torch.inference_mode()
+def _activations(plan: ExtractionPlan, clips: tuple[ReadyClip, ...]) -> Mapping[str, Tensor]:
+    """Run the network on a batch, padded by its last clip; average over the views in float64."""
+    padded = [*clips, *[clips[-1]] * (plan.batch_clips - len(clips))]
+    length = len(clips[0].frames)
+    total: dict[str, Tensor] = {}
+    for view in range(len(plan.views)):
+        frames = torch.stack([frame[view] for clip in padded for frame in clip.frames])
+        inputs = plan.backbone.finish_clips(frames.unflatten(0, (len(padded), length)))
+        del frames
+        found = _features(plan, inputs)
+        if len(plan.views) == 1:
+            return {name: tensor[: len(clips)] for name, tensor in found.items()}
+        for name, tensor in found.items():
+            wide = tensor[: len(clips)].double()
+            total[name] = total[name] + wide if name in total else wide
+    return {name: tensor / len(plan.views) for name, tensor in total.items()}
+
+
+def _features(plan: ExtractionPlan, inputs: Tensor) -> Mapping[str, Tensor]:
+    """Run the network; an error of a user's own network is theirs to mend."""
     backbone = plan.backbone
-    layers = plan.layers
-
-    def prepare(frames: NDArray[np.uint8]) -> torch.Tensor:
-        return backbone.preprocess(torch.from_numpy(frames)[None])[0]
-
-    def forward(inputs: list[torch.Tensor]) -> Activations:
-        found = backbone.features(torch.stack(inputs), layers)
-        return {name: values.float().cpu().numpy() for name, values in found.items()}
-
-    found = list(groups)
-    wanted = {row for group in found for row in group.wanted}
-    videos = [(row, number, plan.videos[row]) for number, group in enumerate(found) for row in group.rows]
-    clip_bytes = 4 * int(np.prod(backbone.input_spec.input_shape))
-    with Prefetcher(videos, plan.sampling, prepare, plan.workers, clip_bytes) as decoded:
-        for result in average_videos(iter(decoded), forward, plan.batch_clips, plan.per_clip):
-            if result.row in wanted:
-                yield result
+    try:
+        found = backbone.features(inputs, plan.layers)
+    except P3DEvalError:
+        raise
+    except torch.cuda.OutOfMemoryError as error:
+        raise UserError(
+            f"{backbone.device} has too little memory for batches of {len(inputs)} clips of {backbone.name}",
+            "Choose a smaller --batch-size",
+        ) from error
+    except Exception as error:
+        raise network_failed(backbone, plan.layers, error) from error
+    for name, tensor in found.items():
+        shape = (len(inputs), *plan.store.layers[name].shape)
+        if tensor.shape != shape:
+            raise UserError(
+                f"{backbone.name}: layer {name!r} gave the shape {tuple(tensor.shape)} "
+                f"for {len(inputs)} clips, not {shape}",
+                "Every layer needs one row for each clip, of the shape that one clip has",
+            )
+    return found

@@ -1,10 +1,8 @@
 """Extraction: decode, run the network, average, write; interrupted runs go on where they stopped."""
 
 import shutil
-import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,13 +16,15 @@ from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.errors import UserError
 from p3d_eval.features.checks import require_replaceable
 from p3d_eval.features.computing import compute_results
-from p3d_eval.features.decode import DecodeError, count_clips
+from p3d_eval.features.decoding import DecoderPool
 from p3d_eval.features.embedding import add_annotations, not_embedded
 from p3d_eval.features.groups import Group, groups_of
 from p3d_eval.features.identity import require_same
 from p3d_eval.features.ids import VideoFile
 from p3d_eval.features.lock import WriterLock
+from p3d_eval.features.meter import Meter
 from p3d_eval.features.planning import ExtractionPlan, plan_extraction
+from p3d_eval.features.requests import VideoHeader
 from p3d_eval.features.results import Outcome, VideoResult
 from p3d_eval.features.schema import DONE
 from p3d_eval.features.store import FeatureStore
@@ -151,26 +151,16 @@ def _clip_counts(plan: ExtractionPlan, counting: ProgressFactory | None) -> NDAr
     """Clips of each video; sliding clips need the number of frames, which only decoding tells."""
     if plan.sampling.kind != "sliding":
         return np.full(len(plan.videos), plan.sampling.clips, np.int64)
-    stopped = threading.Event()
-
-    def count(video: VideoFile) -> int:
-        try:
-            return count_clips(video.path, video.id, plan.sampling, stopped)
-        except DecodeError:
-            return 0  # the run itself meets the error again and lists it
-
     counts = np.zeros(len(plan.videos), np.int64)
+    jobs = ((row, plan.job(row, count_only=True)) for row in range(len(plan.videos)))
     shown = counting(len(plan.videos), 0) if counting else nullcontext()
-    with ThreadPoolExecutor(plan.workers, thread_name_prefix="count") as pool, shown as bar:
-        try:
-            for row, clips in enumerate(pool.map(count, plan.videos)):
-                counts[row] = clips
-                if bar is not None:
-                    bar.advance()
-        except BaseException:
-            stopped.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with shown as bar, DecoderPool(jobs, plan.workers, plan.video_timeout, Meter()) as pool:
+        for video in pool:
+            for header in pool.read(video):
+                if isinstance(header, VideoHeader):
+                    counts[video.row] = sum(clip.repeats for clip in header.clips)
+            if bar is not None:  # a broken video is met again, and listed, by the run itself
+                bar.advance()
     return counts
 
 

@@ -20,6 +20,11 @@ class Group:
     wanted: frozenset[int]
 
 
+def group_number(row: int, batch_size: int) -> int:
+    """Which group a video belongs to: ``batch_size`` neighbours in the file's order are one."""
+    return row // batch_size
+
+
 def groups_of(rows: Collection[int], videos: int, batch_size: int) -> tuple[Group, ...]:
     """Find the groups that have to run so that ``rows`` get their features.
 
@@ -38,7 +43,7 @@ def groups_of(rows: Collection[int], videos: int, batch_size: int) -> tuple[Grou
     """
     wanted: dict[int, set[int]] = {}
     for row in sorted(rows):
-        wanted.setdefault(row // batch_size, set()).add(row)
+        wanted.setdefault(group_number(row, batch_size), set()).add(row)
     return tuple(
         Group(tuple(range(number * batch_size, min((number + 1) * batch_size, videos))), frozenset(found))
         for number, found in wanted.items()

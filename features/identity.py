@@ -8,6 +8,17 @@ from p3d_eval.errors import UserError
 from p3d_eval.features.schema import VideoRecord
 from p3d_eval.provenance import sha256_json
 
+# Fields of an identity from the one that says most about the difference; others come behind them.
+_TELLING = (
+    "backbone",
+    "options",
+    "weights_sha256",
+    "layers",
+    "sampling",
+    "per_clip",
+    "precision",
+    "input_spec",
+)
 _VALUE_SHOWN = 120  # characters of a value in an error message
 
 
@@ -74,11 +85,16 @@ def require_same(
         )
 
 
+def _telling(name: str) -> int:
+    field = name.split(".")[0]
+    return _TELLING.index(field) if field in _TELLING else len(_TELLING)
+
+
 def field_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
-    """First field in which two identities differ, with both values (``"none"`` where it is absent)."""
+    """Most telling field in which two identities differ, with both values (``"none"`` where it is absent)."""
     before, now = _flat(old), _flat(new)
     absent = object()
-    for name in (*now, *(name for name in before if name not in now)):
+    for name in sorted({**now, **before}, key=_telling):
         there, here = before.get(name, absent), now.get(name, absent)
         if there != here:
             return name, "none" if there is absent else there, "none" if here is absent else here

@@ -1,6 +1,8 @@
 """Decoded frames to arrays: upright RGB, or the planes as the decoder has them."""
 
 import struct
+import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +70,13 @@ def _from_matrix(a: int, b: int, _u: int, c: int, d: int) -> Orientation:
     return Orientation(3 if b > 0 else 1, mirrored)
 
 
+class _Clock(threading.local):
+    seconds = 0.0
+
+
+converting = _Clock()  # what this thread has spent on conversion
+
+
 class Converter:
     """Turns decoded frames (``av.VideoFrame``) into images; one for each thread.
 
@@ -86,7 +95,12 @@ class Converter:
 
     def __call__(self, frame: Any, orientation: Orientation | None = None) -> Image:
         """Return uint8 upright RGB H × W × 3, or planes; ``orientation`` replaces the frame's own."""
-        shown = orientation_of(frame) if orientation is None else orientation
+        began = time.perf_counter()
+        image = self._convert(frame, orientation_of(frame) if orientation is None else orientation)
+        converting.seconds += time.perf_counter() - began
+        return image
+
+    def _convert(self, frame: Any, shown: Orientation) -> Image:
         if self._planes and not shown.mirrored and frame.height % 2 == 0:
             full = _PLANAR.get(frame.format.name)
             matrix = _MATRICES.get(int(frame.colorspace))

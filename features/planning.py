@@ -1,29 +1,32 @@
 """What an extraction will do, checked before the first video is decoded."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
+from p3d_eval.backbones import BACKBONES
 from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.backbones.layers import parse_layers
-from p3d_eval.errors import UserError
-from p3d_eval.features.decode import decoder_versions
+from p3d_eval.backbones.views import CENTRE, View
+from p3d_eval.errors import P3DEvalError, UserError
+from p3d_eval.features.blocks import Job
+from p3d_eval.features.decoding import DEFAULT_TIMEOUT
 from p3d_eval.features.frame_names import stat_video
 from p3d_eval.features.identity import identity_hash
 from p3d_eval.features.ids import VideoFile, list_videos
 from p3d_eval.features.layout import stored_type
+from p3d_eval.features.origin import plan_identity, plan_provenance
 from p3d_eval.features.sampling import Sampling
 from p3d_eval.features.schema import LayerPlan, StorePlan, VideoRecord
 from p3d_eval.features.sharding import Shard
 from p3d_eval.files import followed, require_new, require_writable
-from p3d_eval.provenance import command_line, machine, now, package_versions
 
-PRECISION = "float32"  # TF32 off: the reference
 _STORED_TYPES = ("float32", "float16")
+_CPU_WORKERS = 2  # the network takes all cores for many times as long as decoding
+_GPU_WORKERS = 16  # what one H200 can use
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,13 @@ class ExtractionPlan:
     per_clip : bool
         Whether every clip's activations are stored.
     batch_size, workers : int
-        Clips in a batch; decoding threads.
+        Clips in a batch; decoding processes (0: a thread of this process).
     overwrite : bool
         Whether an existing file is replaced.
+    views : tuple of View
+        Crops and mirror images that every clip is averaged over.
+    video_timeout : float
+        Seconds without a decoded frame after which a video is given up; 0 for no limit.
     all_videos : int
         Videos of all shards together; 0 where there is one.
     """
@@ -65,11 +72,23 @@ class ExtractionPlan:
     workers: int = 2
     overwrite: bool = False
     all_videos: int = 0
+    views: tuple[View, ...] = (CENTRE,)
+    video_timeout: float = DEFAULT_TIMEOUT
 
     @property
     def batch_clips(self) -> int:
         """Clips in every batch: ``batch_size``, or as many as there are where that is known to be fewer."""
         return _batch_clips(self.sampling, self.batch_size, self.all_videos or len(self.videos))
+
+    @property
+    def result_numbers(self) -> int:
+        """Numbers in one clip's or video's activations."""
+        return sum(int(np.prod(layer.shape, dtype=np.int64)) for layer in self.store.layers.values())
+
+    def job(self, row: int, planes: bool = False, count_only: bool = False) -> Job:
+        """Return what a decoder is to do for a video."""
+        video = self.videos[row]
+        return Job(str(video.path), video.id, self.sampling, planes=planes, count_only=count_only)
 
     @property
     def nbytes(self) -> int:
@@ -90,7 +109,9 @@ def plan_extraction(
     per_clip: bool = False,
     dtype: str = "float32",
     batch_size: int = 8,
-    workers: int = 2,
+    workers: int | None = None,
+    video_timeout: float = DEFAULT_TIMEOUT,
+    views: Sequence[View] = (CENTRE,),
     root: Path | None = None,
     annotations: Mapping[str, Mapping[str, bytes]] | None = None,
     overwrite: bool = False,
@@ -114,8 +135,15 @@ def plan_extraction(
         Whether to store every clip's activations beside the means.
     dtype : {"float32", "float16"}
         Stored type; ``prob`` is always float32.
-    batch_size, workers : int
-        Clips in a batch; decoding threads.
+    batch_size : int
+        Clips in a batch.
+    workers : int, optional
+        Decoding processes; 0 decodes in a thread of this process, where a broken video can hang or crash
+        it. By default 2 for a network on the CPU, and a process for each core but two for one on a GPU.
+    video_timeout : float
+        Seconds without a decoded frame after which a video is given up; 0 for no limit.
+    views : sequence of View
+        Crops and mirror images of each clip (`views_of`); a clip's activation is their mean.
     root : Path, optional
         What the paths of a list of videos are relative to.
     annotations : mapping, optional
@@ -132,8 +160,7 @@ def plan_extraction(
     """
     if dtype not in _STORED_TYPES:
         raise UserError(f"unknown stored type {dtype!r}", f"Choose {' or '.join(_STORED_TYPES)}")
-    if batch_size < 1 or workers < 1:
-        raise UserError(f"batch size {batch_size} and workers {workers} must be 1 at least")
+    _check_numbers(batch_size, workers, video_timeout)
     spec = backbone.input_spec
     if spec.channel_order == "flow":
         raise UserError(
@@ -151,7 +178,8 @@ def plan_extraction(
     stored = _plan_layers(backbone, text, dtype)
     found = list_videos(videos, root) if isinstance(videos, Path) else tuple(videos)
     records = tuple(_record(video) for video in found)
-    identity = _identity(backbone, text, chosen, stored, per_clip)
+    seen = (chosen, tuple(views))
+    identity = plan_identity(backbone, text, seen, stored, per_clip)
     rows = range(len(found))
     if shard is not None:
         part = Shard.parse(shard)
@@ -164,7 +192,7 @@ def plan_extraction(
         videos=tuple(records[row] for row in rows),
         layers=stored,
         identity=identity,
-        provenance=_provenance(backbone, text, chosen),
+        provenance=plan_provenance(backbone, text, seen),
         classes=tuple(backbone.classes),
         annotations=annotations or {},
     )
@@ -177,10 +205,28 @@ def plan_extraction(
         store,
         per_clip,
         batch_size,
-        workers,
+        _default_workers(backbone) if workers is None else workers,
         overwrite,
         len(found),
+        tuple(views),
+        video_timeout,
     )
+
+
+def _check_numbers(batch_size: int, workers: int | None, video_timeout: float) -> None:
+    if batch_size < 1:
+        raise UserError(f"--batch-size {batch_size}: must be 1 at least")
+    if workers is not None and workers < 0:
+        raise UserError(f"--workers {workers}: must be 0 at least", "0 decodes in this process")
+    if not 0 <= video_timeout < float("inf"):
+        raise UserError(f"--video-timeout {video_timeout:g}: must be 0 at least", "0 is no limit")
+
+
+def _default_workers(backbone: Backbone) -> int:
+    if backbone.device.type != "cuda":
+        return _CPU_WORKERS
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(_GPU_WORKERS, max(_CPU_WORKERS, cores - 2))
 
 
 def _batch_clips(sampling: Sampling, batch_size: int, videos: int) -> int:
@@ -195,12 +241,28 @@ def _layers_text(backbone: Backbone, layers: str | Sequence[str] | None) -> str:
     UserError
         When a layer is unknown, or none is named and the network registers no default.
     """
-    wanted = layers or backbone.aslan_layers
-    if not wanted:
+    wanted = backbone.aslan_layers if layers is None else layers
+    if layers is None and not wanted:
         raise UserError(f"{backbone.name} registers no default layers", "Name them with --layers")
     text = wanted if isinstance(wanted, str) else ",".join(wanted)
-    backbone.request_shapes(text)
+    try:
+        backbone.request_shapes(text)
+    except P3DEvalError:
+        raise
+    except Exception as error:
+        raise network_failed(backbone, text, error) from error
     return text
+
+
+def network_failed(backbone: Backbone, layers: str, error: Exception) -> Exception:
+    """Return what to raise when the network failed: an error of a user's own network is theirs to mend."""
+    if backbone.name in BACKBONES:
+        return error
+    return UserError(
+        f"{backbone.name} failed while its layers {layers} were computed: "
+        f"{type(error).__name__}: {' '.join(str(error).split())}",
+        "Mend the network; --debug shows where it failed",
+    )
 
 
 def _record(video: VideoFile) -> VideoRecord:
@@ -217,57 +279,3 @@ def _plan_layers(backbone: Backbone, layers: str, dtype: str) -> dict[str, Layer
         name: LayerPlan(shape, axes, stored_type(paths[name], dtype))
         for name, (shape, axes) in backbone.request_shapes(layers).items()
     }
-
-
-def _requests(layers: str) -> dict[str, str]:
-    """Return stored name → layer and reduction."""
-    return {
-        request.name: f"{request.path}:{request.reduction}" if request.reduction else request.path
-        for request in parse_layers(layers)
-    }
-
-
-def _identity(
-    backbone: Backbone, layers: str, sampling: Sampling, stored: Mapping[str, LayerPlan], per_clip: bool
-) -> dict[str, Any]:
-    """Everything that determines the numbers, besides the videos."""
-    return {
-        "backbone": backbone.name,
-        "options": dict(backbone.options),
-        "weights_sha256": backbone.weights.sha256,
-        "input_spec": backbone.input_spec.to_json(),
-        "layers": _requests(layers),
-        "sampling": sampling.to_json(),
-        "per_clip": per_clip,
-        "precision": PRECISION,
-        "dtype": {name: layer.dtype for name, layer in stored.items()},
-        "decoder": decoder_versions(),
-    }
-
-
-def _provenance(backbone: Backbone, layers: str, sampling: Sampling) -> dict[str, Any]:
-    return {
-        "aslan_layers": list(backbone.aslan_layers),
-        "backbone": backbone.name,
-        "command": command_line(),
-        "created": now(),
-        "decoder": decoder_versions(),
-        "device": _device_name(backbone.device),
-        "input_spec": backbone.input_spec.to_json(),
-        "machine": machine(),
-        "options": dict(backbone.options),
-        "precision": PRECISION,
-        "reductions": _requests(layers),
-        "sampling": sampling.to_json(),
-        "trained_on": backbone.trained_on,
-        "versions": package_versions(),
-        "weights": {
-            "source": backbone.weights.source,
-            "sha256": backbone.weights.sha256,
-            "random": backbone.weights.random,
-        },
-    }
-
-
-def _device_name(device: torch.device) -> str:
-    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)

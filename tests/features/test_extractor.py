@@ -13,11 +13,10 @@ import torch
 from p3d_eval.backbones import load_backbone
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.features import open_features
-from p3d_eval.features.averaging import average_videos
+from p3d_eval.features.averaging import Averager
+from p3d_eval.features.clips import Batch, ReadyClip, VideoEnd
 from p3d_eval.features.extractor import extract, run_extraction
-from p3d_eval.features.ids import VideoFile
 from p3d_eval.features.planning import plan_extraction
-from p3d_eval.features.prefetch import DecodedVideo, PreparedClip, _End
 from p3d_eval.features.results import ClipResult
 from p3d_eval.features.sampling import Sampling
 from tests.features.conftest import LENGTHS, TINY
@@ -197,28 +196,19 @@ def test_a_disk_that_is_too_small_is_noticed_first(tmp_path, videos, tiny, monke
     assert not (tmp_path / "f.h5").exists()
 
 
-def test_an_error_of_the_network_ends_the_run(tmp_path, videos, tiny, monkeypatch):
-    def fail(self, clips):
+def test_an_error_in_preparing_ends_the_run(tmp_path, videos, tiny, monkeypatch):
+    def fail(self, frames, view):
         raise RuntimeError("a bug in preprocessing")
 
-    monkeypatch.setattr(type(tiny), "preprocess", fail)
+    monkeypatch.setattr(type(tiny), "prepare_frames", fail)
     with pytest.raises(RuntimeError, match="a bug"):
         extract(tiny, videos, "res", tmp_path / "f.h5")
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode-")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead-")]
 
 
-def test_frames_are_counted_side_by_side_before_sliding_clips_are_stored(tmp_path, videos, tiny, monkeypatch):
-    from p3d_eval.features import extractor
+def test_frames_are_counted_before_sliding_clips_are_stored(tmp_path, videos, tiny):
     from p3d_eval.progress import Progress
 
-    together = threading.Barrier(2, timeout=20)  # broken unless two are counted at once
-    count_clips = extractor.count_clips
-
-    def waiting(*arguments):
-        together.wait()
-        return count_clips(*arguments)
-
-    monkeypatch.setattr(extractor, "count_clips", waiting)
     shown = []
 
     def counting(total, done):
@@ -228,22 +218,26 @@ def test_frames_are_counted_side_by_side_before_sliding_clips_are_stored(tmp_pat
     sampling = Sampling(4, kind="sliding", clip_stride=3)
     extract(tiny, videos, "res", tmp_path / "f.h5", sampling=sampling, per_clip=True, counting=counting)
     assert (shown[0].total, shown[0].done) == (4, 4)
+    store = open_features(tmp_path / "f.h5")
+    for video in store.ids:
+        assert len(store.clip_starts(video)) == sampling.count(LENGTHS[video])
 
 
 def test_memory_does_not_grow_with_the_clips_of_a_video():
     clips = 3000
-    values = np.zeros((4, 2000), np.float32)  # 8 kB a clip, 24 MB in all
-    video = DecodedVideo(0, VideoFile("v", Path("v.avi")), depth=0)
-    for start in range(clips):
-        video.queue.put(PreparedClip(start, 1, None))
-    video.queue.put(_End(frames=clips))
+    values = {"res": torch.zeros((4, 2000))}  # 8 kB a clip, 24 MB in all
+    averager = Averager({0}, per_clip=True)
     seen = []
     tracemalloc.start()
-    for result in average_videos(iter([video]), lambda _: {"res": values}, 4, per_clip=True):
-        if isinstance(result, ClipResult):
-            seen.append(result.position)
-        else:
-            assert result.means["res"].shape == (2000,)
+    for first in range(0, clips, 4):
+        ends = (VideoEnd(0, "v", clips),) if first == clips - 4 else ()
+        batch = Batch(tuple(ReadyClip(0, first + index, 1, []) for index in range(4)), ends)
+        for result in averager.add(batch, values):
+            if isinstance(result, ClipResult):
+                seen.append(result.position)
+            else:
+                assert result.means["res"].shape == (2000,)
+                assert result.starts.tolist() == list(range(clips))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert seen == list(range(clips))
