@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from p3d_eval.errors import UserError
 from p3d_eval.features import FeatureStore
-from p3d_eval.features.ids import match_ids, match_numbers
 from p3d_eval.protocols.annotations import aslan as lists
 from p3d_eval.protocols.aslan_folds import VECTORS, FoldOutcome, Vector, run_folds, summarise
 from p3d_eval.protocols.c_path import parse_c
@@ -156,12 +155,7 @@ def _match(
     store: FeatureStore, pairs: lists.Pairs, allow_missing: AllowMissing
 ) -> tuple[list[str | None], Coverage]:
     """Find the store's id of each sample, None where it has no features."""
-    matched: Mapping[Any, str | None] = {}
-    if pairs.numbered:
-        by_number = match_numbers([int(name) for name in pairs.names], store.expected_ids)
-        matched = {str(number): video for number, video in by_number.items()}
-    if not any(matched.values()):  # video ids, which may be numbers without being ASLAN's four digits
-        matched = match_ids(pairs.names, store.expected_ids)
+    matched = lists.match_samples(pairs, store.expected_ids)
     stored = set(store.ids)
     found = [video if (video := matched[name]) in stored else None for name in pairs.names]
     missing = [name for name, video in zip(pairs.names, found, strict=True) if video is None]

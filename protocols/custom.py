@@ -10,7 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from p3d_eval.errors import UserError
 from p3d_eval.features import FeatureStore
 from p3d_eval.protocols import aslan
-from p3d_eval.protocols.annotations.table import COLUMNS, LabelledVideo, parse_videos
+from p3d_eval.protocols.annotations.table import COLUMNS, LabelledVideo, list_table, parse_videos
 from p3d_eval.protocols.classification_options import ClassificationOptions
 from p3d_eval.protocols.classify import Setting, classify
 from p3d_eval.protocols.fused_store import FusedStore
@@ -203,6 +203,7 @@ PROTOCOL: Protocol = Protocol(
         ("custom.csv",),
         _parse,
         "a CSV of your own: a line id,label[,group][,split], one line a video",
+        listed=list_table,
     ),
     annotation_option=AnnotationOption("table", "CSV of id,label[,group][,split (train or test)]."),
     needs_annotations=True,

@@ -1,6 +1,6 @@
 """What a protocol is: options, annotations and a pure function from a feature store to a result."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -32,6 +32,22 @@ class AnnotationFiles:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """The videos that annotations name, beside those that are at hand.
+
+    Parameters
+    ----------
+    found : mapping of str to (str or None)
+        Name → id at hand; None where there is none.
+    official : bool
+        Whether the annotations are the published ones, as far as that can be told.
+    """
+
+    found: Mapping[str, str | None]
+    official: bool
+
+
+@dataclass(frozen=True)
 class AnnotationReader:
     """Which files are a data set's official annotations, and how they are checked.
 
@@ -48,6 +64,8 @@ class AnnotationReader:
         Where the official files are to be had.
     optional : tuple of str
         Names or patterns of files that are read where a folder has them.
+    listed : callable, optional
+        ``listed(parsed, ids) -> Listed``: which of the videos that the protocol needs are at hand.
     """
 
     dataset: str
@@ -55,6 +73,7 @@ class AnnotationReader:
     parse: Callable[[Mapping[str, bytes]], Any]
     where: str
     optional: tuple[str, ...] = ()
+    listed: Callable[[Any, Sequence[str]], Listed] | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from p3d_eval.errors import UserError, shorten
 from p3d_eval.features import FeatureStore
-from p3d_eval.protocols.annotations.table import LabelledVideo, parse_videos
+from p3d_eval.protocols.annotations.table import LabelledVideo, list_table, parse_videos
 from p3d_eval.protocols.classification_options import ClassificationOptions
 from p3d_eval.protocols.classify import Setting, classify
 from p3d_eval.protocols.left_out import fit_left_out, left_out_split
@@ -151,7 +151,7 @@ def _protocol(scenes: SceneSet, summary: str, where: str) -> Protocol:
         summary=summary,
         options=Options,
         run=lambda store, annotations, options: run(scenes, store, annotations, options),
-        reader=AnnotationReader(scenes.name, (f"{scenes.name}.csv",), _parse, where),
+        reader=AnnotationReader(scenes.name, (f"{scenes.name}.csv",), _parse, where, listed=list_table),
         annotation_option=AnnotationOption(
             "labels", "CSV of id,label[,group] (default: class is the folder, each video left out alone)."
         ),

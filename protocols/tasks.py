@@ -1,5 +1,6 @@
 """A classification task as data: videos with their classes, what belongs together, and train/test splits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -7,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.errors import UnknownNameError
+from p3d_eval.features.ids import match_ids
+from p3d_eval.protocols.protocol import Listed
 from p3d_eval.provenance import sha256_json
 
 Index = NDArray[np.intp]
@@ -125,3 +128,8 @@ class Task:
             )
             for split in self.splits
         }
+
+
+def list_task(task: Task, ids: Sequence[str]) -> Listed:
+    """Find a task's videos among ids."""
+    return Listed(match_ids(task.names, ids), task.official)

@@ -20,7 +20,7 @@ from p3d_eval.protocols.annotations.structured import (
     require_text,
 )
 from p3d_eval.protocols.protocol import AnnotationReader
-from p3d_eval.protocols.tasks import Task, TaskSplit
+from p3d_eval.protocols.tasks import Task, TaskSplit, list_task
 
 TRAINING, VALIDATION, TESTING = "training", "validation", "testing"
 REQUIRED = ("database", "taxonomy", "version")
@@ -164,4 +164,5 @@ READER = AnnotationReader(
     ("activity_net*.json",),
     parse,
     "activity_net.v1-3.min.json (activity-net.org/download.html)",
+    listed=lambda data, ids: list_task(make_task(data), ids),
 )

@@ -6,16 +6,17 @@ action 2, and one fold a page.
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.errors import UserError, shorten
+from p3d_eval.features.ids import match_ids, match_numbers
 from p3d_eval.protocols.annotations import matlab
 from p3d_eval.protocols.annotations.text import numbered_lines
-from p3d_eval.protocols.protocol import AnnotationReader
+from p3d_eval.protocols.protocol import AnnotationReader, Listed
 
 OFFICIAL_FILE = "View2.mat"
 VARIABLE = "action_splits_pairs"
@@ -158,6 +159,20 @@ class Pairs:
         return tuple(found)
 
 
+def list_samples(pairs: Pairs, ids: Sequence[str]) -> Listed:
+    """Find the samples that pairs name among ids: by number, or by name."""
+    return Listed(match_samples(pairs, ids), not pairs.deviations())
+
+
+def match_samples(pairs: Pairs, ids: Sequence[str]) -> dict[str, str | None]:
+    """Match sample numbers to ids by their last four digits, other names as those of a list."""
+    if pairs.numbered:
+        by_number = match_numbers([int(name) for name in pairs.names], ids)
+        if any(by_number.values()):
+            return {str(number): video for number, video in by_number.items()}
+    return match_ids(pairs.names, ids)  # video ids, which may be numbers without being ASLAN's four digits
+
+
 def parse(files: Mapping[str, bytes]) -> Pairs:
     """Read the one file of pairs, ``.mat`` or CSV by its first bytes.
 
@@ -282,4 +297,5 @@ READER = AnnotationReader(
     (OFFICIAL_FILE,),
     parse,
     "View2.mat of the ASLAN data set (talhassner.github.io/home/projects/ASLAN)",
+    listed=list_samples,
 )

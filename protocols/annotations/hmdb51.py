@@ -14,7 +14,7 @@ import numpy as np
 from p3d_eval.errors import UserError, shorten
 from p3d_eval.protocols.annotations.text import numbered_lines
 from p3d_eval.protocols.protocol import AnnotationReader
-from p3d_eval.protocols.tasks import Task, TaskSplit
+from p3d_eval.protocols.tasks import Task, TaskSplit, list_task
 
 SPLITS = ("1", "2", "3")
 UNUSED, TRAIN, TEST = "0", "1", "2"
@@ -151,4 +151,5 @@ READER = AnnotationReader(
     ("*_test_split[123].txt",),
     parse,
     "test_train_splits.rar (serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database)",
+    listed=lambda data, ids: list_task(make_task(data), ids),
 )

@@ -15,7 +15,7 @@ import numpy as np
 
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.protocol import AnnotationReader
-from p3d_eval.protocols.tasks import Task, TaskSplit
+from p3d_eval.protocols.tasks import Task, TaskSplit, list_task
 from p3d_eval.provenance import sha256_json
 
 COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
@@ -163,4 +163,5 @@ READER = AnnotationReader(
     parse,
     "kinetics400/val.csv (storage.googleapis.com/deepmind-media/Datasets/kinetics400.tar.gz)",
     optional=("*train*.csv",),
+    listed=lambda data, ids: list_task(make_task(data, ids), ids),
 )

@@ -13,7 +13,7 @@ import numpy as np
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.annotations.text import numbered_lines
 from p3d_eval.protocols.protocol import AnnotationReader
-from p3d_eval.protocols.tasks import Task, TaskSplit
+from p3d_eval.protocols.tasks import Task, TaskSplit, list_task
 
 LABELS, TEST, TRAIN = "labels.txt", "test_partition.txt", "train_partition.txt"
 
@@ -117,4 +117,5 @@ READER = AnnotationReader(
     parse,
     "labels.txt and original/test_partition.txt of github.com/gtoderici/sports-1m-dataset",
     optional=(TRAIN,),
+    listed=lambda data, ids: list_task(make_task(data), ids),
 )

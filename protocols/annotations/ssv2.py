@@ -19,7 +19,7 @@ from p3d_eval.protocols.annotations.structured import (
     require_text,
 )
 from p3d_eval.protocols.protocol import AnnotationReader
-from p3d_eval.protocols.tasks import Task, TaskSplit
+from p3d_eval.protocols.tasks import Task, TaskSplit, list_task
 from p3d_eval.provenance import sha256_json
 
 OFFICIAL_HASH = "e8d169363b3f3dbdd9f3dc8834ce79932ce4130b8f5ee765e423c7cf740bf8b9"
@@ -147,4 +147,5 @@ READER = AnnotationReader(
     parse,
     "something-something-v2-labels.json and …-validation.json of the data set's release (Qualcomm, 20BN)",
     optional=("*train.json",),
+    listed=lambda data, ids: list_task(make_task(data), ids),
 )

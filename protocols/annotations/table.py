@@ -2,10 +2,12 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from p3d_eval.errors import UnknownNameError, UserError
+from p3d_eval.features.ids import match_ids
+from p3d_eval.protocols.protocol import Listed
 
 COLUMNS = ("id", "label", "group", "split")
 REQUIRED = 2  # of the columns
@@ -61,6 +63,11 @@ def parse_videos(name: str, data: bytes) -> tuple[LabelledVideo, ...]:
         lines[row["id"]] = line
         videos.append(LabelledVideo(row["id"], row["label"], row.get("group") or row["id"], part))
     return tuple(videos)
+
+
+def list_table(videos: Sequence[LabelledVideo], ids: Sequence[str]) -> Listed:
+    """Find the videos of a table among ids."""
+    return Listed(match_ids([video.id for video in videos], ids), official=False)
 
 
 def _rows(name: str, data: bytes) -> Iterator[tuple[int, Mapping[str, str]]]:

@@ -5,13 +5,14 @@ Soomro, Zamir and Shah, CRCV-TR-12-01, 2012. Official files: ``classInd.txt`` (`
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from p3d_eval.errors import UnknownNameError, UserError
+from p3d_eval.features.ids import match_ids
 from p3d_eval.protocols.annotations.text import numbered_lines
-from p3d_eval.protocols.protocol import AnnotationReader
+from p3d_eval.protocols.protocol import AnnotationReader, Listed
 from p3d_eval.provenance import sha256_json
 
 CLASS_FILE = "classInd.txt"
@@ -104,6 +105,12 @@ def parse(files: Mapping[str, bytes]) -> Ucf101:
         require_apart(split)
         splits.append(split)
     return Ucf101(classes, tuple(splits))
+
+
+def list_clips(data: Ucf101, ids: Sequence[str]) -> Listed:
+    """Find the clips of all splits among ids."""
+    names = dict.fromkeys(clip.name for split in data.splits for clip in (*split.train, *split.test))
+    return Listed(match_ids(list(names), ids), data.official)
 
 
 def _parse_classes(data: bytes) -> tuple[str, ...]:
@@ -211,4 +218,5 @@ READER = AnnotationReader(
     (CLASS_FILE, *LIST_FILES),
     parse,
     "UCF101TrainTestSplits-RecognitionTask.zip (www.crcv.ucf.edu/data/UCF101.php)",
+    listed=list_clips,
 )

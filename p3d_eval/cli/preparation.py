@@ -1,0 +1,111 @@
+"""``p3d-eval prepare``: a data set's annotations and videos, checked before anything is extracted."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from p3d_eval.cli._shared import SOME_FAILED, Json, Overwrite, Quiet, console, print_json
+from p3d_eval.errors import UserError
+
+if TYPE_CHECKING:
+    from p3d_eval.protocols.preparation import Prepared
+
+NAME = "prepare"
+command = typer.Typer(add_completion=False)
+
+_SHOWN = 10
+
+Dataset = Annotated[str, typer.Argument(help="Data set: ucf101, hmdb51, activitynet, aslan, …")]
+Annotations = Annotated[
+    Path | None,
+    typer.Option("--annotations", help="Official file, or folder of them; kept for the protocols to find."),
+]
+Videos = Annotated[Path | None, typer.Option("--videos", help="Folder of the videos, or a list of them.")]
+Out = Annotated[Path | None, typer.Option("--out", help="List of the found videos to write, for extract.")]
+
+
+@command.command(
+    NAME,
+    epilog="Example: p3d-eval prepare ucf101 --annotations ucfTrainTestlist --videos UCF-101 --out ucf101.txt",
+)
+def prepare(
+    dataset: Dataset,
+    annotations: Annotations = None,
+    videos: Videos = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Check a data set's official annotations, keep them, and count the videos on disk against them.
+
+    Downloads nothing; says where the official files are to be had. With missing videos the exit status is 3.
+    """
+    from p3d_eval.files import require_new, require_writable
+    from p3d_eval.protocols.preparation import prepare as run
+    from p3d_eval.protocols.preparation import write_manifest
+
+    if out is not None:
+        if videos is None:
+            raise UserError("--out lists videos", "Say where they are with --videos")
+        require_new(out, overwrite)
+        require_writable(out)
+    found = run(dataset, annotations, videos, overwrite=overwrite)
+    if out is not None and videos is not None:
+        write_manifest(out, found, videos, overwrite)
+    if as_json:
+        print_json(_as_json(found, out))
+    elif not quiet:
+        for line in _lines(found, videos, out):
+            console().print(line, markup=False)
+    if found.missing:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _lines(found: "Prepared", videos: Path | None, out: Path | None) -> list[str]:
+    which = "the published ones" if found.official else "not the published ones, as far as can be told"
+    lines = [
+        f"{found.dataset}: annotations in {found.folder}, {which}: {', '.join(_few(list(found.files)))}",
+        f"{found.expected:,} videos are named",
+    ]
+    if videos is None:
+        return [*lines, "Give --videos to count those on disk"]
+    lines.append(f"{len(found.found):,} of them are in {videos}, {len(found.missing):,} are missing")
+    lines += [f"  missing: {name}{_nearly(found, name)}" for name in _few(list(found.missing))]
+    if found.unlisted:
+        lines.append(
+            f"{len(found.unlisted):,} videos are named nowhere: {', '.join(_few(list(found.unlisted)))}"
+        )
+    if out is not None:
+        root = videos if videos.is_dir() else videos.parent
+        lines.append(f"{out}: {len(found.found):,} videos; next:")
+        lines.append(
+            f"  p3d-eval extract --backbone p3d199 --weights FILE --videos {out} --root {root} "
+            f"--out {found.dataset}.h5"
+        )
+    return lines
+
+
+def _nearly(found: "Prepared", name: str) -> str:
+    return f" (on disk: {found.near[name]}, which differs in case or extension)" if name in found.near else ""
+
+
+def _few(names: list[str]) -> list[str]:
+    more = [f"… and {len(names) - _SHOWN:,} more"] if len(names) > _SHOWN else []
+    return names[:_SHOWN] + more
+
+
+def _as_json(found: "Prepared", out: Path | None) -> dict[str, Any]:
+    return {
+        "dataset": found.dataset,
+        "annotations": str(found.folder),
+        "files": dict(found.files),
+        "official": found.official,
+        "expected": found.expected,
+        "found": [video.id for video in found.found],
+        "missing": list(found.missing),
+        "unlisted": list(found.unlisted),
+        "near": dict(found.near),
+        "out": None if out is None else str(out),
+    }
