@@ -169,8 +169,8 @@ def evaluate(
     ----------
     name : str
         ``"ucf101"``, ``"aslan"``, or a plug-in's.
-    features : path or FeatureStore
-        What to evaluate.
+    features : path or FeatureStore, or a sequence of these
+        What to evaluate; several files of the same videos are fused (``fusion``, ``weights``).
     out : path, optional
         JSON file for the result; its scores go beside it.
     overwrite : bool
