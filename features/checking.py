@@ -202,9 +202,9 @@ def _sha256(path: Path) -> str:
 
 def check_all(
     videos: Sequence[VideoFile],
-    clip_length: int,
-    workers: int,
-    seconds: float,
+    clip_length: int = 16,
+    workers: int = 2,
+    seconds: float = 600.0,
     advance: Callable[[], None] | None = None,
 ) -> list[VideoCheck]:
     """Check videos in child processes, so that none that hangs or crashes its decoder ends the rest.

@@ -154,7 +154,7 @@ def extract(
 
 def evaluate(
     name: str,
-    features: "StrPath | FeatureStore | None" = None,
+    features: "StrPath | FeatureStore | Sequence[StrPath | FeatureStore] | None" = None,
     out: StrPath | None = None,
     *,
     overwrite: bool = False,

@@ -22,6 +22,9 @@ Annotations = Annotated[
     typer.Option("--annotations", help="Official file, or folder of them; kept for the protocols to find."),
 ]
 Videos = Annotated[Path | None, typer.Option("--videos", help="Folder of the videos, or a list of them.")]
+Check = Annotated[
+    bool, typer.Option("--check", help="Decode every found video, too, and list the bad ones (check-videos).")
+]
 Out = Annotated[Path | None, typer.Option("--out", help="List of the found videos to write, for extract.")]
 
 
@@ -33,6 +36,7 @@ def prepare(
     dataset: Dataset,
     annotations: Annotations = None,
     videos: Videos = None,
+    check: Check = False,
     out: Out = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -40,30 +44,42 @@ def prepare(
 ) -> None:
     """Check a data set's official annotations, keep them, and count the videos on disk against them.
 
-    Downloads nothing; says where the official files are to be had. With missing videos the exit status is 3.
+    Downloads nothing; says where the official files are to be had. With missing or bad videos the exit
+    status is 3.
     """
     from p3d_eval.files import require_new, require_writable
     from p3d_eval.protocols.preparation import prepare as run
     from p3d_eval.protocols.preparation import write_manifest
 
+    if videos is None and (check or out is not None):
+        raise UserError(f"{'--check decodes' if check else '--out lists'} videos", "Say where with --videos")
     if out is not None:
-        if videos is None:
-            raise UserError("--out lists videos", "Say where they are with --videos")
         require_new(out, overwrite)
         require_writable(out)
     found = run(dataset, annotations, videos, overwrite=overwrite)
     if out is not None and videos is not None:
         write_manifest(out, found, videos, overwrite)
+    bad = _bad(found, quiet) if check else {}
     if as_json:
-        print_json(_as_json(found, out))
+        print_json(_as_json(found, out) | ({"bad": bad} if check else {}))
     elif not quiet:
-        for line in _lines(found, videos, out):
+        for line in _lines(found, bad, videos, out):
             console().print(line, markup=False)
-    if found.missing:
+    if found.missing or bad:
         raise typer.Exit(SOME_FAILED)
 
 
-def _lines(found: "Prepared", videos: Path | None, out: Path | None) -> list[str]:
+def _bad(found: "Prepared", quiet: bool) -> dict[str, str]:
+    """Decode the found videos: id → reason of those that extract could not use."""
+    from p3d_eval.features.checking import check_all
+    from p3d_eval.progress import Progress
+
+    with Progress("check", total=len(found.found), unit="videos", quiet=quiet) as bar:
+        checks = check_all(found.found, advance=bar.advance)
+    return {check.id: check.reason or "" for check in checks if check.status == "bad"}
+
+
+def _lines(found: "Prepared", bad: dict[str, str], videos: Path | None, out: Path | None) -> list[str]:
     which = "the published ones" if found.official else "not the published ones, as far as can be told"
     lines = [
         f"{found.dataset}: annotations in {found.folder}, {which}: {', '.join(_few(list(found.files)))}",
@@ -73,6 +89,8 @@ def _lines(found: "Prepared", videos: Path | None, out: Path | None) -> list[str
         return [*lines, "Give --videos to count those on disk"]
     lines.append(f"{len(found.found):,} of them are in {videos}, {len(found.missing):,} are missing")
     lines += [f"  missing: {name}{_nearly(found, name)}" for name in _few(list(found.missing))]
+    lines += [f"  bad: {video}: {bad[video]}" for video in list(bad)[:_SHOWN]]
+    lines += [f"  … and {len(bad) - _SHOWN:,} more bad ones"] if len(bad) > _SHOWN else []
     if found.unlisted:
         lines.append(
             f"{len(found.unlisted):,} videos are named nowhere: {', '.join(_few(list(found.unlisted)))}"

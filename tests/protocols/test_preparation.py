@@ -12,6 +12,7 @@ from p3d_eval.protocols.evaluation import evaluate
 from p3d_eval.protocols.preparation import prepare
 from tests.support import protocol_data as data
 from tests.support.real_data import real_data
+from tests.support.videos import make_video
 
 
 @pytest.fixture
@@ -59,6 +60,21 @@ def test_videos_are_counted_and_listed(place):
     told = json.loads(call(*words, "--json").stdout)
     assert (told["expected"], len(told["found"]), told["official"]) == (200, 198, False)
     assert told["near"] == {"Biking/v_Biking_g01_c02": "biking/v_biking_g01_c02"}
+
+
+def test_found_videos_are_decoded_where_asked(tmp_path, monkeypatch):
+    monkeypatch.setenv("P3D_EVAL_DATA", str(tmp_path / "user"))
+    make_video(tmp_path / "videos" / "good.mp4", 20)
+    (tmp_path / "videos" / "bad.mp4").write_bytes(b"nothing")
+    table = tmp_path / "custom.csv"
+    table.write_text("id,label\ngood,x\nbad,y\n")
+    words = ["prepare", "custom", "--annotations", table, "--videos", tmp_path / "videos", "--check"]
+    done = call(*words)
+    assert done.exit_code == 3, done.output
+    assert "  bad: bad: cannot be decoded" in done.output
+    told = json.loads(call(*words, "--json").stdout)
+    assert list(told["bad"]) == ["bad"]
+    assert told["missing"] == []
 
 
 def test_protocols_find_what_was_prepared(place):
