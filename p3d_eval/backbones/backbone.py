@@ -1,7 +1,7 @@
 """A loaded network: clips in, named layers out."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -10,9 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from p3d_eval.backbones.layers import LayerRequest, parse_layers, reduce_output
+from p3d_eval.backbones.capture import Captured, capture
+from p3d_eval.backbones.layers import LayerRequest, parse_layers
 from p3d_eval.backbones.network import Network
 from p3d_eval.backbones.planes import Planes
+from p3d_eval.backbones.precision import REFERENCE, arithmetic, autocast, resolve_precision
 from p3d_eval.backbones.preprocessing import finish_clips, prepare_frames, preprocess
 from p3d_eval.backbones.spec import InputSpec
 from p3d_eval.backbones.views import CENTRE, View
@@ -77,6 +79,8 @@ class Backbone:
         self.options = MappingProxyType(dict(options))
         # What `load_backbone` was asked for, so that other processes can load the same network.
         self.recipe: Mapping[str, Any] | None = None
+        self.precision = REFERENCE
+        self._calls: dict[Any, dict[str, int]] = {}
 
     @property
     def input_spec(self) -> InputSpec:
@@ -125,6 +129,24 @@ class Backbone:
         network = replace(self.network, input_spec=replace(self.input_spec, **given))
         changed = Backbone(self.name, network, self.weights, self.device, self.options)
         changed.recipe = None if self.recipe is None else MappingProxyType({**self.recipe, **given})
+        changed.precision = self.precision
+        return changed
+
+    def with_precision(self, precision: str) -> "Backbone":
+        """Return the same network in other arithmetic: fp32 (TF32 off), tf32, bf16, fp16 or auto.
+
+        Parameters stay in float32, and so do the features: convolutions and matrix products alone are
+        computed in the other type. ``precision`` then says what ``auto`` is on this device.
+
+        Raises
+        ------
+        UserError
+            When the device cannot do it.
+        """
+        changed = self.with_input()
+        changed.precision = resolve_precision(precision, self.device)
+        if changed.recipe is not None:
+            changed.recipe = MappingProxyType({**changed.recipe, "precision": precision})
         return changed
 
     def request_shapes(self, layers: LayerTexts) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -164,7 +186,7 @@ class Backbone:
 
     @torch.inference_mode()
     def features(self, x: Tensor, layers: LayerTexts) -> dict[str, Tensor]:
-        """Run the network on prepared input.
+        """Run the network on prepared input, as far as the last layer asked for.
 
         Parameters
         ----------
@@ -184,7 +206,11 @@ class Backbone:
             When a layer is unknown, or the network cannot take this input.
         """
         self._check(x)
-        found = self._run(parse_layers(layers), lambda: self.module(x.to(self.device, torch.float32)))
+        requests = parse_layers(layers)
+        modules = self.modules_of(requests)
+        calls = self.count_calls(requests, tuple(x.shape[1:]))
+        with self._arithmetic():
+            found, _ = capture(modules, requests, lambda: self.module(x.to(self.device, torch.float32)), calls)
         return {name: tensor for name, (tensor, _) in found.items()}
 
     def __call__(self, clips: Tensor, layers: LayerTexts) -> dict[str, Tensor]:
@@ -210,52 +236,44 @@ class Backbone:
             raise UnknownNameError(f"layer of {self.name}", path, known)
         return modules[path]
 
-    def _run(
-        self, requests: Iterable[LayerRequest], forward: Callable[[], Any]
-    ) -> dict[str, tuple[Tensor, str]]:
-        requests = tuple(requests)
-        caught: dict[str, tuple[Tensor, str]] = {}
-        by_path: dict[str, list[LayerRequest]] = {}
-        for request in requests:
-            by_path.setdefault(request.path, []).append(request)
+    def modules_of(self, requests: Iterable[LayerRequest]) -> dict[str, nn.Module]:
+        """Path → module of every requested layer; raises UnknownNameError."""
+        return {request.path: self._module_at(request.path) for request in requests}
 
-        def hook_for(path: str) -> Callable[..., None]:
-            def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-                # Reduced or copied at once: a later in-place ReLU would write into this tensor.
-                # A module that runs several times leaves its last output.
-                for request in by_path[path]:
-                    caught[request.name] = reduce_output(_tensor_of(output, path), request)
+    @contextmanager
+    def _arithmetic(self) -> Iterator[None]:
+        with arithmetic(self.precision, self.device), autocast(self.precision, self.device):
+            yield
 
-            return hook
+    def count_calls(self, requests: tuple[LayerRequest, ...], shape: tuple[int, ...]) -> dict[str, int]:
+        """Count how often each layer runs for a clip of this shape (C, T, H, W)."""
+        key = (shape, frozenset(request.path for request in requests))
+        if key not in self._calls:
+            native = tuple(LayerRequest(path, path) for path in key[1])
+            self._calls[key] = dict(self._dry_run(native, shape)[1])
+        return self._calls[key]
 
-        with ExitStack() as stack:
-            for path in by_path:
-                handle = self._module_at(path).register_forward_hook(hook_for(path))
-                stack.callback(handle.remove)
-            stack.enter_context(_full_precision(self.device))
-            forward()
-        silent = [request.path for request in requests if request.name not in caught]
-        if silent:
-            raise UserError(
-                f"{self.name}: layer {silent[0]!r} did not run in the forward pass", "Choose another layer"
-            )
-        return {request.name: caught[request.name] for request in requests}
+    def _shapes(self, requests: Iterable[LayerRequest]) -> dict[str, tuple[tuple[int, ...], str]]:
+        found, _ = self._dry_run(tuple(requests), self.input_spec.input_shape)
+        return {name: (tuple(tensor.shape[1:]), axes) for name, (tensor, axes) in found.items()}
 
     @torch.inference_mode()
-    def _shapes(self, requests: Iterable[LayerRequest]) -> dict[str, tuple[tuple[int, ...], str]]:
-        shape = (1, *self.input_spec.input_shape)
-        requests = tuple(requests)
+    def _dry_run(
+        self, requests: tuple[LayerRequest, ...], shape: tuple[int, ...]
+    ) -> tuple[Captured, Mapping[str, int]]:
+        modules = self.modules_of(requests)
         state = {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
         blank = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
+        shape = (1, *shape)
         try:
-            found = self._run(
+            return capture(
+                modules,
                 requests,
                 lambda: torch.func.functional_call(self.module, blank, torch.empty(shape, device="meta")),
             )
         except (NotImplementedError, RuntimeError):
             # Operators without a shape rule, or tensors hidden from the module: run on zeros.
-            found = self._run(requests, lambda: self.module(torch.zeros(shape, device=self.device)))
-        return {name: (tuple(tensor.shape[1:]), axes) for name, (tensor, axes) in found.items()}
+            return capture(modules, requests, lambda: self.module(torch.zeros(shape, device=self.device)))
 
 
 def _moved(frames: Tensor | Planes, device: torch.device) -> Tensor | Planes:
@@ -263,28 +281,3 @@ def _moved(frames: Tensor | Planes, device: torch.device) -> Tensor | Planes:
         return frames.to(device)
     y, u, v = (torch.as_tensor(plane).to(device, non_blocking=True) for plane in (frames.y, frames.u, frames.v))
     return replace(frames, y=y, u=u, v=v)
-
-
-def _tensor_of(output: Any, path: str) -> Tensor:
-    if isinstance(output, Tensor):
-        return output
-    if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
-        return output[0]
-    raise UserError(
-        f"layer {path!r} gives a {type(output).__name__}, not a tensor", "Choose a module inside it"
-    )
-
-
-@contextmanager
-def _full_precision(device: torch.device) -> Any:
-    """Keep TF32 out of convolutions and matrix products: fp32 is the reference."""
-    if device.type != "cuda":
-        yield
-        return
-    matmul = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
-    try:
-        with torch.backends.cudnn.flags(allow_tf32=False):
-            yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = matmul

@@ -80,13 +80,14 @@ def _token_mean(x: Tensor, axes: str) -> tuple[Tensor, str]:
 class _Reduction:
     apply: Callable[[Tensor, str], tuple[Tensor, str]]
     needs: str  # axes that the output must have, any of them where empty
+    selects: bool = False  # whether the result is a part of the output, not computed from it
 
 
 _REDUCTIONS = {
-    "flat": _Reduction(_flat, ""),
+    "flat": _Reduction(_flat, "", selects=True),
     "avg": _Reduction(_average, "C"),
     "spatial": _Reduction(_spatial, "HW"),
-    "cls": _Reduction(_class_token, "LC"),
+    "cls": _Reduction(_class_token, "LC", selects=True),
     "mean": _Reduction(_token_mean, "LC"),
 }
 
@@ -169,4 +170,4 @@ def reduce_output(output: Tensor, request: LayerRequest) -> tuple[Tensor, str]:
             "spatial needs height and width; cls and mean need tokens",
         )
     reduced, kept = reduction.apply(output, axes)
-    return (reduced.clone() if reduced.data_ptr() == output.data_ptr() else reduced), kept
+    return (reduced.clone() if reduction.selects or reduced is output else reduced), kept

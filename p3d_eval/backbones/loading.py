@@ -18,6 +18,7 @@ from p3d_eval.backbones.checkpoint import (
 )
 from p3d_eval.backbones.factories import call_factory, custom_factory
 from p3d_eval.backbones.network import Architecture, Network
+from p3d_eval.backbones.precision import REFERENCE
 from p3d_eval.devices import find_device
 from p3d_eval.errors import UserError
 from p3d_eval.provenance import sha256_file
@@ -62,6 +63,7 @@ def load_backbone(
     frame_stride: int | None = None,
     resize: tuple[int, int] | int | None = None,
     crop: tuple[int, int] | int | None = None,
+    precision: str = REFERENCE,
     **options: Any,
 ) -> Backbone:
     """Build a network, fill it with weights and put it on a device.
@@ -81,6 +83,8 @@ def load_backbone(
         Number of classes, or their names; by default the weights file says.
     clip_length, frame_stride, resize, crop : optional
         Another input than the network's own.
+    precision : {"fp32", "tf32", "bf16", "fp16", "auto"}
+        Arithmetic of convolutions and matrix products; see `Backbone.with_precision`.
     **options
         The network's own options (P3D: ``variant``, ``modality``, ``sum_rule``), or the factory's
         arguments.
@@ -109,7 +113,9 @@ def load_backbone(
     built.recipe = MappingProxyType(recipe)
     size = (crop, crop) if isinstance(crop, int) else crop
     changes = {"clip_length": clip_length, "frame_stride": frame_stride, "resize": resize, "crop": size}
-    return built if all(v is None for v in changes.values()) else built.with_input(**changes)
+    if any(value is not None for value in changes.values()):
+        built = built.with_input(**changes)
+    return built if precision == REFERENCE else built.with_precision(precision)
 
 
 def _class_names(

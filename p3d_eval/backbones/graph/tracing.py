@@ -1,0 +1,115 @@
+"""From a module to a graph of the operators between its input and the layers asked for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from p3d_eval.backbones.capture import capture
+from p3d_eval.backbones.layers import LayerRequest
+
+_ATEN = torch.ops.aten
+# Dropout gives its very input in evaluation, which its signature does not say.
+_IDENTITIES = (_ATEN.dropout.default, _ATEN.feature_dropout.default, _ATEN.alpha_dropout.default)
+
+
+class UntraceableError(Exception):
+    """A network that cannot be written as a graph that gives the same results; the message says why."""
+
+
+def trace(
+    module: nn.Module,
+    modules: Mapping[str, nn.Module],
+    requests: Sequence[LayerRequest],
+    calls: Mapping[str, int],
+    x: Tensor,
+) -> fx.GraphModule:
+    """Write a network as a graph without side effects.
+
+    Control flow is followed as it goes for ``x``'s shape; tensors' values are not looked at.
+
+    Parameters
+    ----------
+    module : Module
+        The network, in evaluation mode.
+    modules, requests, calls
+        See `p3d_eval.backbones.capture.capture`.
+    x : Tensor
+        Input of the batch shape and device that the graph is for.
+
+    Returns
+    -------
+    GraphModule
+        x → tuple of the layers, in the order of ``requests``. Nodes have example values (``meta["val"]``);
+        the network's parameters are its attributes.
+
+    Raises
+    ------
+    UntraceableError
+        When values decide what runs, randomness does, or the network writes into tensors that it goes on using.
+    """
+
+    def run(x: Tensor) -> tuple[Tensor, ...]:
+        found, _ = capture(modules, requests, lambda: module(x), calls)
+        return tuple(tensor for tensor, _ in found.values())
+
+    try:
+        with torch.inference_mode(mode=False), torch.no_grad():
+            make: Callable[..., fx.GraphModule] = make_fx(
+                run, tracing_mode="fake", _allow_non_fake_inputs=True, pre_dispatch=True
+            )
+            traced = make(x.clone())
+    except Exception as error:  # a user's network may do anything that tracing does not know
+        raise UntraceableError(" ".join(f"{type(error).__name__}: {error}".split())) from error
+    _forget_identities(traced.graph)
+    _forget_writes(traced.graph)
+    for node in traced.graph.nodes:
+        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+            raise UntraceableError(f"{node.target} is random")
+    traced.graph.eliminate_dead_code()
+    return traced
+
+
+def constant(graph: fx.GraphModule, node: Any) -> Tensor | None:
+    """Tensor of the network that a node stands for, if it does."""
+    if not isinstance(node, fx.Node) or node.op != "get_attr":
+        return None
+    found = attrgetter(str(node.target))(graph)
+    return found if isinstance(found, Tensor) else None
+
+
+def gives_alias(node: fx.Node) -> bool:
+    """Whether a node's output may share memory with its input."""
+    if node.op != "call_function":
+        return node.op in ("placeholder", "get_attr")
+    schema = getattr(node.target, "_schema", None)
+    return schema is None or any(returned.alias_info is not None for returned in schema.returns)
+
+
+def _forget_identities(graph: fx.Graph) -> None:
+    for node in list(graph.nodes):
+        if node.target in _IDENTITIES and not node.args[2]:
+            node.replace_all_uses_with(node.args[0])
+            graph.erase_node(node)
+
+
+def _forget_writes(graph: fx.Graph) -> None:
+    """Put operators that return new tensors in the place of those that write into their first argument."""
+    position = {node: index for index, node in enumerate(graph.nodes)}
+    for node in list(graph.nodes):
+        schema = getattr(node.target, "_schema", None)
+        if schema is None or not schema.is_mutable:
+            continue
+        name = schema.name.removeprefix("aten::")
+        written = [arg.alias_info is not None and arg.alias_info.is_write for arg in schema.arguments]
+        functional = getattr(_ATEN, name[:-1], None) if name.endswith("_") else None
+        if functional is None or not written[0] or any(written[1:]):
+            raise UntraceableError(f"{node.target} writes into a tensor")
+        source = node.args[0]
+        if gives_alias(source) or any(gives_alias(user) for user in source.users if user is not node):
+            raise UntraceableError(f"{node.target} writes into a tensor that has other names")
+        source.replace_all_uses_with(node, lambda user, at=position[node]: position[user] > at)
+        node.target = getattr(functional, schema.overload_name or "default")

@@ -1,0 +1,375 @@
+"""The rewritten network against the network as written, layer by layer, and what falls back to it."""
+
+import logging
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional
+
+from p3d_eval.backbones import Backbone, InputSpec, Network, WeightsInfo
+from p3d_eval.backbones import runner as runner_module
+from p3d_eval.backbones.graph.convolution import Convolution, OneDnnConvolution, has_onednn
+from p3d_eval.backbones.graph.fusing import fuse
+from p3d_eval.backbones.graph.tracing import trace
+from p3d_eval.backbones.i3d import I3D
+from p3d_eval.backbones.layers import parse_layers
+from p3d_eval.backbones.p3d import P3D
+from p3d_eval.backbones.precision import resolve_precision
+from p3d_eval.backbones.runner import Runner
+from p3d_eval.errors import UnknownNameError, UserError
+
+SHALLOW = (("res2a", "res2b", "res2c"), ("res3a", "res3b"), ("res4a",), ("res5a",))
+# Folding moves rounding errors of 6e-8 through some thirty layers, relative to a layer's largest value.
+BOUND = 2e-6
+needs_onednn = pytest.mark.skipif(not has_onednn(), reason="torch was built without oneDNN")
+
+
+logging.getLogger("torch").setLevel(logging.WARNING)  # pytest would collect every step of tracing
+
+
+def backbone_of(module, spec):
+    network = Network(module, spec, random=True)
+    return Backbone("net", network, WeightsInfo("", "", random=True), torch.device("cpu"))
+
+
+def spec_of(frames, size, channels=3):
+    order = "flow" if channels == 2 else "RGB"
+    return InputSpec(
+        frames, (size, size), (size, size), (0.0,) * channels, (1.0,) * channels, channel_order=order
+    )
+
+
+def clips(backbone, batch=2, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, *backbone.input_spec.input_shape, generator=generator) * 50
+
+
+def trained(module, seed=0):
+    """Give batch norms statistics as training would: none of them 0 or 1."""
+    generator = torch.Generator().manual_seed(seed)
+    for part in module.modules():
+        if hasattr(part, "running_mean"):
+            part.running_mean.copy_(torch.randn(part.running_mean.shape, generator=generator) * 0.1)
+            part.running_var.copy_(torch.rand(part.running_var.shape, generator=generator) + 0.5)
+        if isinstance(part, nn.BatchNorm2d | nn.BatchNorm3d) and part.affine:
+            part.bias.data.copy_(torch.randn(part.bias.shape, generator=generator) * 0.1)
+    return module.eval()
+
+
+@pytest.fixture(scope="module")
+def p3d():
+    torch.manual_seed(0)
+    return backbone_of(trained(P3D(SHALLOW, 7, 3, "ABC", "official")), spec_of(16, 48))
+
+
+def assert_same(runner, x, bound=BOUND):
+    found = runner(x)
+    assert runner.notices == []
+    expected = runner.backbone.with_precision("fp32").features(x, runner.layers)
+    assert list(found) == list(expected)
+    for name, values in expected.items():
+        assert found[name].shape == values.shape
+        assert found[name].dtype == torch.float32
+        error = (found[name] - values).abs().max() / values.abs().max()
+        assert error <= bound, (name, float(error))
+    return found
+
+
+EVERYWHERE = (
+    "conv1", "bn_conv1", "pool1", "res2a", "res2a.branch2b_t", "res2a.bn_branch2b_t", "res2b.branch2c",
+    "res2c.bn_branch2b", "res2b.branch2a", "res3a.bn_branch1", "res3a.branch1", "res3b:avg", "pool5a",
+    "res4a:spatial", "res5a:flat", "pool5", "fc", "prob",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "layer", ["bn_conv1", "res2a.branch2b_t", "res2c.bn_branch2b", "res3a.branch1", "prob"]
+)
+def test_layers_inside_what_is_fused_elsewhere(p3d, layer):
+    assert_same(Runner(p3d, layer, 2), clips(p3d))
+
+
+def test_all_layers_of_p3d_in_one_run(p3d):
+    runner = Runner(p3d, ",".join(EVERYWHERE), 2)
+    assert_same(runner, clips(p3d))
+    assert "convolutions fused" in runner.how
+
+
+@pytest.mark.parametrize(
+    ("variant", "rule", "channels"), [("A", "official", 3), ("B", "paper", 2), ("C", "paper", 3)]
+)
+def test_variants_of_p3d(variant, rule, channels):
+    torch.manual_seed(1)
+    backbone = backbone_of(trained(P3D(SHALLOW, 5, channels, variant, rule)), spec_of(16, 33, channels))
+    assert_same(Runner(backbone, "res2b,res3a,res4a,pool5,prob", 3), clips(backbone, 3))
+
+
+def test_i3d_with_its_one_sided_padding():
+    torch.manual_seed(0)
+    backbone = backbone_of(trained(I3D(6)), spec_of(9, 193))
+    layers = "conv3d_1a_7x7,conv3d_2c_3x3,mixed_3b.branch_1,mixed_4f:avg,pool5,prob"
+    assert_same(Runner(backbone, layers, 1), clips(backbone, 1))
+
+
+@needs_onednn
+@pytest.mark.parametrize("kind", [Convolution, OneDnnConvolution])
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_convolutions_of_every_shape(kind, data):
+    """Kernel, stride, padding, dilation, groups, bias, batch norm, sum and ReLU, drawn."""
+    number = lambda low, high: data.draw(st.integers(low, high))  # noqa: E731
+    kernel = data.draw(st.sampled_from([(1, 1, 1), (1, 3, 3), (3, 1, 1), (3, 3, 3), (2, 1, 1), (1, 2, 3)]))
+    stride = tuple(number(1, 2) for _ in range(3))
+    padding = tuple(number(0, (k - 1)) for k in kernel)
+    groups = data.draw(st.sampled_from([1, 2]))
+    torch.manual_seed(number(0, 99))
+    convolution = nn.Conv3d(
+        4, 6, kernel, stride, padding, dilation=data.draw(st.sampled_from([1, (1, 2, 1), (2, 1, 1)])),
+        groups=groups, bias=data.draw(st.booleans()),
+    )  # fmt: skip
+    norm = nn.BatchNorm3d(6, affine=data.draw(st.booleans())) if data.draw(st.booleans()) else nn.Identity()
+    twin = data.draw(st.sampled_from(["none", "conv", "own"]))
+    relu = data.draw(st.booleans())
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.convolution, self.norm, self.out = convolution, norm, nn.Identity()
+            self.other = nn.Conv3d(4, 6, kernel, stride, padding, dilation=convolution.dilation)
+
+        def forward(self, x):
+            y = self.norm(self.convolution(x))
+            if twin == "conv":
+                y = y + self.other(x)
+            elif twin == "own":
+                y = y.add_(functional.relu(y))  # what is added is made of the sum's other half
+            return self.out(functional.relu_(y) if relu else y)
+
+    backbone = backbone_of(trained(Net()), InputSpec(6, (7, 8), (7, 8), (0.0,) * 3, (1.0,) * 3))
+    x = torch.randn(2, 4, 6, 7, 8)
+    requests = parse_layers("out")
+    rewritten = trace(backbone.module, backbone.modules_of(requests), requests, {"out": 1}, x)
+    assert fuse(rewritten, kind) == (2 if twin == "conv" else 1)
+    with torch.inference_mode():
+        torch.testing.assert_close(rewritten(x)[0], backbone.module(x), rtol=1e-5, atol=1e-5)
+
+
+class Pieces(nn.Module):
+    """What graphs must get right beyond convolutions."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(3, 8, 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm3d(8)
+        self.relu = nn.ReLU(inplace=True)  # runs twice
+        self.conv2 = nn.Conv3d(8, 8, (1, 3, 3), padding=(0, 1, 1))
+        self.bn2 = nn.BatchNorm3d(8)
+        self.drop = nn.Dropout(0.5)
+        self.pool = nn.AdaptiveAvgPool3d(1)
+        self.norm = nn.LayerNorm(8)
+        self.fc = nn.Linear(8, 4)
+        self.prob = nn.Softmax(1)
+
+    def forward(self, x):
+        x = self.relu(self.bn(self.conv(x)))
+        x = self.relu(self.bn2(self.conv2(x)).add_(x))
+        return self.prob(self.fc(self.norm(self.pool(self.drop(x)).flatten(1))))
+
+
+@pytest.fixture(scope="module")
+def pieces():
+    torch.manual_seed(0)
+    return backbone_of(trained(Pieces()), spec_of(4, 8))
+
+
+def test_a_module_that_runs_twice_leaves_its_last_output(pieces):
+    found = assert_same(Runner(pieces, "relu,drop,norm,prob", 2), clips(pieces))
+    assert torch.equal(found["relu"], found["drop"])
+
+
+def test_the_network_stops_after_the_last_layer_asked_for(pieces):
+    pieces.features(clips(pieces), "bn2,conv,relu,fc")  # counts how often each runs
+    for layers in ("relu", "bn2,conv", "fc"):
+        pieces.features(clips(pieces), layers)
+    after = []
+    handle = pieces.module.norm.register_forward_hook(lambda *_: after.append(1))
+    pieces.features(clips(pieces), "relu")
+    pieces.features(clips(pieces), "bn2,conv")
+    assert after == []
+    pieces.features(clips(pieces), "fc")
+    handle.remove()
+    assert after == [1]
+
+
+@pytest.mark.parametrize(("layers", "bound"), [("prob,fc", 0.02), ("relu,pool:flat", 0.02)])
+def test_bf16_is_near_fp32_and_means_and_probabilities_are_float32(pieces, layers, bound):
+    """8 bits of mantissa round by 2^-9 = 0.002, a few times in a row."""
+    try:
+        backbone = pieces.with_precision("bf16")
+    except UserError as error:
+        pytest.skip(error.message)
+    runner = Runner(backbone, layers, 2)
+    x = clips(backbone)
+    found = assert_same(runner, x, bound)
+    assert runner.difference == pytest.approx(
+        {
+            name: float((values[:1] - expected[:1]).abs().max() / expected[:1].abs().max())
+            for (name, values), expected in zip(found.items(), pieces.features(x, layers).values(), strict=True)
+        },
+        rel=1e-3,
+    )
+    if "prob" in found:
+        torch.testing.assert_close(found["prob"].sum(1), torch.ones(2), rtol=0, atol=1e-6)
+    written = backbone.features(x, layers)
+    for name, values in pieces.features(x, layers).items():
+        assert written[name].dtype == torch.float32
+        assert 0 < (written[name] - values).abs().max() <= bound * values.abs().max()
+
+
+def test_the_same_input_gives_the_same_bits(pieces):
+    x = clips(pieces, 3)
+    first = Runner(pieces, "prob,conv2:flat", 3)
+    again = Runner(pieces, "prob,conv2:flat", 3)
+    for name, values in first(x).items():
+        assert torch.equal(values, first(x)[name])  # before and after the first batch was checked
+        assert torch.equal(values, again(x)[name])
+
+
+def test_other_batches_than_announced_run_as_written(pieces):
+    runner = Runner(pieces, "prob", 3)
+    x = clips(pieces, 2)
+    assert torch.equal(runner(x)["prob"], pieces.features(x, "prob")["prob"])
+
+
+class ByValue(Pieces):
+    def forward(self, x):
+        return super().forward(x if x.sum() > 0 else -x)
+
+
+class Noisy(Pieces):
+    def forward(self, x):
+        return super().forward(x + 0 * torch.rand_like(x))
+
+
+class Overwriting(Pieces):
+    def forward(self, x):
+        x = self.conv(x)
+        x[:, 0] = 0
+        return self.relu(x)
+
+
+class Changing(Pieces):
+    """Not what it was when it was traced: stands for any fault of the rewriting."""
+
+    gain = 1.0
+
+    def forward(self, x):
+        return super().forward(x) * self.gain
+
+
+@pytest.mark.parametrize(
+    ("kind", "layer", "reason"),
+    [(ByValue, "prob", ""), (Noisy, "prob", "is random"), (Overwriting, "relu", "writes into a tensor")],
+)
+def test_networks_that_cannot_be_rewritten_run_as_written(kind, layer, reason):
+    torch.manual_seed(0)
+    backbone = backbone_of(trained(kind()), spec_of(4, 8))
+    runner = Runner(backbone, layer, 2)
+    assert runner.how == "as written"
+    assert len(runner.notices) == 1
+    assert reason in runner.notices[0]
+    x = clips(backbone)
+    assert torch.equal(runner(x)[layer], backbone.features(x, layer)[layer])
+
+
+def test_a_wrong_graph_is_found_on_the_first_batch_and_not_used():
+    torch.manual_seed(0)
+    module = trained(Changing())
+    backbone = backbone_of(module, spec_of(4, 8))
+    runner = Runner(backbone, "conv:avg,prob", 2)
+    module.prob.register_forward_hook(lambda _module, _inputs, output: output * 1.01)
+    x = clips(backbone)
+    assert torch.equal(runner(x)["prob"], backbone.features(x, "prob")["prob"])
+    assert "layer 'prob' of the rewritten network differs by 9.9e-03" in runner.notices[0]
+    assert runner.how == "as written"
+
+
+def test_infinities_say_nothing_of_the_graph():
+    torch.manual_seed(0)
+    module = trained(Pieces())
+    module.conv.weight.data.mul_(1e38)
+    backbone = backbone_of(module, spec_of(4, 8))
+    runner = Runner(backbone, "conv:flat", 2)
+    found = runner(clips(backbone))["conv:flat"]
+    assert runner.notices == []
+    assert torch.isinf(found).any()
+
+
+@pytest.mark.ci
+def test_compiling_gives_the_same_numbers(pieces):
+    if not runner_module._cpp_compiler():
+        pytest.skip("no C++ compiler")
+    runner = Runner(pieces, "relu,prob", 2, "on")
+    assert_same(runner, clips(pieces))
+    assert runner.how.endswith(", compiled")
+
+
+def test_without_a_compiler_the_network_runs_uncompiled(pieces, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    runner = Runner(pieces, "prob", 2, "on")
+    assert "no C++ compiler" in runner.notices[0]
+    expected = pieces.features(clips(pieces), "prob")["prob"]
+    torch.testing.assert_close(runner(clips(pieces))["prob"], expected, rtol=1e-6, atol=1e-7)
+
+
+def test_a_compiler_that_fails_is_done_without(pieces, monkeypatch):
+    def failing(*_args, **_kwargs):
+        def run(_x):
+            raise RuntimeError("CppCompileError: what it says\nand 300 lines")
+
+        return run
+
+    monkeypatch.setattr(torch, "compile", failing)
+    runner = Runner(pieces, "prob", 2, "on")
+    if runner_module._cpp_compiler():
+        assert runner.notices == [
+            "torch.compile failed, the network runs without: RuntimeError: CppCompileError: what it says"
+        ]
+    assert runner(clips(pieces))["prob"].shape == (2, 4)
+
+
+def test_wrong_words_are_refused(pieces):
+    with pytest.raises(UnknownNameError, match="way to compile 'yes'"):
+        Runner(pieces, "prob", 2, "yes")
+    with pytest.raises(UnknownNameError, match="unknown precision 'half'"):
+        pieces.with_precision("half")
+    with pytest.raises(UnknownNameError, match="layer of net"):
+        Runner(pieces, "pool9", 2)
+    for name in ("tf32", "fp16"):
+        with pytest.raises(UserError, match=f"precision {name} needs a GPU"):
+            pieces.with_precision(name)
+
+
+def test_auto_is_the_reference_on_a_cpu(pieces):
+    assert resolve_precision("auto", torch.device("cpu")) == "fp32"
+    assert pieces.with_precision("auto").precision == "fp32"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize(
+    ("precision", "bound"), [("fp32", 1e-5), ("tf32", 3e-3), ("bf16", 3e-2), ("fp16", 5e-3)]
+)
+def test_on_a_gpu(p3d, precision, bound):
+    network = Network(p3d.module, p3d.input_spec, random=True)
+    backbone = Backbone("net", network, p3d.weights, torch.device("cuda")).with_precision(precision)
+    try:
+        runner = Runner(backbone, "res3b:avg,pool5,prob", 2, "on")
+        x = clips(p3d).cuda()
+        assert_same(runner, x, bound)
+        assert torch.equal(runner(x)["pool5"], runner(x)["pool5"])
+    finally:
+        p3d.module.cpu()
