@@ -84,6 +84,31 @@ _LAYOUTS = {
         peers="representation + linear SVM",
         splits=3,
     ),
+    "activitynet": Layout(
+        protocol="activitynet",
+        title="ActivityNet v1.3: linear SVM on frozen features, validation subset",
+        shown=(
+            Shown("top1", "Top-1 (%)", "top1", ranked=True, difference="Δ top-1"),
+            Shown("top3", "Top-3 (%)", "top3", ranked=True, difference="Δ top-3"),
+            Shown("map", "mAP (%)", "map", ranked=True, difference="Δ mAP"),
+        ),
+        published="table4_activitynet",
+        trials="annotations",
+        sensitivity=True,
+    ),
+    "sports1m": Layout(
+        protocol="sports1m",
+        title="Sports-1M: test videos, any of a video's labels",
+        shown=(
+            Shown("clip_hit1", "Clip hit@1 (%)", "clip_hit1", ranked=True),
+            Shown("video_hit1", "Video hit@1 (%)", "video_hit1", ranked=True),
+            Shown("video_hit5", "Video hit@5 (%)", "video_hit5", ranked=True),
+        ),
+        published="table2_sports1m",
+        trials="partition",
+        words={"pretrain_data": ""},
+        word_headings={"pretrain_data": "Pre-training"},
+    ),
     "aslan": Layout(
         protocol="aslan",
         title="ASLAN: action similarity labeling, View 2, ten folds",
