@@ -124,4 +124,4 @@ def _outcomes(
             continue
         means = {name: arrays[end.row, name, "mean"] for name in video.sums}
         starts = np.repeat(np.array(video.starts, np.int64), video.repeats)
-        yield VideoResult(end.row, end.id, frames=end.frames, starts=starts, means=means)
+        yield VideoResult(end.row, end.id, frames=end.frames, starts=starts, means=means, notice=end.notice)

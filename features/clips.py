@@ -37,12 +37,13 @@ class ReadyClip:
 
 @dataclass(frozen=True)
 class VideoEnd:
-    """A video has no more clips: its decoded frames, or why it gives no features."""
+    """A video has no more clips: its decoded frames, or why it gives no features; and a notice for the user."""
 
     row: int
     id: str
     frames: int = 0
     reason: str | None = None
+    notice: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,11 @@ class ClipCutter:
         wanted: tuple[ClipRequest, ...] = ()
         floors: list[int] = []
         frames = cut = 0
+        notice: str | None = None
         table: dict[int, tuple[Tensor, ...]] = {}
         for item in pool.read(stream, self._upload.drain):
             if isinstance(item, VideoHeader):
-                wanted, frames = item.clips, item.frames
+                wanted, frames, notice = item.clips, item.frames, item.notice
                 floors = _floors(wanted)
                 continue
             numbers = item.block.numbers
@@ -108,7 +110,7 @@ class ClipCutter:
         reason = stream.reason
         if reason is None and cut < len(wanted):
             reason = f"gave {frames} frames at first and fewer when decoded again"
-        yield VideoEnd(stream.row, stream.job.id, frames, reason)
+        yield VideoEnd(stream.row, stream.job.id, frames, reason, notice)
 
     def _prepare(self, loan: Loan) -> Iterator[tuple[Tensor, ...]]:
         """Prepare a block of frames in every view."""

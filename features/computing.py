@@ -16,16 +16,14 @@ from p3d_eval.features.groups import Group
 from p3d_eval.features.meter import Meter
 from p3d_eval.features.planning import ExtractionPlan, network_failed
 from p3d_eval.features.results import Outcome
-from p3d_eval.features.transfer import wait_for
+from p3d_eval.features.transfer import Stopwatch, wait_for
 
 _BATCHES_AHEAD = 2  # ready while the network runs: one to take, one that is being made
 _LAUNCHED = 2  # batches that a GPU has in hand before the first one's results are awaited
 _RESULT_BYTES = 256 << 20  # results that wait to be written
 
 
-def compute_results(
-    plan: ExtractionPlan, groups: Iterable[Group], meter: Meter | None = None
-) -> Generator[Outcome]:
+def compute_results(plan: ExtractionPlan, groups: Iterable[Group]) -> Generator[Outcome]:
     """Compute the features of the wanted videos of ``groups``, on the plan's device.
 
     Decoders are processes of their own; a thread of this process prepares frames and cuts clips; the
@@ -38,14 +36,12 @@ def compute_results(
         Network, layers, sampling, batch size.
     groups : iterable of Group
         What to compute, from `groups_of`; taken one by one as decoders become free.
-    meter : Meter, optional
-        Where to note what each stage takes.
 
     Yields
     ------
-    ClipResult or VideoResult
-        Clips only where the plan stores every clip. The same bits for a group whatever else runs, on the
-        same type of device with as many threads.
+    ClipResult, VideoResult or Usage
+        Clips only where the plan stores every clip; usage after every batch. The same bits for
+        a group whatever else runs, on the same type of device with as many threads.
 
     Raises
     ------
@@ -54,7 +50,7 @@ def compute_results(
     RuntimeError
         When a decoder met a bug.
     """
-    meter = meter or Meter()
+    meter = Meter(plan.workers)
     wanted: set[int] = set()
     cutter = ClipCutter(plan.backbone, plan.views, meter)
     with (
@@ -88,23 +84,30 @@ def _jobs(plan: ExtractionPlan, groups: Iterable[Group], wanted: set[int]) -> It
 
 def _run(plan: ExtractionPlan, batches: Iterator[Batch], wanted: set[int], meter: Meter) -> Generator[Outcome]:
     """Run batches; on a GPU, results are fetched while later batches run."""
+    device = plan.backbone.device
     averager = Averager(wanted, plan.per_clip)
-    launched: deque[Iterator[Outcome]] = deque()
-    depth = _LAUNCHED if plan.backbone.device.type == "cuda" else 0
+    launched: deque[tuple[Iterator[Outcome], Stopwatch]] = deque()
+    depth = _LAUNCHED if device.type == "cuda" else 0
     for batch in batches:
-        values: Mapping[str, Tensor] = {}
-        if batch.clips:
-            with meter.stage("network"):
-                wait_for(batch.fence, plan.backbone.device)
-                values = _activations(plan, batch.clips)
-            meter.count("clips", len(batch.clips))
-        with meter.stage("average"):
-            launched.append(averager.add(batch, values))
+        wait_for(batch.fence, device)
+        watch = Stopwatch(device)
+        values = _activations(plan, batch.clips) if batch.clips else {}
+        watch.lap("network")
+        launched.append((averager.add(batch, values), watch))
+        watch.lap("average")
+        meter.count("clips", len(batch.clips))
         del values, batch
         while len(launched) > depth:
-            yield from launched.popleft()
-    for results in launched:
-        yield from results
+            yield from _fetched(*launched.popleft(), meter)
+    for results, watch in launched:
+        yield from _fetched(results, watch, meter)
+
+
+def _fetched(results: Iterator[Outcome], watch: Stopwatch, meter: Meter) -> Iterator[Outcome]:
+    """Yield a batch's results, and what it took."""
+    yield from results
+    meter.add(watch.seconds())
+    yield meter.take()
 
 
 @torch.inference_mode()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.errors import UserError
+from p3d_eval.features.bottleneck import progress_text
 from p3d_eval.features.checks import require_replaceable
 from p3d_eval.features.computing import compute_results
 from p3d_eval.features.decoding import DecoderPool
@@ -22,7 +23,7 @@ from p3d_eval.features.groups import Group, groups_of
 from p3d_eval.features.identity import require_same
 from p3d_eval.features.ids import VideoFile
 from p3d_eval.features.lock import WriterLock
-from p3d_eval.features.meter import Meter
+from p3d_eval.features.meter import Meter, Totals
 from p3d_eval.features.planning import ExtractionPlan, plan_extraction
 from p3d_eval.features.requests import VideoHeader
 from p3d_eval.features.results import Outcome, VideoResult
@@ -55,6 +56,8 @@ class ExtractSummary:
         All videos.
     seconds : float
         Time it took.
+    usage : Totals
+        Seconds by stage.
     """
 
     path: Path
@@ -63,6 +66,7 @@ class ExtractSummary:
     skipped: int = 0
     expected: int = 0
     seconds: float = 0.0
+    usage: Totals = field(default_factory=Totals)
 
     @property
     def nothing_to_do(self) -> bool:
@@ -114,15 +118,16 @@ def run_extraction(
         space is short.
     """
     started = time.monotonic()
+    totals = Totals()
     with WriterLock(plan.out):
         rows = _prepare_file(plan, counting)
         skipped = len(plan.videos) - len(rows)
         if rows or not FeatureStore(plan.out).complete:
-            _extract_rows(plan, rows, progress, engine)
+            _extract_rows(plan, rows, progress, engine, totals)
         add_annotations(plan.out, not_embedded(FeatureStore(plan.out), plan.store.annotations))
         store = FeatureStore(plan.out)
     return ExtractSummary(
-        plan.out, len(store.ids), store.failed, skipped, len(plan.videos), time.monotonic() - started
+        plan.out, len(store.ids), store.failed, skipped, len(plan.videos), time.monotonic() - started, totals
     )
 
 
@@ -165,7 +170,7 @@ def _clip_counts(plan: ExtractionPlan, counting: ProgressFactory | None) -> NDAr
 
 
 def _extract_rows(
-    plan: ExtractionPlan, rows: list[int], progress: ProgressFactory | None, engine: Engine
+    plan: ExtractionPlan, rows: list[int], progress: ProgressFactory | None, engine: Engine, totals: Totals
 ) -> None:
     groups = groups_of(rows, len(plan.videos), plan.batch_clips)
     settings = {
@@ -179,10 +184,11 @@ def _extract_rows(
 
         def stored(result: VideoResult, reason: str | None) -> None:
             if bar is not None:
-                if reason is not None:
-                    bar.note(f"{result.id}: {reason}")
+                for text in filter(None, (result.notice, reason)):
+                    bar.note(f"{result.id}: {text}")
+                bar.describe(progress_text(totals))
                 bar.advance()
 
         with closing(engine(plan, groups)) as results:
-            store_results(writer, plan.store.layers, results, stored)
+            store_results(writer, plan.store.layers, results, stored, totals)
         writer.finish()

@@ -36,6 +36,7 @@ def plan_identity(
     clips: tuple[Sampling, Sequence[View]],
     stored: Mapping[str, LayerPlan],
     per_clip: bool,
+    decoder: str,
 ) -> dict[str, Any]:
     """Everything that determines the numbers, besides the videos; ``clips`` is which ones, and how seen."""
     return {
@@ -48,18 +49,20 @@ def plan_identity(
         "per_clip": per_clip,
         "precision": PRECISION,
         "dtype": {name: layer.dtype for name, layer in stored.items()},
-        "decoder": decoder_versions(),
+        "decoder": decoder_versions(decoder),
     }
 
 
-def plan_provenance(backbone: Backbone, layers: str, clips: tuple[Sampling, Sequence[View]]) -> dict[str, Any]:
+def plan_provenance(
+    backbone: Backbone, layers: str, clips: tuple[Sampling, Sequence[View]], decoder: str
+) -> dict[str, Any]:
     """Tell what a file says of the run that made it, under the names of ``PROVENANCE_KEYS``."""
     return {
         "aslan_layers": list(backbone.aslan_layers),
         "backbone": backbone.name,
         "command": command_line(),
         "created": now(),
-        "decoder": decoder_versions(),
+        "decoder": decoder_versions(decoder),
         "device": _device_name(backbone.device),
         "input_spec": backbone.input_spec.to_json(),
         "machine": machine(),

@@ -13,6 +13,7 @@ from p3d_eval.backbones.layers import parse_layers
 from p3d_eval.backbones.views import CENTRE, View
 from p3d_eval.errors import P3DEvalError, UserError
 from p3d_eval.features.blocks import Job
+from p3d_eval.features.decode import require_decoder
 from p3d_eval.features.decoding import DEFAULT_TIMEOUT
 from p3d_eval.features.frame_names import stat_video
 from p3d_eval.features.identity import identity_hash
@@ -57,6 +58,8 @@ class ExtractionPlan:
         Crops and mirror images that every clip is averaged over.
     video_timeout : float
         Seconds without a decoded frame after which a video is given up; 0 for no limit.
+    decoder : str
+        What decodes.
     all_videos : int
         Videos of all shards together; 0 where there is one.
     """
@@ -74,6 +77,7 @@ class ExtractionPlan:
     all_videos: int = 0
     views: tuple[View, ...] = (CENTRE,)
     video_timeout: float = DEFAULT_TIMEOUT
+    decoder: str = "pyav"
 
     @property
     def batch_clips(self) -> int:
@@ -88,7 +92,7 @@ class ExtractionPlan:
     def job(self, row: int, planes: bool = False, count_only: bool = False) -> Job:
         """Return what a decoder is to do for a video."""
         video = self.videos[row]
-        return Job(str(video.path), video.id, self.sampling, planes=planes, count_only=count_only)
+        return Job(str(video.path), video.id, self.sampling, self.decoder, planes, count_only)
 
     @property
     def nbytes(self) -> int:
@@ -112,6 +116,7 @@ def plan_extraction(
     workers: int | None = None,
     video_timeout: float = DEFAULT_TIMEOUT,
     views: Sequence[View] = (CENTRE,),
+    decoder: str = "pyav",
     root: Path | None = None,
     annotations: Mapping[str, Mapping[str, bytes]] | None = None,
     overwrite: bool = False,
@@ -144,6 +149,8 @@ def plan_extraction(
         Seconds without a decoded frame after which a video is given up; 0 for no limit.
     views : sequence of View
         Crops and mirror images of each clip (`views_of`); a clip's activation is their mean.
+    decoder : {"pyav", "torchcodec", "torchcodec:cuda"}
+        What decodes videos; what torchcodec cannot read, PyAV does, with a notice.
     root : Path, optional
         What the paths of a list of videos are relative to.
     annotations : mapping, optional
@@ -161,6 +168,7 @@ def plan_extraction(
     if dtype not in _STORED_TYPES:
         raise UserError(f"unknown stored type {dtype!r}", f"Choose {' or '.join(_STORED_TYPES)}")
     _check_numbers(batch_size, workers, video_timeout)
+    require_decoder(decoder)
     spec = backbone.input_spec
     if spec.channel_order == "flow":
         raise UserError(
@@ -179,7 +187,7 @@ def plan_extraction(
     found = list_videos(videos, root) if isinstance(videos, Path) else tuple(videos)
     records = tuple(_record(video) for video in found)
     seen = (chosen, tuple(views))
-    identity = plan_identity(backbone, text, seen, stored, per_clip)
+    identity = plan_identity(backbone, text, seen, stored, per_clip, decoder)
     rows = range(len(found))
     if shard is not None:
         part = Shard.parse(shard)
@@ -192,7 +200,7 @@ def plan_extraction(
         videos=tuple(records[row] for row in rows),
         layers=stored,
         identity=identity,
-        provenance=plan_provenance(backbone, text, seen),
+        provenance=plan_provenance(backbone, text, seen, decoder),
         classes=tuple(backbone.classes),
         annotations=annotations or {},
     )
@@ -210,6 +218,7 @@ def plan_extraction(
         len(found),
         tuple(views),
         video_timeout,
+        decoder,
     )
 
 

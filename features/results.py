@@ -50,6 +50,8 @@ class VideoResult:
         First frames of its clips in time order, repetitions included.
     means : mapping of str to ndarray
         Layer → float64 mean over the clips, native shape.
+    notice : str, optional
+        What the user should hear of it, such as why another decoder read it.
     """
 
     row: int
@@ -58,6 +60,15 @@ class VideoResult:
     frames: int = 0
     starts: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     means: Activations = field(default_factory=dict)
+    notice: str | None = None
 
 
-Outcome = ClipResult | VideoResult
+@dataclass(frozen=True)
+class Usage:
+    """Seconds by stage and counts of clips and frames, since the last one of the same process."""
+
+    seconds: Mapping[str, float]
+    counts: Mapping[str, int]
+
+
+Outcome = ClipResult | VideoResult | Usage

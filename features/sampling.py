@@ -115,6 +115,54 @@ class Sampling:
         return common | {"clips": self.clips} | seed
 
 
+def choose_sampling(
+    clip_length: int,
+    frame_stride: int,
+    kind: str = "uniform",
+    clips: int | None = None,
+    clip_stride: int | None = None,
+    **others: Any,
+) -> Sampling:
+    """Make a sampling from what a user gave, and refuse what would be ignored.
+
+    Parameters
+    ----------
+    clip_length, frame_stride : int
+        The network's.
+    kind : {"uniform", "random", "sliding"}
+        How clips are chosen.
+    clips : int, optional
+        Clips of a video, for ``uniform`` and ``random`` (20).
+    clip_stride : int, optional
+        Frames from start to start, for ``sliding`` (8).
+    **others
+        ``seed``, ``fps``.
+
+    Raises
+    ------
+    UserError
+        When an option does not belong to this kind, or is out of range.
+    """
+    if kind == "sliding" and clips is not None:
+        raise UserError(
+            f"--clips {clips} does not go with --sampling sliding, which takes as many clips as fit",
+            "Leave it out, or choose --clip-stride, or --sampling uniform",
+        )
+    if kind in ("uniform", "random") and clip_stride is not None:
+        raise UserError(
+            f"--clip-stride {clip_stride} does not go with --sampling {kind}, whose number of clips is --clips",
+            "Leave it out, or choose --sampling sliding",
+        )
+    return Sampling(
+        clip_length,
+        kind=kind,  # type: ignore[arg-type]  # Sampling refuses other words
+        clips=DEFAULT_CLIPS if clips is None else clips,
+        frame_stride=frame_stride,
+        clip_stride=DEFAULT_CLIP_STRIDE if clip_stride is None else clip_stride,
+        **others,
+    )
+
+
 def _draw(seed: int, video: str, index: int) -> int:
     """Return 64 random bits that depend on nothing but their arguments: no platform, no library version."""
     digest = hashlib.sha256(f"{seed}\0{video}\0{index}".encode()).digest()

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from p3d_eval.features.results import Activations, ClipResult, Outcome, VideoResult
+from p3d_eval.features.meter import Totals
+from p3d_eval.features.results import Activations, ClipResult, Outcome, Usage, VideoResult
 from p3d_eval.features.schema import LayerPlan
 from p3d_eval.features.writer import StoreWriter
 
@@ -19,6 +20,7 @@ def store_results(
     layers: Mapping[str, LayerPlan],
     results: Iterable[Outcome],
     on_stored: OnStored | None = None,
+    totals: Totals | None = None,
 ) -> None:
     """Write results as they come, from whatever computes them; clips at once, so that none pile up.
 
@@ -32,21 +34,28 @@ def store_results(
         Each video's clips in time order, then the video; the order of videos does not matter.
     on_stored : callable, optional
         Called after each video with its result and the reason when it has no features.
+    totals : Totals, optional
+        Where the usage that comes with the results is added up.
 
     Raises
     ------
     UserError
         When the disk does not take the data.
     """
+    totals = totals or Totals()
     unusable: dict[int, str] = {}
     for result in results:
-        if isinstance(result, ClipResult):
-            if result.row not in unusable:
-                reason = _store_clip(writer, layers, result)
-                if reason is not None:
-                    unusable[result.row] = reason
+        if isinstance(result, Usage):
+            totals.add(result)
             continue
-        reason = _store_video(writer, layers, result, unusable.pop(result.row, None))
+        with totals.stage("write"):
+            if isinstance(result, ClipResult):
+                if result.row not in unusable:
+                    reason = _store_clip(writer, layers, result)
+                    if reason is not None:
+                        unusable[result.row] = reason
+                continue
+            reason = _store_video(writer, layers, result, unusable.pop(result.row, None))
         if on_stored is not None:
             on_stored(result, reason)
 

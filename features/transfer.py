@@ -1,5 +1,6 @@
 """Frames to the device and results back; on a GPU beside the computation, from and to pinned memory."""
 
+import time
 import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -135,3 +136,40 @@ class Download:
         if self._event is not None:
             self._event.synchronize()
         return {name: tensor.numpy() for name, tensor in self._host.items()}
+
+
+class Stopwatch:
+    """Time that the device needs for one thing after the other, measured on the device itself.
+
+    Parameters
+    ----------
+    device : torch.device
+        On a GPU its events are used: this thread is ahead of it.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._marks = [("", self._now())]
+
+    def _now(self) -> Any:
+        if self._device.type != "cuda":
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record(torch.cuda.current_stream(self._device))
+        return event
+
+    def lap(self, name: str) -> None:
+        """Note that the work since the last lap was ``name``."""
+        self._marks.append((name, self._now()))
+
+    def seconds(self) -> dict[str, float]:
+        """Wait for the last lap; return the seconds of each."""
+        if self._device.type == "cuda":
+            self._marks[-1][1].synchronize()
+        spans = zip(self._marks, self._marks[1:], strict=False)
+        return {name: self._between(before, after) for (_, before), (name, after) in spans}
+
+    def _between(self, before: Any, after: Any) -> float:
+        if self._device.type == "cuda":
+            return float(before.elapsed_time(after)) / 1000
+        return float(after - before)

@@ -91,6 +91,7 @@ def extract(
     clips: int | None = None,
     clip_stride: int | None = None,
     seed: int = 0,
+    fps: float | None = None,
     quiet: bool = False,
     **options: Any,
 ) -> "FeatureStore":
@@ -110,10 +111,13 @@ def extract(
         How clips are chosen.
     clips, clip_stride, seed : int, optional
         Clips of a video (20), frames between starts of ``sliding`` clips (8), seed of ``random`` ones.
+    fps : float, optional
+        Constant rate in frames per second to bring videos to first.
     quiet : bool
         Show no progress.
     **options
-        ``per_clip``, ``dtype``, ``batch_size``, ``workers``, ``overwrite``, ``shard``: see
+        ``per_clip``, ``dtype``, ``batch_size``, ``workers``, ``views``, ``video_timeout``, ``decoder``,
+        ``overwrite``, ``shard``: see
         :func:`p3d_eval.features.planning.plan_extraction`.
 
     Returns
@@ -128,17 +132,12 @@ def extract(
     """
     from p3d_eval.features import open_features as open_store
     from p3d_eval.features.extractor import extract as run
-    from p3d_eval.features.sampling import Sampling
+    from p3d_eval.features.sampling import choose_sampling
     from p3d_eval.progress import Progress
 
     spec = backbone.input_spec
-    given = {"clips": clips, "clip_stride": clip_stride}
-    chosen = Sampling(
-        spec.clip_length,
-        kind=sampling,  # type: ignore[arg-type]  # Sampling refuses other words
-        frame_stride=spec.frame_stride,
-        seed=seed,
-        **{name: value for name, value in given.items() if value is not None},
+    chosen = choose_sampling(
+        spec.clip_length, spec.frame_stride, sampling, clips, clip_stride, seed=seed, fps=fps
     )
 
     def progress(total: int, done: int) -> Progress:

@@ -50,6 +50,7 @@ class Progress:
         self._printed = self._started
         self._bar: Any = None
         self._task: Any = None
+        self._detail = ""
 
     def __enter__(self) -> Self:
         self._started = self._printed = time.monotonic()
@@ -68,10 +69,13 @@ class Progress:
             MofNCompleteColumn(),
             TextColumn(self.unit),
             TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[detail]}"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
         )
-        self._task = self._bar.add_task(self.description, total=self.total, completed=self.done, rate="")
+        self._task = self._bar.add_task(
+            self.description, total=self.total, completed=self.done, rate="", detail=""
+        )
         self._bar.start()
 
     @property
@@ -83,16 +87,19 @@ class Progress:
         """Count ``steps`` as done."""
         self.done += steps
         if self._bar is not None:
-            self._bar.update(self._task, completed=self.done, rate=f"{self.rate:.2f}/s")
+            self._bar.update(self._task, completed=self.done, rate=f"{self.rate:.2f}/s", detail=self._detail)
         elif not self._quiet and time.monotonic() - self._printed >= _PLAIN_INTERVAL:
             self._line()
+
+    def describe(self, detail: str) -> None:
+        """Set what is shown behind the rate from now on."""
+        self._detail = detail
 
     def _line(self) -> None:
         self._printed = time.monotonic()
         left = _duration((self.total - self.done) / self.rate) if self.rate > 0 else "?"
-        sys.stderr.write(
-            f"{self.description}: {self.done}/{self.total} {self.unit}, {self.rate:.2f}/s, {left} left\n"
-        )
+        parts = [f"{self.done}/{self.total} {self.unit}", f"{self.rate:.2f}/s", self._detail, f"{left} left"]
+        sys.stderr.write(f"{self.description}: {', '.join(filter(None, parts))}\n")
         sys.stderr.flush()
 
     def note(self, text: str) -> None:

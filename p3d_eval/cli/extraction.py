@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from p3d_eval.features.planning import ExtractionPlan
 
 NAME = "extract"
+_PROFILE_TITLE = "p3d-eval profile"
 command = typer.Typer(add_completion=False)
 
 BackboneName = Annotated[
@@ -43,14 +44,16 @@ Layers = Annotated[
     ),
 ]
 SamplingKind = Annotated[str, typer.Option("--sampling", help="uniform, random or sliding.")]
-Clips = Annotated[int, typer.Option("--clips", help="Clips of a video (uniform, random).")]
+Clips = Annotated[int | None, typer.Option("--clips", help="Clips of a video (uniform, random); default: 20.")]
 ClipLength = Annotated[
     int | None, typer.Option("--clip-length", help="Frames of a clip; default: the network's.")
 ]
 FrameStride = Annotated[
     int | None, typer.Option("--frame-stride", help="Video frames between a clip's frames.")
 ]
-ClipStride = Annotated[int, typer.Option("--clip-stride", help="Video frames between starts (sliding).")]
+ClipStride = Annotated[
+    int | None, typer.Option("--clip-stride", help="Video frames between starts (sliding); default: 8.")
+]
 Fps = Annotated[
     float | None,
     typer.Option("--fps", help="Frames per second to bring videos to first; default: as they are."),
@@ -58,7 +61,18 @@ Fps = Annotated[
 PerClip = Annotated[bool, typer.Option("--per-clip", help="Store every clip's activations too.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 BatchSize = Annotated[int, typer.Option("--batch-size", help="Clips in a batch.")]
-Workers = Annotated[int, typer.Option("--workers", help="Decoding threads.")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", help="Decoding processes; 0: a thread of this one; default: 2, more for a GPU."),
+]
+VideoTimeout = Annotated[
+    float, typer.Option("--video-timeout", help="Seconds without a frame until a video is given up; 0: never.")
+]
+Decoder = Annotated[str, typer.Option("--decoder", help="pyav, torchcodec or torchcodec:cuda.")]
+Profile = Annotated[
+    Path | None,
+    typer.Option("--profile", help="Add what each stage took, and what to change, to this file; - prints it."),
+]
 Dtype = Annotated[str, typer.Option("--dtype", help="Stored type: float32 or float16 (prob stays float32).")]
 Option = Annotated[
     list[str] | None, typer.Option("--option", help="The network's own option, KEY=VALUE; may be repeated.")
@@ -108,20 +122,23 @@ def extract(
     layers: Layers = None,
     root: Root = None,
     sampling: SamplingKind = "uniform",
-    clips: Clips = 20,
+    clips: Clips = None,
     clip_length: ClipLength = None,
     frame_stride: FrameStride = None,
-    clip_stride: ClipStride = 8,
+    clip_stride: ClipStride = None,
     fps: Fps = None,
     per_clip: PerClip = False,
     device: Device = "auto",
     batch_size: BatchSize = 8,
-    workers: Workers = 2,
+    workers: Workers = None,
+    video_timeout: VideoTimeout = 60.0,
+    decoder: Decoder = "pyav",
     dtype: Dtype = "float32",
     option: Option = None,
     dataset: Dataset = None,
     annotations: Annotations = None,
     shard: ShardText = None,
+    profile: Profile = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -132,10 +149,11 @@ def extract(
     The same command goes on where an interrupted one stopped. Videos that cannot be decoded are listed
     with their reason and the run goes on; then the exit status is 3.
     """
-    from p3d_eval.features.sampling import Sampling
+    from p3d_eval.features.sampling import choose_sampling
     from p3d_eval.files import require_writable
 
     require_writable(out)
+    _require_profile(profile)
     embedded = read_embedded(dataset, annotations)
     from p3d_eval.allocator import keep_freed_memory
     from p3d_eval.backbones import load_backbone
@@ -155,14 +173,8 @@ def extract(
         **parse_options(option),
     )
     spec = network.input_spec
-    chosen = Sampling(
-        spec.clip_length,
-        kind=sampling,  # type: ignore[arg-type]  # checked by Sampling
-        clips=clips,
-        frame_stride=spec.frame_stride,
-        clip_stride=clip_stride,
-        seed=seed,
-        fps=fps,
+    chosen = choose_sampling(
+        spec.clip_length, spec.frame_stride, sampling, clips, clip_stride, seed=seed, fps=fps
     )
     plan = plan_extraction(
         network,
@@ -174,6 +186,8 @@ def extract(
         dtype=dtype,
         batch_size=batch_size,
         workers=workers,
+        video_timeout=video_timeout,
+        decoder=decoder,
         root=root,
         annotations=embedded,
         overwrite=overwrite,
@@ -187,6 +201,8 @@ def extract(
         return lambda total, done: Progress(description, total=total, unit="videos", quiet=quiet, done=done)
 
     summary = run_extraction(plan, shown("extract"), shown("count frames"))
+    if profile is not None:
+        _write_profile(profile, summary)
     if as_json:
         print_json(_as_json(summary))
     if not quiet:
@@ -194,6 +210,34 @@ def extract(
             screen.print(line, markup=False)
     if summary.failed:
         raise typer.Exit(SOME_FAILED)
+
+
+def _require_profile(path: Path | None) -> None:
+    """Check that a profile can be added to a file: a new one, or one that holds profiles."""
+    from p3d_eval.files import require_new, require_writable
+
+    if path is None or str(path) == "-":
+        return
+    require_new(path, overwrite=True)
+    require_writable(path)
+    if path.exists():
+        with path.open("rb") as file:
+            if file.read(len(_PROFILE_TITLE)) != _PROFILE_TITLE.encode():
+                raise UserError(f"{path} exists and holds no profiles", "Choose another name for --profile")
+
+
+def _write_profile(path: Path, summary: "ExtractSummary") -> None:
+    """Add the table of stages to a file, or print it."""
+    from p3d_eval.features.bottleneck import profile_lines
+
+    title = f"{_PROFILE_TITLE} {summary.path}, {summary.seconds:.1f} s"
+    text = "\n".join([title, *profile_lines(summary.usage)]) + "\n"
+    if str(path) == "-":
+        console(stderr=True).print(text, markup=False, end="")
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _prediction(plan: "ExtractionPlan") -> str:
@@ -224,6 +268,8 @@ def _outcome(summary: "ExtractSummary") -> list[str]:
 
 
 def _as_json(summary: "ExtractSummary") -> dict[str, Any]:
+    from p3d_eval.features.bottleneck import stage_seconds
+
     return {
         "out": str(summary.path),
         "expected": summary.expected,
@@ -231,4 +277,5 @@ def _as_json(summary: "ExtractSummary") -> dict[str, Any]:
         "skipped": summary.skipped,
         "failed": dict(summary.failed),
         "seconds": round(summary.seconds, 3),
+        "stages": stage_seconds(summary.usage),
     }

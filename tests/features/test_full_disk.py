@@ -108,6 +108,9 @@ def test_writes_that_never_reach_the_disk_are_not_called_done(tmp_path, videos, 
             nonlocal fails
             fails = True
 
+        def describe(self, detail):
+            pass
+
         def note(self, text):
             raise AssertionError(text)
 

@@ -205,6 +205,9 @@ class _Interrupting:
     def note(self, text):
         pass
 
+    def describe(self, detail):
+        pass
+
     def advance(self):
         self.after -= 1
         if self.after == 0:
