@@ -9,6 +9,8 @@ from p3d_eval.errors import UserError
 
 Array = NDArray[np.float64]
 
+_RANKED_AT_ONCE = 8192  # samples: Sports-1M's test scores alone are 400 MB
+
 
 def top_k_accuracy(scores: ArrayLike, labels: ArrayLike, k: int = 1) -> float:
     """Share of samples whose label is among the k highest scores.
@@ -64,13 +66,20 @@ def label_ranks(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.intp]:
     UserError
         When the shapes differ, a score is NaN, or a sample shows no class.
     """
-    values, wanted = _multi_label(scores, labels)
-    if not wanted.any(axis=1).all():
-        raise UserError("labels: every sample needs at least one class")
-    best = np.where(wanted, values, -np.inf).max(axis=1, keepdims=True)
-    tied = values == best
-    first = (tied & wanted).argmax(axis=1)[:, None]
-    return (values > best).sum(axis=1) + (tied & (np.arange(values.shape[1]) < first)).sum(axis=1)
+    given, shown = np.asarray(scores), np.asarray(labels)
+    if given.ndim != 2 or given.shape != shown.shape:
+        raise UserError(f"labels {shown.shape} and scores {given.shape} are not two tables of one shape")
+    ranks = np.zeros(len(given), np.intp)
+    for start in range(0, len(given), _RANKED_AT_ONCE):
+        block = slice(start, start + _RANKED_AT_ONCE)
+        values, wanted = _multi_label(given[block], shown[block])
+        if not wanted.any(axis=1).all():
+            raise UserError("labels: every sample needs at least one class")
+        best = np.where(wanted, values, -np.inf).max(axis=1, keepdims=True)
+        tied = values == best
+        before = np.arange(values.shape[1]) < (tied & wanted).argmax(axis=1)[:, None]
+        ranks[block] = ((values > best) | (tied & before)).sum(axis=1)
+    return ranks
 
 
 def roc_auc(scores: ArrayLike, positive: ArrayLike) -> float | None:

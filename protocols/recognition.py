@@ -174,7 +174,7 @@ def _read(
     values = store[SCORES].rows([matched.ids[row] for row in tested.tolist()])[:, order]
     counted = split.test if options.allow_missing == "wrong" else tested
     names = (*matched.task.classes, *(store.classes[place] for place in order[len(columns) :]))
-    return Outcome(split.name, counted, tested, np.asarray(values, np.float64), 0), names
+    return Outcome(split.name, counted, tested, values, 0), names
 
 
 def _column_order(columns: NDArray[np.intp], total: int) -> NDArray[np.intp]:
@@ -259,5 +259,5 @@ def _scores(matched: Matched, outcome: Outcome, names: tuple[str, ...]) -> Score
         split=np.zeros(len(tested), np.int64),
         labels=labels,
         classes=np.array(names),
-        scores=outcome.scores.astype(np.float32),
+        scores=outcome.scores.astype(np.float32, copy=False),
     )

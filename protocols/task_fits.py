@@ -30,7 +30,7 @@ class Outcome:
         Rows of the task that count: the test videos, without missing ones unless these count as wrong.
     tested : ndarray of int
         Those of them that have features.
-    scores : ndarray of float64, shape (tested, classes)
+    scores : ndarray of float, shape (tested, classes)
         The largest is predicted; −∞ for a class that training had not.
     n_train : int
         Number of training videos used.
@@ -44,7 +44,7 @@ class Outcome:
     name: str
     counted: Index
     tested: Index
-    scores: NDArray[np.float64]
+    scores: NDArray[np.floating]
     n_train: int
     certificates: tuple[Certificate, ...] = ()
     chosen: Mapping[str, Any] = field(default_factory=dict)

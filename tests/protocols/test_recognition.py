@@ -108,7 +108,8 @@ def test_ranks_of_the_best_label():
         label_ranks(scores, np.zeros((4, 3), bool))
 
 
-def test_ranks_against_scikit_learn():
+def test_ranks_against_scikit_learn(monkeypatch):
+    monkeypatch.setattr("p3d_eval.protocols.metrics._RANKED_AT_ONCE", 7)
     generator = np.random.default_rng(0)
     scores, y = generator.random((300, 7)), generator.integers(7, size=300)
     ranks = label_ranks(scores, np.eye(7, dtype=bool)[y])
