@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from p3d_eval.protocols.classifiers.samples import Samples
+from p3d_eval.protocols.classifiers.working_sets import working_set_steps
 
 MAX_STEPS = 80
 _IDLE = 2  # steps without progress after which this precision has nothing more to give
@@ -19,8 +20,8 @@ _CG_STEPS = 30
 _CG_EXPECTED = 6.0  # conjugate gradient steps until the first ones are counted
 _ELEMENT = 1000.0  # operations of a matrix product in the time that one entry of a small Gram matrix takes (m)
 _FORCING = 0.1  # residual, relative to the gradient's, at which conjugate gradients stop
-_GRAM_BYTES = 640 << 20  # largest matrix of all inner products that is kept
-_GRAM_STEPS = 4  # exact steps that a problem takes, about
+_FACTORS = 4  # Cholesky factors that a working set takes, about
+_WORTH = 18.0  # steps of conjugate gradients that a working set's minimum is worth
 _FULL_STEP = 0.1  # slope at the full step, relative to the one at 0, that needs no search
 
 
@@ -82,10 +83,9 @@ def minimise(samples: Samples, columns: Columns, tol: float, stepper: Samples | 
         if not keep.any():
             return
         open_, idle, best, lowest = open_[keep], idle[keep], best[keep], lowest[keep]
-        scores, slack = scores[:, keep], slack[:, keep]
-        weights, gradient = weights[:, keep], gradient[:, keep]
+        scores, weights, gradient = scores[:, keep], weights[:, keep], gradient[:, keep]
         columns.steps[open_] += 1
-        move = step(stepper, columns, open_, slack > 0, gradient.to(stepper.dtype))
+        move = step(stepper, columns, open_, scores, gradient.to(stepper.dtype))
         target = weights + move.to(samples.dtype)
         reached = samples.scores(target)
         length = line_search(columns, open_, (weights, scores), (target, reached), floor * value[keep])
@@ -94,80 +94,29 @@ def minimise(samples: Samples, columns: Columns, tol: float, stepper: Samples | 
 
 
 def step(
-    samples: Samples,
-    columns: Columns,
-    chosen: torch.Tensor,
-    active: torch.Tensor,
-    gradient: torch.Tensor,
+    samples: Samples, columns: Columns, chosen: torch.Tensor, scores: torch.Tensor, gradient: torch.Tensor
 ) -> torch.Tensor:
-    """Newton's step of each column over its active samples: exact where that is cheap, else roughly."""
+    """Newton's step of each column over its active samples, or one to the minimum of its working set."""
     n, d = samples.shape
+    active = columns.slack(scores, chosen) > 0
     m = active.sum(0).double()
-    wide = m > d
-    iterative = 4.0 * n * d * columns.cg_expected
-    products = 2 * m * d * m.clamp(max=d)
-    gathered = torch.where(wide, products, _ELEMENT * m**2)
-    if not samples.has_gram and n * n * samples.itemsize <= _GRAM_BYTES:
-        # All inner products cost n² d; a few steps of these sizes would cost as much one by one.
-        saved = (products.clamp(max=iterative) - gathered - m**3 / 3)[~wide]
-        if _GRAM_STEPS * float(saved.clamp(min=0).sum()) > n * n * d:
-            samples.gram()
-    if samples.has_gram:
-        products = torch.minimum(products, gathered)
-    exact = products + m.clamp(max=d) ** 3 / 3 < iterative
+    passes = 4.0 * n * d
+    entry = _ELEMENT if samples.has_gram else _ELEMENT + d
+    few = (m <= d) & (entry * m**2 + _FACTORS * m**3 / 3 < _WORTH * passes)
+    wide = (m > d) & (m * d**2 * 2 + d**3 / 3 < columns.cg_expected * passes)
+    rough = ~(few | wide)
     move = torch.empty_like(gradient)
-    for group, solve in ((exact & ~wide, _dual_step), (exact & wide, _primal_step)):
-        if group.any():
-            move[:, group] = solve(samples, columns, chosen[group], active[:, group], gradient[:, group])
-    rough = ~exact
+    if few.any():
+        at = chosen[few]
+        sides = columns.signs[:, at], columns.cost[:, at], scores[:, few]
+        sides = tuple(one.to(samples.dtype) for one in sides)
+        move[:, few] = working_set_steps(samples, sides, gradient[:, few])
+    if wide.any():
+        move[:, wide] = _primal_step(samples, columns, chosen[wide], active[:, wide], gradient[:, wide])
     if rough.any():
         curvature = 2 * columns.cost[:, chosen[rough]].to(samples.dtype) * active[:, rough]
         move[:, rough], columns.cg_expected = conjugate_gradients(samples, curvature, -gradient[:, rough])
     return torch.where(torch.isfinite(move).all(0), move, 0)
-
-
-def _dual_step(
-    samples: Samples, columns: Columns, chosen: torch.Tensor, active: torch.Tensor, gradient: torch.Tensor
-) -> torch.Tensor:
-    """Solve (K + I/2c) β = X g over the active samples; the step is Xᵀ β − g (Woodbury's identity)."""
-    rates = samples.scores(gradient)
-    coefficients = torch.zeros(active.shape, dtype=samples.dtype, device=samples.device)
-    sizes = active.sum(0)
-    order = torch.argsort(sizes, stable=True)
-    largest = sizes[order].tolist()
-    start = 0
-    while start < len(order):
-        end = start + 1
-        while (
-            end < len(order)
-            and largest[end] ** 2 * (end + 1 - start) * 3 * samples.itemsize <= samples.block_bytes
-        ):
-            end += 1
-        part = order[start:end]
-        column, row = active[:, part].T.nonzero(as_tuple=True)
-        count = sizes[part]
-        valid = torch.arange(max(largest[end - 1], 1), device=samples.device) < count[:, None]
-        index = torch.zeros(valid.shape, dtype=torch.int64, device=samples.device)
-        index[valid] = row
-        cost = columns.cost[:, chosen[part]].T.expand(-1, active.shape[0]).gather(1, index)
-        ridge = torch.where(valid, 0.5 / cost, 1.0).to(samples.dtype)
-        right = rates[:, part].T.gather(1, index) * valid
-        beta = _ridge(samples.sub_grams(index), ridge, right, valid)
-        coefficients[row, part[column]] = beta[valid]
-        start = end
-    return samples.combine(coefficients) - gradient
-
-
-def _ridge(K: torch.Tensor, ridge: torch.Tensor, right: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """Solve (K + diag(ridge)) β = right for padded sets, in float64 where float32 is too coarse."""
-    if not valid.all():
-        K *= valid[:, :, None] & valid[:, None, :]
-    K.diagonal(dim1=1, dim2=2).add_(ridge)
-    factor, info = torch.linalg.cholesky_ex(K)
-    beta = torch.cholesky_solve(right[:, :, None], factor)
-    for broken in info.nonzero()[:, 0].tolist():
-        beta[broken] = torch.linalg.solve(K[broken].double(), right[broken, :, None].double()).to(K.dtype)
-    return beta[:, :, 0]
 
 
 def _primal_step(

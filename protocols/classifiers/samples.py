@@ -8,8 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-_GRAM_ROWS = 1024  # of one block of a symmetric product: half of the products are spared
-
 
 class Samples:
     """Rows (x, s): n samples with the constant feature s that carries the penalised bias.
@@ -61,14 +59,14 @@ class Samples:
         """Multiply (X, s) by weights of shape (D + 1, columns): shape (n, columns)."""
         out = torch.empty((len(self.X), weights.shape[1]), dtype=self.dtype, device=self.device)
         for part, block in self._row_blocks():
-            torch.mm(block, weights[:-1], out=out[part])
+            _multiply(block, weights[:-1], out[part])
         return out.add_(self.scale * weights[-1])
 
     def combine(self, coefficients: torch.Tensor) -> torch.Tensor:
         """Multiply the transpose of (X, s) by coefficients (n, columns): shape (D + 1, columns)."""
         out = torch.zeros((self.shape[1], coefficients.shape[1]), dtype=self.dtype, device=self.device)
         for part, block in self._row_blocks():
-            out[:-1].addmm_(block.T, coefficients[part])
+            out[:-1] += _multiply(block.T, coefficients[part])
         out[-1] = self.scale * coefficients.sum(0)
         return out
 
@@ -80,15 +78,12 @@ class Samples:
     def gram(self) -> torch.Tensor:
         """All inner products of rows (x, s), shape (n, n); kept for the next call."""
         if self._gram is None:
-            n, columns = len(self.X), self._columns(len(self.X))
-            gram = torch.full((n, n), self.scale**2, dtype=self.dtype, device=self.device)
+            columns = self._columns(len(self.X))
+            gram = torch.zeros((), dtype=self.dtype, device=self.device)
             for start in range(0, self.X.shape[1], columns):
-                block = self._here(self.X[:, start : start + columns])
-                for row in range(0, n, _GRAM_ROWS):
-                    gram[row : row + _GRAM_ROWS, row:].addmm_(block[row : row + _GRAM_ROWS], block[row:].T)
-            for row in range(0, n, _GRAM_ROWS):
-                end = row + _GRAM_ROWS
-                gram[end:, row:end] = gram[row:end, end:].T
+                product = _inner(self._here(self.X[:, start : start + columns]))
+                gram = gram.add_(product) if gram.ndim else product
+            gram += self.scale**2
             self._gram = gram
         return self._gram
 
@@ -110,13 +105,29 @@ class Samples:
         columns, at = self._columns(sets * m), index.to(self.X.device)
         for start in range(0, self.X.shape[1], columns):
             block = self._here(self.X[:, start : start + columns][at])
-            out.baddbmm_(block, block.mT)
+            if block.is_cuda:
+                out.baddbmm_(block, block.mT)
+            else:
+                for one, total in zip(block, out, strict=True):
+                    total += _inner(one)
         return out
 
     def _columns(self, rows: int) -> int:
         if rows == len(self.X) and self.X.device == self.device and self.X.dtype == self.dtype:
             return max(1, self.X.shape[1])
         return max(1, self.block_bytes // max(1, rows * self.itemsize))
+
+
+def _multiply(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+    """Multiply matrices; by NumPy's BLAS on the CPU, which is the faster on AMD's."""
+    if a.is_cuda:
+        return torch.mm(a, b, out=out)
+    return torch.from_numpy(np.matmul(a.numpy(), b.numpy(), out=None if out is None else out.numpy()))
+
+
+def _inner(block: torch.Tensor) -> torch.Tensor:
+    """Inner products of rows; NumPy computes only half of such a product."""
+    return block @ block.T if block.is_cuda else torch.from_numpy(block.numpy() @ block.numpy().T)
 
 
 def as_matrix(X: NDArray[np.floating] | torch.Tensor | Any) -> torch.Tensor:

@@ -1,8 +1,8 @@
 """Many L2-regularised squared-hinge linear SVMs over one matrix: LIBLINEAR's objective, solved together."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from p3d_eval.protocols.classifiers.liblinear import solve_with_liblinear
 from p3d_eval.protocols.classifiers.newton import Columns, minimise
 from p3d_eval.protocols.classifiers.problem import checked_problem
 from p3d_eval.protocols.classifiers.samples import Samples, as_matrix
+from p3d_eval.protocols.threads import in_threads
 
 Array = NDArray[np.float64]
 NEWTON, NEWTON_64, LIBLINEAR = "Newton, float32", "Newton, float64", "LIBLINEAR"
@@ -25,6 +26,7 @@ _BLOCK_BYTES = (256 << 20, 64 << 20, 16 << 20, 4 << 20)  # of temporaries; the n
 _SMALL = 2e8  # n · D · k below which float64 costs nothing that one would notice
 _ONE_THREAD = 1e7  # n · D · k up to which one thread is faster than several
 _EXACT = 1e-12  # factor on the tolerance of such problems
+_COLUMNS = 32  # at least, of a stream: products with fewer take as long
 _CHUNK = 8  # times a block: room for the arrays (n, k) of one chunk of columns
 _ARRAYS = 12  # of shape (n, k) alive at once
 _PATH_GAP = 0.1  # relative gap at which a smaller C has served its purpose as a start
@@ -121,8 +123,7 @@ def solve_squared_hinge(
         scaled = warm_start.intercepts / intercept_scaling if intercept_scaling else 0 * warm_start.intercepts
         start = torch.from_numpy(np.vstack([warm_start.weights.T, scaled]))
     job = _Job(matrix, sides, cost, start, intercept_scaling, tol, where, dtype, warm_start is not None, seed)
-    with _few_threads(float(n) * d * k):
-        weights, gaps, solvers, steps = _within_memory(job.run)
+    weights, gaps, solvers, steps = _within_memory(job.run)
     weights[-1] *= intercept_scaling
     found = weights.T.numpy()
     return Solution(
@@ -133,17 +134,6 @@ def solve_squared_hinge(
         solvers=tuple(solvers),
         iterations=steps.numpy(),
     )
-
-
-@contextmanager
-def _few_threads(work: float) -> Iterator[None]:
-    """Keep small problems on one thread: handing out the work would cost more than it is."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(threads if work > _ONE_THREAD else 1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 _Fits = tuple[torch.Tensor, torch.Tensor, list[str], torch.Tensor]
@@ -182,8 +172,14 @@ class _Job:
         n, k = self.signs.shape
         space = find_space(samples, k, float(self.cost.max()) if self.cost.numel() else 0.0)
         chunk = max(1, _CHUNK * block_bytes // (max(n, 1) * samples.itemsize * _ARRAYS))
-        parts = [self._chunk(space, slice(at, at + chunk)) for at in range(0, k, chunk)]
-        weights, gaps, solvers, steps = zip(*parts, strict=True)
+        threads = torch.get_num_threads() if float(X.numel()) * k > _ONE_THREAD else 1
+        streams = min(threads, max(1, k // _COLUMNS)) if self.device.type == "cpu" else 1
+        parts = _split(k, min(chunk, -(-k // streams)))
+        if self.device.type == "cpu":
+            found = in_threads(partial(self._chunk, space), parts, threads)
+        else:
+            found = [self._chunk(space, part) for part in parts]
+        weights, gaps, solvers, steps = zip(*found, strict=True)
         return (
             torch.cat(weights, 1),
             torch.cat(gaps),
@@ -220,6 +216,10 @@ class _Job:
             fresh = duality_gaps(space.samples, signs[:, at], some, tried)
             _take_better(at, fresh, tried, LIBLINEAR, (gaps, weights, solvers))
         return weights.cpu(), gaps.cpu(), solvers, steps.cpu()
+
+
+def _split(count: int, width: int) -> list[slice]:
+    return [slice(at, at + width) for at in range(0, count, width)]
 
 
 def _take_better(

@@ -1,5 +1,7 @@
 """Many squared-hinge SVMs at once: LIBLINEAR's optimum, masks, costs, precision, memory, bad input."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -8,10 +10,11 @@ from hypothesis import strategies as st
 from sklearn.svm import LinearSVC
 
 from p3d_eval.errors import UserError
-from p3d_eval.protocols.classifiers import newton, squared_hinge
+from p3d_eval.protocols.classifiers import newton, squared_hinge, working_sets
 from p3d_eval.protocols.classifiers.liblinear import solve_with_liblinear
 from p3d_eval.protocols.classifiers.samples import Samples
 from p3d_eval.protocols.classifiers.squared_hinge import solve_squared_hinge
+from p3d_eval.protocols.classifiers.working_sets import working_set_steps
 
 
 def draw(seed, n, d, classes, dtype=np.float64):
@@ -102,21 +105,76 @@ def test_every_way_to_a_step_is_newtons(path, monkeypatch):
     generator = torch.Generator().manual_seed(0)
     gradient = torch.randn(X.shape[1] + 1, 3, generator=generator, dtype=torch.float64)
     active = torch.rand(50, 3, generator=generator) < 0.6
-    chosen = torch.arange(3)
     if path == "gram":
         samples.gram()
-    if path == "gradients":
+    if path in ("gram", "rows"):
+        # Scores that make the samples active which shall be, and an inner iteration that stops after one step.
+        monkeypatch.setattr(working_sets, "_INNER_STEPS", 1)
+        scores = torch.from_numpy(signs) * torch.where(active, 0.5, 2.0)
+        sides = (columns.signs, columns.cost.double(), scores.double())
+        move = working_set_steps(samples, sides, gradient)
+    elif path == "gradients":
         monkeypatch.setattr(newton, "_FORCING", 1e-12)
         monkeypatch.setattr(newton, "_CG_STEPS", 500)
         move, _ = newton.conjugate_gradients(samples, 4.0 * active, -gradient)
     else:
-        solve = newton._primal_step if path == "primal" else newton._dual_step
-        move = solve(samples, columns, chosen, active, gradient)
+        move = newton._primal_step(samples, columns, torch.arange(3), active, gradient)
     extended = np.column_stack([X, np.ones(50)])
     for column in range(3):
         rows = extended[active[:, column].numpy()]
         expected = np.linalg.solve(np.eye(rows.shape[1]) + 4.0 * rows.T @ rows, -gradient[:, column].numpy())
         np.testing.assert_allclose(move[:, column].numpy(), expected, atol=1e-9)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    n=st.integers(5, 60),
+    d=st.integers(1, 40),
+    C=st.sampled_from([0.1, 1.0, 50.0]),
+    masked=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_a_working_set_of_all_samples_gives_the_optimum(n, d, C, masked, seed):
+    """From anywhere: δ is found for all samples, so that w + p is the optimum of the whole problem."""
+    X, signs = draw(seed, n, d, 3)
+    generator = np.random.default_rng(seed)
+    if masked:
+        signs = signs * (generator.random(signs.shape) < 0.8)
+    samples = Samples(torch.from_numpy(X), 1.0, torch.float64, torch.device("cpu"), 3_000)
+    sides, cost = torch.from_numpy(signs).double(), torch.full((1, 3), C, dtype=torch.float64)
+    weights = torch.from_numpy(0.1 * generator.normal(size=(d + 1, 3)))
+    scores = samples.scores(weights)
+    slack = (sides.abs() - sides * scores).clamp(min=0)
+    gradient = weights - 2 * samples.combine(cost * slack * sides)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(working_sets, "GROWTH", 1000.0)
+        patch.setattr(working_sets, "_INNER_STEPS", 60)
+        found = weights + working_set_steps(samples, (sides, cost, scores), gradient)
+    best = solve_squared_hinge(X, signs, C, tol=1e-10)
+    np.testing.assert_allclose(found[:-1].T.numpy(), best.weights, atol=1e-6)
+    np.testing.assert_allclose(found[-1].numpy(), best.intercepts, atol=1e-6)
+
+
+def test_one_or_several_streams_give_the_same_optimum_and_leave_the_threads_alone(monkeypatch):
+    X, signs = draw(11, 300, 40, 6, np.float32)
+    before = torch.get_num_threads()
+    monkeypatch.setattr(squared_hinge, "_COLUMNS", 2)
+    monkeypatch.setattr(squared_hinge, "_ONE_THREAD", 0)
+    torch.set_num_threads(3)
+    try:
+        several = solve_squared_hinge(X, signs, 5.0, dtype=torch.float32)
+        again = solve_squared_hinge(X, signs, 5.0, dtype=torch.float32)
+        assert torch.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 3
+        torch.set_num_threads(1)
+        one = solve_squared_hinge(X, signs, 5.0, dtype=torch.float32)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(several.weights, again.weights)
+    assert several.converged.all()
+    np.testing.assert_allclose(several.weights, one.weights, atol=5e-3)
 
 
 def test_a_warm_start_from_the_optimum_takes_no_step():
