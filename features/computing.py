@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 import torch
 from torch import Tensor
 
+from p3d_eval.backbones.runner import Runner
 from p3d_eval.errors import P3DEvalError, UserError
 from p3d_eval.features.ahead import Ahead
 from p3d_eval.features.averaging import Averager
@@ -86,16 +87,18 @@ def _run(plan: ExtractionPlan, batches: Iterator[Batch], wanted: set[int], meter
     """Run batches; on a GPU, results are fetched while later batches run."""
     device = plan.backbone.device
     averager = Averager(wanted, plan.per_clip)
+    runner = Runner(plan.backbone, plan.layers, plan.batch_clips, plan.compiling)
     launched: deque[tuple[Iterator[Outcome], Stopwatch]] = deque()
     depth = _LAUNCHED if device.type == "cuda" else 0
     for batch in batches:
         wait_for(batch.fence, device)
         watch = Stopwatch(device)
-        values = _activations(plan, batch.clips) if batch.clips else {}
+        values = _activations(plan, runner, batch.clips) if batch.clips else {}
         watch.lap("network")
         launched.append((averager.add(batch, values), watch))
         watch.lap("average")
         meter.count("clips", len(batch.clips))
+        meter.tell(runner.notices)
         del values, batch
         while len(launched) > depth:
             yield from _fetched(*launched.popleft(), meter)
@@ -111,7 +114,7 @@ def _fetched(results: Iterator[Outcome], watch: Stopwatch, meter: Meter) -> Iter
 
 
 @torch.inference_mode()
-def _activations(plan: ExtractionPlan, clips: tuple[ReadyClip, ...]) -> Mapping[str, Tensor]:
+def _activations(plan: ExtractionPlan, runner: Runner, clips: tuple[ReadyClip, ...]) -> Mapping[str, Tensor]:
     """Run the network on a batch, padded by its last clip; average over the views in float64."""
     padded = [*clips, *[clips[-1]] * (plan.batch_clips - len(clips))]
     length = len(clips[0].frames)
@@ -120,7 +123,7 @@ def _activations(plan: ExtractionPlan, clips: tuple[ReadyClip, ...]) -> Mapping[
         frames = torch.stack([frame[view] for clip in padded for frame in clip.frames])
         inputs = plan.backbone.finish_clips(frames.unflatten(0, (len(padded), length)))
         del frames
-        found = _features(plan, inputs)
+        found = _features(plan, runner, inputs)
         if len(plan.views) == 1:
             return {name: tensor[: len(clips)] for name, tensor in found.items()}
         for name, tensor in found.items():
@@ -129,11 +132,11 @@ def _activations(plan: ExtractionPlan, clips: tuple[ReadyClip, ...]) -> Mapping[
     return {name: tensor / len(plan.views) for name, tensor in total.items()}
 
 
-def _features(plan: ExtractionPlan, inputs: Tensor) -> Mapping[str, Tensor]:
+def _features(plan: ExtractionPlan, runner: Runner, inputs: Tensor) -> Mapping[str, Tensor]:
     """Run the network; an error of a user's own network is theirs to mend."""
     backbone = plan.backbone
     try:
-        found = backbone.features(inputs, plan.layers)
+        found = runner(inputs)
     except P3DEvalError:
         raise
     except torch.cuda.OutOfMemoryError as error:

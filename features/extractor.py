@@ -178,12 +178,15 @@ def _extract_rows(
         "workers": plan.workers,
         "device": plan.store.provenance["device"],
         "threads": torch.get_num_threads(),
+        "compile": plan.compiling,
     }
     shown = progress(len(plan.videos), len(plan.videos) - len(rows)) if progress else nullcontext()
     with StoreWriter(plan.out, command_line(), settings) as writer, shown as bar:
 
         def stored(result: VideoResult, reason: str | None) -> None:
             if bar is not None:
+                for text in totals.news():
+                    bar.note(text)
                 for text in filter(None, (result.notice, reason)):
                     bar.note(f"{result.id}: {text}")
                 bar.describe(progress_text(totals))

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from p3d_eval.features.results import Usage
@@ -25,6 +25,7 @@ class Meter:
         self._workers = max(1, workers)
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._counts: Counter[str] = Counter()
+        self._notices: tuple[str, ...] = ()
         self._lock = threading.Lock()
         self._taken = time.perf_counter()
 
@@ -48,6 +49,10 @@ class Meter:
         with self._lock:
             self._counts[name] += number
 
+    def tell(self, notices: Sequence[str]) -> None:
+        """Set what the user should hear of this process."""
+        self._notices = tuple(notices)
+
     def take(self) -> Usage:
         """Return what was noted since the last call."""
         now = time.perf_counter()
@@ -57,7 +62,7 @@ class Meter:
             counts = dict(self._counts)
             self._seconds.clear()
             self._counts.clear()
-        return Usage(seconds, counts)
+        return Usage(seconds, counts, self._notices)
 
 
 class Totals:
@@ -66,6 +71,7 @@ class Totals:
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.counts: Counter[str] = Counter()
+        self._told: dict[str, bool] = {}
         self._began = time.perf_counter()
 
     def add(self, usage: Usage) -> None:
@@ -73,6 +79,13 @@ class Totals:
         for name, value in usage.seconds.items():
             self.seconds[name] += value
         self.counts.update(usage.counts)
+        self._told |= {text: self._told.get(text, False) for text in usage.notices}
+
+    def news(self) -> list[str]:
+        """Return notices that were not returned before."""
+        new = [text for text, told in self._told.items() if not told]
+        self._told |= dict.fromkeys(new, True)
+        return new
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -13,8 +13,6 @@ from p3d_eval.features.sampling import Sampling
 from p3d_eval.features.schema import LayerPlan
 from p3d_eval.provenance import command_line, machine, now, package_versions
 
-PRECISION = "float32"  # TF32 off: the reference
-
 
 def _requests(layers: str) -> dict[str, str]:
     """Return stored name → layer and reduction."""
@@ -47,7 +45,7 @@ def plan_identity(
         "layers": _requests(layers),
         "sampling": _clips(*clips),
         "per_clip": per_clip,
-        "precision": PRECISION,
+        "precision": backbone.precision,
         "dtype": {name: layer.dtype for name, layer in stored.items()},
         "decoder": decoder_versions(decoder),
     }
@@ -67,7 +65,7 @@ def plan_provenance(
         "input_spec": backbone.input_spec.to_json(),
         "machine": machine(),
         "options": dict(backbone.options),
-        "precision": PRECISION,
+        "precision": backbone.precision,
         "reductions": _requests(layers),
         "sampling": _clips(*clips),
         "trained_on": backbone.trained_on,

@@ -10,8 +10,9 @@ import numpy as np
 from p3d_eval.backbones import BACKBONES
 from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.backbones.layers import parse_layers
+from p3d_eval.backbones.precision import COMPILING
 from p3d_eval.backbones.views import CENTRE, View
-from p3d_eval.errors import P3DEvalError, UserError
+from p3d_eval.errors import P3DEvalError, UnknownNameError, UserError
 from p3d_eval.features.blocks import Job
 from p3d_eval.features.decode import require_decoder
 from p3d_eval.features.decoding import DEFAULT_TIMEOUT
@@ -62,6 +63,8 @@ class ExtractionPlan:
         What decodes.
     all_videos : int
         Videos of all shards together; 0 where there is one.
+    compiling : {"auto", "on", "off"}
+        Whether the network goes through ``torch.compile``.
     """
 
     backbone: Backbone
@@ -78,6 +81,7 @@ class ExtractionPlan:
     views: tuple[View, ...] = (CENTRE,)
     video_timeout: float = DEFAULT_TIMEOUT
     decoder: str = "pyav"
+    compiling: str = "auto"
 
     @property
     def batch_clips(self) -> int:
@@ -117,6 +121,7 @@ def plan_extraction(
     video_timeout: float = DEFAULT_TIMEOUT,
     views: Sequence[View] = (CENTRE,),
     decoder: str = "pyav",
+    compiling: str = "auto",
     root: Path | None = None,
     annotations: Mapping[str, Mapping[str, bytes]] | None = None,
     overwrite: bool = False,
@@ -151,6 +156,8 @@ def plan_extraction(
         Crops and mirror images of each clip (`views_of`); a clip's activation is their mean.
     decoder : {"pyav", "torchcodec", "torchcodec:cuda"}
         What decodes videos; what torchcodec cannot read, PyAV does, with a notice.
+    compiling : {"auto", "on", "off"}
+        Whether the network goes through ``torch.compile``; ``auto`` does so on GPUs.
     root : Path, optional
         What the paths of a list of videos are relative to.
     annotations : mapping, optional
@@ -169,6 +176,8 @@ def plan_extraction(
         raise UserError(f"unknown stored type {dtype!r}", f"Choose {' or '.join(_STORED_TYPES)}")
     _check_numbers(batch_size, workers, video_timeout)
     require_decoder(decoder)
+    if compiling not in COMPILING:
+        raise UnknownNameError("way to compile", compiling, COMPILING)
     spec = backbone.input_spec
     if spec.channel_order == "flow":
         raise UserError(
@@ -219,6 +228,7 @@ def plan_extraction(
         tuple(views),
         video_timeout,
         decoder,
+        compiling,
     )
 
 

@@ -65,10 +65,11 @@ class VideoResult:
 
 @dataclass(frozen=True)
 class Usage:
-    """Seconds by stage and counts of clips and frames, since the last one of the same process."""
+    """Seconds by stage, counts of clips and frames since the last one of the same process, and all notices."""
 
     seconds: Mapping[str, float]
     counts: Mapping[str, int]
+    notices: tuple[str, ...] = ()
 
 
 Outcome = ClipResult | VideoResult | Usage

@@ -11,6 +11,7 @@ from p3d_eval.errors import UnknownNameError, UserError
 REFERENCE = "fp32"  # TF32 off
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 AUTO = "auto"
+COMPILING = ("auto", "on", "off")  # with torch.compile
 
 _LOW_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _TF32_CAPABILITY = (8, 0)  # CUDA compute capability of the first GPUs with TF32 and bf16 (Ampere)

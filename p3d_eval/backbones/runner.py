@@ -15,10 +15,8 @@ from p3d_eval.backbones.graph.fusing import fuse
 from p3d_eval.backbones.graph.lowering import lower
 from p3d_eval.backbones.graph.tracing import UntraceableError, trace
 from p3d_eval.backbones.layers import parse_layers
-from p3d_eval.backbones.precision import REFERENCE, arithmetic, low_type
+from p3d_eval.backbones.precision import COMPILING, REFERENCE, arithmetic, low_type
 from p3d_eval.errors import UnknownNameError, UserError
-
-COMPILING = ("auto", "on", "off")
 
 # Largest difference to the network as written in fp32, of a layer's largest value, that counts as rounding.
 # More is a fault of the rewriting, and the network runs as written.
@@ -177,11 +175,14 @@ class Runner:
 
 
 def _difference(found: Tensor, expected: Tensor) -> float:
-    """Largest difference as a part of the largest expected value; none where that is not finite."""
-    if torch.equal(found, expected) or not expected.isfinite().all():
-        return 0.0
-    difference = ((found - expected).abs().max() / expected.abs().max()).item()
-    return difference if math.isfinite(difference) else math.inf
+    """Largest difference as a part of the largest expected value; what is not finite must be so in both."""
+    finite = expected.isfinite()
+    if not torch.equal(finite, found.isfinite()):
+        return math.inf
+    found, expected = (values.masked_fill(~finite, 0) for values in (found, expected))
+    return (
+        0.0 if torch.equal(found, expected) else ((found - expected).abs().max() / expected.abs().max()).item()
+    )
 
 
 def _cpp_compiler() -> str | None:

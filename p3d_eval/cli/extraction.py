@@ -73,6 +73,14 @@ Profile = Annotated[
     Path | None,
     typer.Option("--profile", help="Add what each stage took, and what to change, to this file; - prints it."),
 ]
+Precision = Annotated[
+    str, typer.Option("--precision", help="fp32, tf32, bf16, fp16; auto: fp32 on CPUs, tf32 on GPUs with it.")
+]
+Compile = Annotated[str, typer.Option("--compile", help="torch.compile: on, off; auto: on GPUs.")]
+Crops = Annotated[
+    str, typer.Option("--crops", help="centre; 3 (along the longer side); 5 (and corners); 10 (and mirrored).")
+]
+Mirror = Annotated[bool, typer.Option("--mirror", help="Average every clip with its mirror image.")]
 Dtype = Annotated[str, typer.Option("--dtype", help="Stored type: float32 or float16 (prob stays float32).")]
 Option = Annotated[
     list[str] | None, typer.Option("--option", help="The network's own option, KEY=VALUE; may be repeated.")
@@ -133,6 +141,10 @@ def extract(
     workers: Workers = None,
     video_timeout: VideoTimeout = 60.0,
     decoder: Decoder = "pyav",
+    precision: Precision = "auto",
+    compiling: Compile = "auto",
+    crops: Crops = "centre",
+    mirror: Mirror = False,
     dtype: Dtype = "float32",
     option: Option = None,
     dataset: Dataset = None,
@@ -156,7 +168,7 @@ def extract(
     _require_profile(profile)
     embedded = read_embedded(dataset, annotations)
     from p3d_eval.allocator import keep_freed_memory
-    from p3d_eval.backbones import load_backbone
+    from p3d_eval.backbones import load_backbone, views_of
     from p3d_eval.features.extractor import run_extraction
     from p3d_eval.features.planning import plan_extraction
     from p3d_eval.progress import Progress
@@ -170,6 +182,7 @@ def extract(
         seed=seed,
         clip_length=clip_length,
         frame_stride=frame_stride,
+        precision=precision,
         **parse_options(option),
     )
     spec = network.input_spec
@@ -191,6 +204,8 @@ def extract(
         root=root,
         annotations=embedded,
         overwrite=overwrite,
+        views=views_of(crops, mirror),
+        compiling=compiling,
         shard=shard,
     )
     screen = console(stderr=True)

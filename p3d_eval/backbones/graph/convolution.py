@@ -90,7 +90,10 @@ class Convolution(nn.Module):
 
 
 class OneDnnConvolution(Convolution):
-    """The same through oneDNN's fused kernels, with weights laid out once: for one input shape on CPUs."""
+    """The same through oneDNN's fused kernels, with weights laid out once: for one input shape on CPUs.
+
+    oneDNN's ReLU makes 0 of NaN: whoever uses it checks that the network gives finite numbers.
+    """
 
     packed: Tensor | None = None
     # Whether the sum may be written into ``other``, which nothing reads afterwards.
