@@ -40,11 +40,10 @@ def write(folder: Path, name: str, ids: list[str], layers: dict[str, np.ndarray]
 def overlapping(labels: np.ndarray, dimensions: int, apart: float, seed: int = 0) -> np.ndarray:
     """Non-negative features in float32: one centre a class, ``apart`` standard deviations from the others."""
     generator = np.random.default_rng(seed)
-    centres = generator.gamma(0.5, 1.0, (labels.max() + 1, dimensions)).astype(np.float32)
-    values = centres[labels]
-    values += np.float32(np.sqrt(dimensions) / apart) * generator.standard_normal(
-        values.shape, dtype=np.float32
-    )
+    values = generator.standard_normal((len(labels), dimensions), dtype=np.float32)
+    values *= np.float32(np.sqrt(dimensions) / apart)
+    for label in range(labels.max() + 1):
+        values[labels == label] += generator.gamma(0.5, 1.0, dimensions).astype(np.float32)
     return np.maximum(values, 0, out=values)
 
 
@@ -60,7 +59,7 @@ def make_ucf101(folder: Path, dimensions: int, small: bool) -> None:
     rows = [(c, g, k) for (c, g), count in zip(cells, counts, strict=True) for k in range(1, count + 1)]
     ids = [f"Class{c:03}/v_Class{c:03}_g{g:02}_c{k:02}" for c, g, k in rows]
     write(
-        folder, "ucf101", ids, {"pool5": overlapping(np.array([row[0] for row in rows]), dimensions, 5.5)}, {}
+        folder, "ucf101", ids, {"pool5": overlapping(np.array([row[0] for row in rows]), dimensions, 9.0)}, {}
     )
 
 
@@ -78,7 +77,7 @@ def make_hmdb51(folder: Path, dimensions: int, small: bool) -> None:
             files[f"class{c:02}_test_split{split}.txt"] = text.encode()
         ids += [f"class{c:02}/{stem}" for stem in stems]
         labels += [c] * clips
-    write(folder, "hmdb51", ids, {"pool5": overlapping(np.array(labels), dimensions, 5.5)}, files)
+    write(folder, "hmdb51", ids, {"pool5": overlapping(np.array(labels), dimensions, 8.0)}, files)
 
 
 def make_activitynet(folder: Path, dimensions: int, small: bool) -> None:
@@ -95,7 +94,7 @@ def make_activitynet(folder: Path, dimensions: int, small: bool) -> None:
             labels.append(own[0])
     document = {"version": "VERSION 1.3", "taxonomy": [], "database": database}
     files = {"activity_net.v1-3.min.json": json.dumps(document).encode()}
-    values = overlapping(np.array(labels), dimensions, 6.5)
+    values = overlapping(np.array(labels), dimensions, 9.0)
     write(folder, "activitynet", ids, {"pool5": values}, files)
 
 
@@ -136,7 +135,7 @@ def make_scenes(name: str, classes: int, each: int) -> Callable[[Path, int, bool
         count = 3 if small else each
         ids = [f"class{c:02}/video{n:02}" for c in range(classes) for n in range(count)]
         labels = np.repeat(np.arange(classes), count)
-        write(folder, name, ids, {"pool5": overlapping(labels, dimensions, 8.0)}, {})
+        write(folder, name, ids, {"pool5": overlapping(labels, dimensions, 12.0)}, {})
 
     return make
 

@@ -78,7 +78,7 @@ class Registry(Generic[T]):
         Raises
         ------
         UserError
-            When the name is unknown, or a plug-in's object is not what the registry holds.
+            When the name is unknown, or a plug-in cannot be imported or is not what the registry holds.
         """
         loaded: Any
         if name in self._builtin:
@@ -88,10 +88,22 @@ class Registry(Generic[T]):
             point = self._plugins().get(name)
             if point is None:
                 raise UnknownNameError(self.kind, name, self.names())
-            loaded = point.load()
+            loaded = self._import(point)
         if not isinstance(loaded, self.base):
             raise UserError(
                 f"{self.kind} {name!r} is a {type(loaded).__name__}, not a {self.base.__name__}",
                 f"Mend the entry point {name!r} in the group {self.group!r}",
             )
         return loaded
+
+    def _import(self, point: EntryPoint) -> Any:
+        """Import a plug-in's object; whatever its code raises is the plug-in's fault, named as such."""
+        try:
+            return point.load()
+        except Exception as error:
+            origin = f" of {point.dist.name}" if point.dist else ""
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise UserError(
+                f"{self.kind} {point.name!r}{origin} cannot be imported: {reason}",
+                "Mend or uninstall the package; --debug shows where it fails",
+            ) from error

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.errors import UserError
@@ -44,7 +43,7 @@ class Outcome:
     name: str
     counted: Index
     tested: Index
-    scores: NDArray[np.floating]
+    scores: NDArray[Any]
     n_train: int
     certificates: tuple[Certificate, ...] = ()
     chosen: Mapping[str, Any] = field(default_factory=dict)

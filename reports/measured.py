@@ -117,7 +117,12 @@ def coverage_remark(result: Result) -> str:
 
 
 def departures(result: Result) -> str:
-    """Name the options that are not the protocol's defaults: ``C = 10.0 (default 1.0)``; empty for none."""
+    """Name the options that are not the protocol's defaults: ``C = 10.0 (default 1.0)``; empty for none.
+
+    A result of a plug-in that is not installed here is shown without.
+    """
+    if result.protocol not in PROTOCOLS:
+        return ""
     defaults = {field.name: field.default for field in fields(PROTOCOLS.load(result.protocol).options)}
     changed = [
         f"{key} = {_plain(value)} (default {_plain(defaults[key])})"

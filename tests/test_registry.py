@@ -61,6 +61,24 @@ def test_a_plugin_is_listed_from_metadata_and_loaded_when_named(tmp_path, monkey
     assert registry.load("mine").__name__ == "Mine"
 
 
+def test_a_broken_plugin_is_named(tmp_path, monkeypatch):
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[p3d_eval.tests.broken]\nmine = broken_module:Mine\nlost = nowhere:x\n"
+    )
+    (tmp_path / "broken_module.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = Registry("number", type, [], "p3d_eval.tests.broken")
+    with pytest.raises(
+        UserError, match="number 'mine' of broken cannot be imported: ZeroDivisionError: division"
+    ):
+        registry.load("mine")
+    with pytest.raises(UserError, match="number 'lost' of broken cannot be imported: ModuleNotFoundError"):
+        registry.load("lost")
+
+
 def test_user_errors_survive_pickling():
     import pickle
 

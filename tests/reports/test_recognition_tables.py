@@ -32,3 +32,10 @@ def test_sports1m_is_for_reference_only():
     assert rows["p3d199"].cells["video_hit1"].value == pytest.approx(66)
     assert sum(row.label == "C3D" for row in table.rows) == 2
     assert any("not the official partition" in note.text for note in table.footnotes)
+
+
+def test_a_protocol_that_is_not_installed_here():
+    """A result is read a year later, on another machine."""
+    table, rows = table_of("gestures", {"accuracy": Metric(0.5)})
+    assert rows["p3d199"].cells["accuracy"].value == pytest.approx(50)
+    assert table.title == "gestures"
