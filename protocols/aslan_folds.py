@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.errors import UserError
-from p3d_eval.protocols.annotations.aslan import Pairs
+from p3d_eval.protocols.annotations.pairs import Pairs
 from p3d_eval.protocols.c_path import CChoice, choose_c
 from p3d_eval.protocols.classification import worst_of
 from p3d_eval.protocols.classifiers.choice import Classifier, Fitted, fit_path
@@ -80,7 +80,42 @@ def run_folds(
     """
     fits = _FoldFits(pairs, vectors, usable, vector, classifier)
     outcomes = []
-    for fold, name in enumerate(pairs.fold_names):
+    for part in fold_parts(pairs, usable, counted):
+        problem = f"fold {part.name}, {vector}"
+        several = len(classifier.values) > 1
+        choice, checks = fits.choose(part.fold, part.train, problem) if several else (None, ())
+        values = classifier.values if choice is None else (choice.C,)
+        scaling, (fitted,) = fits.without(frozenset({part.fold}), values, problem)
+        decision = fitted.margin(scaling(vectors[part.rows]))
+        own = (fitted.certificate,) if fitted.certificate else ()
+        outcome = judge(pairs.same, part, decision, (*own, *checks))
+        chosen = {} if choice is None else asdict(choice)
+        outcomes.append(replace(outcome, split=replace(outcome.split, chosen=chosen)))
+    return outcomes
+
+
+@dataclass(frozen=True)
+class FoldPart:
+    """One tested fold as rows of the pairs: what trains, what is tested, and what counts without a vector."""
+
+    fold: int
+    name: str
+    train: NDArray[np.intp]
+    rows: NDArray[np.intp]
+    lost: NDArray[np.intp]
+
+
+def fold_parts(pairs: Pairs, usable: NDArray[np.bool_], counted: NDArray[np.bool_]) -> list[FoldPart]:
+    """Split pairs for each tested fold.
+
+    Raises
+    ------
+    UserError
+        When a fold has nothing to test, or only one label to train on.
+    """
+    parts = []
+    for fold in pairs.tested_folds:
+        name = pairs.fold_names[fold]
         train = np.flatnonzero((pairs.fold != fold) & usable)
         rows = np.flatnonzero((pairs.fold == fold) & usable)
         lost = np.flatnonzero((pairs.fold == fold) & counted & ~usable)
@@ -88,16 +123,8 @@ def run_folds(
             raise UserError(
                 f"fold {name}: too many videos are missing: nothing to test, or one label to train on"
             )
-        problem = f"fold {name}, {vector}"
-        choice, checks = fits.choose(fold, train, problem) if len(classifier.values) > 1 else (None, ())
-        values = classifier.values if choice is None else (choice.C,)
-        scaling, (fitted,) = fits.without(frozenset({fold}), values, problem)
-        decision = fitted.margin(scaling(vectors[rows]))
-        chosen = {} if choice is None else asdict(choice)
-        own = (fitted.certificate,) if fitted.certificate else ()
-        outcome = _judge(pairs.same, name, train, rows, lost, decision, (*own, *checks))
-        outcomes.append(replace(outcome, split=replace(outcome.split, chosen=chosen)))
-    return outcomes
+        parts.append(FoldPart(fold, name, train, rows, lost))
+    return parts
 
 
 class _FoldFits:
@@ -131,6 +158,11 @@ class _FoldFits:
     ) -> tuple[CChoice, tuple[Certificate, ...]]:
         """Choose C for one tested fold: each of the other folds is left out once more."""
         folds = self._pairs.fold[train]
+        if len(set(folds.tolist())) < 2:
+            raise UserError(
+                f"{problem}: one training fold has none to leave out while C is chosen",
+                "Give one value, e.g. --C 1, and compare results of several",
+            )
         certificates: list[Certificate] = []
 
         def predict(_: NDArray[np.intp], validation: NDArray[np.intp]) -> NDArray[Any]:
@@ -156,33 +188,35 @@ def learn_scaling(train: NDArray[np.float64], vector: Vector) -> Scaling:
     return lambda values: l2_normalise(standardiser.apply(values))
 
 
-def _judge(
+def judge(
     same: NDArray[np.bool_],
-    name: str,
-    train: NDArray[np.intp],
-    rows: NDArray[np.intp],
-    lost: NDArray[np.intp],
+    part: FoldPart,
     decision: NDArray[np.float64],
-    certificates: tuple[Certificate, ...],
+    certificates: tuple[Certificate, ...] = (),
 ) -> FoldOutcome:
     """Count correct decisions; a lost pair is wrong, and in the ROC on the wrong end."""
+    rows, lost = part.rows, part.lost
     total = len(rows) + len(lost)
     correct = int(((decision > 0) == same[rows]).sum())
     # Infinite, to be the worst among the values of all folds, whatever their scales.
     ranked = np.concatenate([decision, np.where(same[lost], -np.inf, np.inf)])
     positive = same[np.concatenate([rows, lost])]
     metrics = {"accuracy": proportion(correct, total, "pairs"), "auc": auc_metric(ranked, positive, "pairs")}
-    return FoldOutcome(rows, decision, ranked, positive, Split(name, metrics, len(train), total), certificates)
+    return FoldOutcome(
+        rows, decision, ranked, positive, Split(part.name, metrics, len(part.train), total), certificates
+    )
 
 
 def summarise(outcomes: Sequence[FoldOutcome]) -> dict[str, Metric]:
-    """Accuracy ± standard error, pooled AUC, and the mean of the folds' AUCs.
+    """Accuracy ± standard error, pooled AUC, and the mean of the folds' AUCs; of one fold its own numbers.
 
     Averaging the folds' ROC curves at common thresholds, as the data set's authors do, is pooling all
     decision values when every fold has as many pairs of each label.
     """
     ranked = np.concatenate([outcome.ranked for outcome in outcomes])
     positive = np.concatenate([outcome.positive for outcome in outcomes])
+    if len(outcomes) == 1:  # View 1
+        return dict(outcomes[0].split.metrics)
     return {
         "accuracy": mean_metric([outcome.split.metrics["accuracy"].value for outcome in outcomes], "folds"),
         "auc": auc_metric(ranked, positive, "pairs"),

@@ -112,6 +112,48 @@ def roc_auc(scores: ArrayLike, positive: ArrayLike) -> float | None:
     return float((rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
 
 
+def roc_points(scores: ArrayLike, positive: ArrayLike, fold: ArrayLike | None = None) -> Array:
+    """Points of the ROC curve, from (0, 0) to (1, 1); with ``fold`` the mean of the folds' at each threshold.
+
+    Parameters
+    ----------
+    scores : array_like of float, shape (n,)
+        Decision values.
+    positive : array_like of bool, shape (n,)
+        Which samples are positive.
+    fold : array_like, shape (n,), optional
+        Fold of each sample. Rates are averaged over folds at common thresholds, as ASLAN's authors publish
+        their curves (TPAMI 34(3) 2012, Figure 4); with as many pairs of each label in every fold that is
+        the curve of all samples together.
+
+    Returns
+    -------
+    ndarray of float64, shape (thresholds + 1, 3)
+        False positive rate, true positive rate, and the threshold that a score must reach (first: infinity).
+
+    Raises
+    ------
+    UserError
+        When shapes differ, a score is NaN, or a fold has no positive or no negative sample.
+    """
+    values, labels = np.asarray(scores, np.float64), np.asarray(positive, bool)
+    folds = np.zeros(len(values)) if fold is None else np.asarray(fold)
+    if values.ndim != 1 or not values.shape == labels.shape == folds.shape:
+        raise UserError(f"scores {values.shape}, labels {labels.shape} and folds {folds.shape} differ in shape")
+    if np.isnan(values).any():
+        raise UserError("scores: a value is NaN")
+    thresholds = np.unique(values)[::-1]
+    rates = np.zeros((2, len(thresholds)))
+    names = np.unique(folds)
+    for name in names:
+        for row, wanted in zip(rates, (False, True), strict=True):
+            own = np.sort(values[(folds == name) & (labels == wanted)])
+            if not len(own):
+                raise UserError("ROC curve: a fold has no positive or no negative sample")
+            row += 1 - np.searchsorted(own, thresholds) / len(own)
+    return np.vstack([[0, 0, np.inf], np.column_stack([*(rates / len(names)), thresholds])])
+
+
 def activitynet_hit_at_k(scores: ArrayLike, labels: ArrayLike, k: int = 3) -> tuple[float, float]:
     """Hit@k and average Hit@k of untrimmed classification.
 

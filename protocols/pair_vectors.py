@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 
 from p3d_eval.errors import UserError
 from p3d_eval.features import FeatureStore
-from p3d_eval.protocols.similarities import PairSums, l2_norms
+from p3d_eval.protocols.layer_view import LayerView, Pooling
+from p3d_eval.protocols.similarities import FIRST_UNIT_ROW, PairSums, l2_norms
 
 Array = NDArray[np.float64]
 Negatives = Literal["error", "split", "clip"]
-VideoNormalisation = Literal["l2", "none"]
+VideoNormalisation = Literal["l2", "signed-sqrt-l2", "none"]
+Given = Literal["none", "l2"]
+UnitNorm = Literal["l2", "l1", "none"]
 
 _KEPT_BYTES = 768 << 20  # a layer up to this size is kept between the norms and the sums, else read twice
 _READ_BYTES = 48 << 20  # of one read of columns, which is held about twice
@@ -32,6 +35,8 @@ def layer_similarities(
     negatives: Negatives,
     eps: float,
     device: str | None = None,
+    pooling: Pooling = "flatten",
+    last_rows: UnitNorm = "l2",
 ) -> Array:
     """Compute the twelve similarities of every pair on one layer.
 
@@ -43,20 +48,24 @@ def layer_similarities(
     store : FeatureStore
         The feature file.
     layer : str
-        Name of the layer, flattened in C order.
+        Name of the layer.
     videos : sequence of str
         Ids of the videos that occur in pairs.
     first, second : ndarray of int, shape (n,)
         Indices into ``videos``.
-    normalise : {"l2", "none"}
-        Whether each video's activation is divided by its L2 norm before rows 1–8 (rows 9–12 always do).
+    normalise : {"l2", "signed-sqrt-l2", "none"}
+        Whether each video's activation is divided by its L2 norm before rows 1–8; the roots of
+        ``signed-sqrt-l2`` come first, for all rows.
     negatives : {"error", "split", "clip"}
         Negative values are refused, become further dimensions ([x⁺, x⁻]), or become 0.
     eps : float
         See :func:`p3d_eval.protocols.similarities.pair_similarities`.
-
     device : str or None
         Where to compute: see :func:`p3d_eval.devices.find_device`.
+    pooling : {"flatten", "avg"}
+        All values in C order, or each channel's mean.
+    last_rows : {"l2", "l1", "none"}
+        What rows 9–12 divide by: the L2 norm as defined (see `pair_similarities`), or another reading.
 
     Returns
     -------
@@ -67,12 +76,24 @@ def layer_similarities(
     UserError
         When the layer is unknown, or a value is not finite, or negative under ``negatives="error"``.
     """
-    source = _Source(store, layer, videos, negatives, normalise)
-    norms = source.read_norms()
-    sums = PairSums(first, second, norms, norms, eps, given=normalise, device=device)
-    for block in source.blocks():
-        sums.add(block)
-    return sums.result()
+    view = LayerView(store, layer, pooling, root=normalise == "signed-sqrt-l2")
+    given: Given = "none" if normalise == "none" else "l2"
+    # Values as stored may hold any size, which float32's squares do not.
+    single = given == "l2" and last_rows != "none"
+    source = _Source(store, layer, view, videos, negatives, single)
+    lengths = source.read_norms()
+
+    def similarities(norms: Array, how: Given) -> Array:
+        sums = PairSums(first, second, norms, norms, eps, given=how, device=device)
+        for block in source.blocks():
+            sums.add(block)
+        return sums.result()
+
+    found = similarities(lengths, given)
+    if last_rows != "l2":
+        norms = source.read_norms(absolute=True) if last_rows == "l1" else np.ones_like(lengths)
+        found[:, FIRST_UNIT_ROW:] = similarities(norms, "l2")[:, FIRST_UNIT_ROW:]
+    return found
 
 
 class _Source:
@@ -82,22 +103,21 @@ class _Source:
         self,
         store: FeatureStore,
         layer: str,
+        values: LayerView,
         videos: Sequence[str],
         negatives: Negatives,
-        normalise: VideoNormalisation,
+        single: bool,
     ) -> None:
         self._store, self._layer, self._negatives = store, layer, negatives
-        self._values = store[layer]
+        self._values = values
         self._videos = videos
-        # Rows 1–8 of values as stored may hold any size, which float32's squares do not.
-        single = self._values.dtype == np.float32 and normalise == "l2"
-        self._dtype = np.dtype(np.float32 if single else np.float64)
+        self._dtype = np.dtype(np.float32 if single and values.dtype == np.float32 else np.float64)
         self._kept: NDArray[np.floating] | None = None
 
-    def read_norms(self) -> Array:
-        """L2 norm of every video; keeps the values on the way where they are few."""
+    def read_norms(self, absolute: bool = False) -> Array:
+        """L2 or L1 norm of every video; keeps the values on the way where they are few."""
         width = self._values.shape[1]
-        if len(self._videos) * width * self._dtype.itemsize <= _KEPT_BYTES:
+        if self._kept is None and len(self._videos) * width * self._dtype.itemsize <= _KEPT_BYTES:
             self._kept = np.empty((len(self._videos), width), self._dtype)
         step = max(1, _ROW_BYTES // (width * self._dtype.itemsize))
         norms = np.empty(len(self._videos))
@@ -108,7 +128,11 @@ class _Source:
             rows = self._values.rows(self._videos[part], kept)
             self._refuse_negative(rows, start)
             positive = np.maximum(rows, 0) if self._negatives == "clip" else rows
-            norms[part] = l2_norms(positive, len(self._videos) * width)
+            norms[part] = (
+                np.abs(positive).sum(axis=1, dtype=np.float64)
+                if absolute
+                else l2_norms(positive, len(self._videos) * width)
+            )
 
         with ThreadPoolExecutor(_READERS) as pool:
             list(pool.map(read, range(0, len(self._videos), step)))

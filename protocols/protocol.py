@@ -136,6 +136,8 @@ class Protocol:
         Whether it takes several feature files of the same videos (`p3d_eval.protocols.fused_store`).
     specialise : callable or None
         Options → the protocol that is to run, where the annotations depend on an option.
+    other_readers : tuple of AnnotationReader
+        Readers that ``specialise`` puts in the place of ``reader``.
     """
 
     name: str
@@ -149,6 +151,7 @@ class Protocol:
     predictions: PredictionFiles | None = None
     fuses: bool = False
     specialise: "Callable[[Any], Protocol] | None" = None
+    other_readers: tuple[AnnotationReader, ...] = ()
 
     def parse_options(self, values: Mapping[str, Any]) -> Any:
         """Build the options dataclass, checking names, choices and numbers.

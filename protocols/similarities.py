@@ -37,6 +37,7 @@ SIMILARITIES = (
     "root maximum, normalised",
     "minimum, normalised",
 )
+FIRST_UNIT_ROW = 8  # rows 9–12 take L2-normalised descriptors
 DEFAULT_EPS = 1e-10
 
 _WIDENED = 1 << 24  # values of all pairs widened to float64 at a time: 128 MiB

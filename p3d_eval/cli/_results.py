@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 _SHOWN_MISSING = 5
 _FEW_SPLITS = 5  # more are shown without their intervals
 _FEW_COLUMNS = 3  # with more, intervals stand below the table
+_UNDEFINED = "–"
+_IN_GRID = {"similarity", "layer"}  # options of variants that are shown as a table of their own
 _HEADINGS = {"auc": "AUC", "auc_mean_of_folds": "mean AUC"}
 
 
@@ -28,15 +30,36 @@ def percent(metric: "Metric", interval: bool = True) -> str:
     return text
 
 
+def _cell(metric: "Metric", interval: bool = True) -> str:
+    """Format a metric for a table, where an undefined one takes no more room than a dash."""
+    return _UNDEFINED if metric.value is None else percent(metric, interval)
+
+
 def _brief(metric: "Metric") -> str:
     """Format a metric with its standard error alone."""
-    return percent(metric, interval=metric.standard_error is not None)
+    return _cell(metric, interval=metric.standard_error is not None)
+
+
+def _undefined(result: "Result") -> list[str]:
+    """Say why each dash of the table is there; equal reasons in one line."""
+    places: dict[str, list[str]] = {}
+    named = [("all", result.metrics), *((one.name, one.metrics) for one in (*result.splits, *result.variants))]
+    for place, metrics in named:
+        for name, metric in metrics.items():
+            if metric.value is None:
+                places.setdefault(f"{name}: {metric.reason}", []).append(place)
+    return [f"{_UNDEFINED} {reason} ({', '.join(where)})" for reason, where in places.items()]
 
 
 def print_result(result: "Result", path: Path) -> None:
     """Print splits, headline, variants, choices, warnings and sources of a result saved at ``path``."""
     screen = console()
     screen.print(_table(result))
+    grid = _grid(result)
+    if grid is not None:
+        screen.print(grid)
+    for line in _undefined(result):
+        screen.print(line, style="bold red", markup=False)
     for name, metric in result.metrics.items():
         if metric.method:
             shown = f" {percent(metric)}," if len(result.metrics) > _FEW_COLUMNS else ""
@@ -52,12 +75,13 @@ def print_result(result: "Result", path: Path) -> None:
 
 def _table(result: "Result") -> object:
     """Build the table: a row for each split, the headline, then the variants."""
+    from rich.markup import escape
     from rich.table import Table
 
     shown = [name for name in result.metrics if any(name in split.metrics for split in result.splits)]
     columns = [*shown, *(name for name in result.metrics if name not in shown)]
     table = Table(
-        title=f"{result.protocol} · {result.label} (in %)",
+        title=escape(f"{result.protocol} · {result.label} (in %)"),
         title_justify="left",
         title_style="bold",
         box=None,
@@ -70,14 +94,42 @@ def _table(result: "Result") -> object:
     narrow = len(columns) > _FEW_COLUMNS
     few = len(result.splits) <= _FEW_SPLITS and not narrow
     for split in result.splits:
-        cells = [percent(split.metrics[name], few) if name in split.metrics else "" for name in columns]
-        table.add_row(f"{kind} {split.name}", *cells, str(split.n_train), str(split.n_test))
+        cells = [_cell(split.metrics[name], few) if name in split.metrics else "" for name in columns]
+        table.add_row(escape(f"{kind} {split.name}"), *cells, str(split.n_train), str(split.n_test))
     table.add_section()
-    table.add_row("all", *(percent(result.metrics[name], not narrow) for name in columns), "", "", style="bold")
+    table.add_row("all", *(_cell(result.metrics[name], not narrow) for name in columns), "", "", style="bold")
     for variant in result.variants:
+        if set(variant.options) >= _IN_GRID:
+            continue
         cells = [_brief(variant.metrics[name]) if name in variant.metrics else "" for name in columns]
         mark = " *" if variant.headline else ""
-        table.add_row(f"  {variant.name}{mark}", *cells, "", "", style="dim")
+        table.add_row(escape(f"  {variant.name}{mark}"), *cells, "", "", style="dim")
+    return table
+
+
+def _grid(result: "Result") -> object | None:
+    """Build the table of single similarities and layers, accuracy (AUC); None where there are none."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    cells = {
+        (str(one.options["similarity"]), str(one.options["layer"])): one.metrics
+        for one in result.variants
+        if set(one.options) >= _IN_GRID
+    }
+    if not cells:
+        return None
+    similarities, layers = (tuple(dict.fromkeys(key[place] for key in cells)) for place in (0, 1))
+    table = Table(
+        title="accuracy (AUC) of single similarities and layers", title_justify="left", box=None, pad_edge=False
+    )
+    table.add_column("", no_wrap=True)
+    for layer in layers:
+        table.add_column(escape(layer), justify="right", no_wrap=True)
+    for similarity in similarities:
+        shown = [cells.get((similarity, layer)) for layer in layers]
+        texts = [f"{_brief(one['accuracy'])} ({_cell(one['auc'], False)})" if one else "" for one in shown]
+        table.add_row(escape(similarity), *texts)
     return table
 
 
@@ -103,7 +155,7 @@ def _print_sources(result: "Result", path: Path) -> None:
         markup=False,
     )
     if result.certificates:
-        worst = max(result.certificates, key=lambda certificate: certificate.relative_gap)
+        worst = max(result.certificates, key=lambda one: (not one.converged, one.relative_gap))
         screen.print(
             f"Solver: {len(result.certificates)} fits, largest relative duality gap {worst.relative_gap:.1e} "
             f"(at most {worst.tolerance:.0e} wanted) – {'converged' if result.converged else 'NOT CONVERGED'}",

@@ -50,6 +50,30 @@ def read_array(data: bytes, wanted: str) -> NDArray[np.generic] | None:
     MatlabError
         When the file is damaged, or the variable is no real numeric array.
     """
+    for content, order in _matrices(data):
+        name, values = _matrix(content, order, wanted)
+        if name == wanted:
+            return values
+    return None
+
+
+def read_first_array(data: bytes) -> tuple[str, NDArray[np.generic]] | None:
+    """Read the first array of a file, whose name is not known, with its name; None where there is none.
+
+    Raises
+    ------
+    MatlabError
+        When the file is damaged, or the array is not real and numeric.
+    """
+    for content, order in _matrices(data):
+        name, values = _matrix(content, order)
+        if values is not None:
+            return name, values
+    return None
+
+
+def _matrices(data: bytes) -> Iterator[tuple[bytes, str]]:
+    """Yield the content of each array, decompressed, and the byte order."""
     if not data.startswith(MAGIC) or len(data) < _HEADER:
         raise MatlabError("it does not begin as a MATLAB 5 to 7 file does")
     order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
@@ -59,10 +83,7 @@ def read_array(data: bytes, wanted: str) -> NDArray[np.generic] | None:
         if kind == _COMPRESSED:
             kind, content = next(_elements(_inflate(content), order), (0, b""))
         if kind == _MATRIX:
-            values = _matrix(content, order, wanted)
-            if values is not None:
-                return values
-    return None
+            yield content, order
 
 
 def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
@@ -96,24 +117,25 @@ def _inflate(content: bytes) -> bytes:
     return plain
 
 
-def _matrix(content: bytes, order: str, wanted: str) -> NDArray[np.generic] | None:
-    """Read an array's flags, dimensions, name and values; None for another name."""
+def _matrix(content: bytes, order: str, wanted: str | None = None) -> tuple[str, NDArray[np.generic] | None]:
+    """Read an array's flags, dimensions, name and values; no values for another name than the wanted one."""
     parts = _elements(content, order)
     header = [part for _, part in (next(parts, (0, b"")) for _ in range(3))]
-    flags, dimensions, name = header
-    if name != wanted.encode():
-        return None
+    flags, dimensions, raw = header
+    name = raw.decode("ascii", "replace")
+    if wanted is not None and name != wanted:
+        return name, None
     if len(flags) < 4 or len(dimensions) % 4 or len(dimensions) < 8:
-        raise MatlabError(f"the header of {wanted} is damaged")
+        raise MatlabError(f"the header of {name} is damaged")
     word = struct.unpack_from(f"{order}I", flags)[0]
     shape = struct.unpack(f"{order}{len(dimensions) // 4}i", dimensions)
     kind, values = next(parts, (0, b""))
     if word & 0xFF not in _NUMERIC_CLASSES or word & _COMPLEX or kind not in _TYPES:
-        raise MatlabError(f"{wanted} is not a real numeric array")
+        raise MatlabError(f"{name} is not a real numeric array")
     dtype = np.dtype(order + _TYPES[kind])
     count = 1
     for size in shape:
         count *= size
     if min(shape) < 0 or count * dtype.itemsize != len(values):
-        raise MatlabError(f"{wanted} has {len(values)} bytes for {' × '.join(map(str, shape))} values")
-    return np.frombuffer(values, dtype).reshape(shape, order="F")
+        raise MatlabError(f"{name} has {len(values)} bytes for {' × '.join(map(str, shape))} values")
+    return name, np.frombuffer(values, dtype).reshape(shape, order="F")

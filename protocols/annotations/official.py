@@ -20,11 +20,12 @@ def get_reader(dataset: str) -> AnnotationReader:
     names = sorted(PROTOCOLS.names(), key=lambda name: name != dataset)
     known = []
     for name in names:
-        reader = PROTOCOLS.load(name).reader
-        if reader is not None:
-            if reader.dataset == dataset:
-                return reader
-            known.append(reader.dataset)
+        protocol = PROTOCOLS.load(name)
+        for reader in (protocol.reader, *protocol.other_readers):
+            if reader is not None:
+                if reader.dataset == dataset:
+                    return reader
+                known.append(reader.dataset)
     raise UnknownNameError("dataset", dataset, set(known))
 
 
