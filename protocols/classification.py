@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.protocols.c_path import FOLDS, CChoice, choose_c, group_folds
-from p3d_eval.protocols.classifiers.choice import Classifier, Fitted, fit_path
+from p3d_eval.protocols.classifiers.choice import Classifier, Fitted, fit_path, fit_subsets
 from p3d_eval.protocols.normalisation import Normalisation, Standardiser
 from p3d_eval.protocols.result import Certificate
 
@@ -75,15 +75,23 @@ def train(
     checks: list[Certificate] = []
     values = classifier.values
     if len(values) > 1:
+        folds = group_folds(groups, FOLDS, classifier.seed)
+        together: list[list[Fitted]] = []
+        if classifier.name == "svm" and normalisation != "zscore":  # folds that share their samples' values
+            subsets = [np.flatnonzero(folds != fold) for fold in range(int(folds.max()) + 1)]
+            together = fit_subsets(classifier, X, y, subsets, values, problem)
 
         def predict(training: Index, validation: Index) -> NDArray[Any]:
             scaling = _scaling(normalisation, X[training])
-            fits = fit_path(classifier, _apply(scaling, X[training]), y[training], values, problem)
+            if together:
+                fits = together[folds[validation[0]]]
+            else:
+                fits = fit_path(classifier, _apply(scaling, X[training]), y[training], values, problem)
             checks.extend(fit.certificate for fit in fits if fit.certificate)
             held = _apply(scaling, X[validation])
             return np.stack([fit.predict(held) for fit in fits])
 
-        choice = choose_c(predict, y, group_folds(groups, FOLDS, classifier.seed), values)
+        choice = choose_c(predict, y, folds, values)
         values = (choice.C,)
     scaling = _scaling(normalisation, X)
     (fitted,) = fit_path(classifier, _apply(scaling, X), y, values, problem)

@@ -148,7 +148,7 @@ def fit_path(
     if classifier.name == "ncm":
         return [Fitted(CosineClassMeans().fit(X, y))]
     if classifier.name == "svm":
-        return _fit_svms(classifier, X, y, values, problem)
+        return fit_subsets(classifier, X, y, [np.arange(len(X))], values, problem)[0]
     fits = []
     if classifier.name == "logistic":
         for one in fit_logistic_path(X, y, values, classifier.tol):
@@ -177,40 +177,60 @@ class _LinearModel:
         return np.column_stack([-values, values]) if len(self.weights) == 1 else values
 
 
-def _fit_svms(
-    classifier: Classifier, X: Array, y: NDArray[Any], values: Sequence[float], problem: str
-) -> list[Fitted]:
-    """Solve all classes and values of C in one call."""
-    classes, signs = _sides(y)
-    problems = signs.shape[1]
-    small = X.size * problems * len(values) <= _SMALL
+def fit_subsets(
+    classifier: Classifier,
+    X: Array,
+    y: NDArray[Any],
+    subsets: Sequence[NDArray[np.intp]],
+    values: Sequence[float],
+    problem: str,
+) -> list[list[Fitted]]:
+    """Fit one-vs-rest SVMs to several subsets of the same samples, for each value of C, in one call.
+
+    Parameters
+    ----------
+    classifier, X, y, values, problem
+        As of `fit_path`; the classifier is ``svm``.
+    subsets : sequence of ndarray of int
+        Rows of X to train on.
+
+    Returns
+    -------
+    list of list of Fitted
+        For each subset the fits that `fit_path` would give for its rows, within the tolerance.
+    """
+    sides = [_sides(y[rows]) for rows in subsets]
+    columns = [np.zeros((len(X), signs.shape[1]), np.int8) for _, signs in sides]
+    for rows, whole, (_, signs) in zip(subsets, columns, sides, strict=True):
+        whole[rows] = signs
+    signs = np.hstack([np.tile(whole, (1, len(values))) for whole in columns])
     found = solve_squared_hinge(
         X,
-        np.tile(signs, (1, len(values))),
-        np.repeat(np.array(values), problems),
-        tol=classifier.tol * (_CLOSER if small else 1),
+        signs,
+        np.concatenate([np.repeat(np.array(values), whole.shape[1]) for whole in columns]),
+        tol=classifier.tol * (_CLOSER if X.size * signs.shape[1] <= _SMALL else 1),
         device=classifier.device,
     )
-    fits = []
-    for number, C in enumerate(values):
-        own = slice(number * problems, (number + 1) * problems)
-        solvers = " and ".join(sorted(set(found.solvers[own])))
-        certificate = Certificate(
-            problem,
-            f"{solvers}, squared hinge, C = {C:g}",
-            float(found.relative_gaps[own].max()),
-            classifier.tol,
-            problems,
-        )
-        fits.append(Fitted(_LinearModel(classes, found.weights[own], found.intercepts[own]), C, certificate))
+    fits: list[list[Fitted]] = []
+    start = 0
+    for classes, own_signs in sides:
+        fits.append([])
+        for C in values:
+            own = slice(start, start + own_signs.shape[1])
+            start = own.stop
+            solver = f"{' and '.join(sorted(set(found.solvers[own])))}, squared hinge, C = {C:g}"
+            gap = float(found.relative_gaps[own].max())
+            certificate = Certificate(problem, solver, gap, classifier.tol, own_signs.shape[1])
+            model = _LinearModel(classes, found.weights[own], found.intercepts[own])
+            fits[-1].append(Fitted(model, C, certificate))
     return fits
 
 
-def _sides(y: NDArray[Any]) -> tuple[NDArray[Any], Array]:
-    """Labels, and the side of each sample in each problem, shape (n, problems); one problem for two labels."""
+def _sides(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int8]]:
+    """Labels, and sides in int8, shape (n, problems); one problem for two labels."""
     if y.ndim == 2:
         shown = np.flatnonzero(y.any(axis=0))
-        return shown, np.where(y[:, shown], 1.0, -1.0)
+        return shown, np.where(y[:, shown], 1, -1).astype(np.int8)
     classes, encoded = np.unique(y, return_inverse=True)
     positive = np.arange(len(classes)) if len(classes) > 2 else np.array([1])
-    return classes, np.where(encoded[:, None] == positive, 1.0, -1.0)
+    return classes, np.where(encoded[:, None] == positive, 1, -1).astype(np.int8)

@@ -8,6 +8,8 @@ from p3d_eval.protocols.classifiers.samples import Samples
 
 _PASSES = 400  # products with X that a cold start saves by moving to n coordinates, per problem
 _GRAM_BYTES = 2 << 30  # of the inner products in float64
+_GATHERED = 40  # working sets over d, whose products are spared by one n² D, per problem
+_KEPT_BYTES = 640 << 20  # of the inner products kept for that
 _AGAIN = 5e11  # operations that are worth it for a second stage
 _SAMPLE = 256  # rows that estimate the mean squared norm
 
@@ -55,6 +57,8 @@ class Space:
 def find_space(samples: Samples, problems: int, largest_cost: float, *, again: bool = False) -> Space:
     """Choose by the cost of the products: n² D for the inner products, against passes over X."""
     n, d = samples.shape
+    if not again and n * n * samples.itemsize <= _KEPT_BYTES and n <= _GATHERED * problems:
+        samples.gram()
     fits = n * n * 8 <= _GRAM_BYTES and n <= _PASSES * problems and n < d
     if not fits or (again and float(n) * n * d > _AGAIN):
         return Space(samples, samples)

@@ -32,6 +32,7 @@ class Samples:
         self.X, self.scale, self.dtype, self.device = X, scale, dtype, device
         self.block_bytes = block_bytes
         self.itemsize = torch.empty((), dtype=dtype).element_size()
+        self.original = X
         self._gram: torch.Tensor | None = None
 
     @property
@@ -40,8 +41,16 @@ class Samples:
         return self.X.shape[0], self.X.shape[1] + 1
 
     def widened(self, dtype: torch.dtype) -> "Samples":
-        """Return the same samples with products in another precision."""
-        return Samples(self.X, self.scale, dtype, self.device, self.block_bytes)
+        """Return the same samples, as they came, with products in another precision."""
+        return Samples(self.original, self.scale, dtype, self.device, self.block_bytes)
+
+    def converted(self) -> "Samples":
+        """Return the same samples held in the precision of the products, so that none converts them again."""
+        held = Samples(
+            self.X.to(self.device, self.dtype), self.scale, self.dtype, self.device, self.block_bytes
+        )
+        held.original = self.original
+        return held
 
     def _here(self, part: torch.Tensor) -> torch.Tensor:
         return part.to(device=self.device, dtype=self.dtype)

@@ -28,6 +28,7 @@ _ONE_THREAD = 1e7  # n · D · k up to which one thread is faster than several
 _EXACT = 1e-12  # factor on the tolerance of such problems
 _COLUMNS = 32  # at least, of a stream: products with fewer take as long
 _CHUNK = 8  # times a block: room for the arrays (n, k) of one chunk of columns
+_COPY_BYTES = 1 << 30  # of X in the precision of the steps, where it comes in another
 _ARRAYS = 12  # of shape (n, k) alive at once
 _PATH_GAP = 0.1  # relative gap at which a smaller C has served its purpose as a start
 _PATH_STEP = 10.0
@@ -169,6 +170,8 @@ class _Job:
         """Solve all columns, in chunks whose arrays fit; everything that comes back is on the CPU."""
         X = self.X.to(self.device) if resident else self.X
         samples = Samples(X, self.scale, self.dtype, self.device, block_bytes)
+        if resident and X.numel() * samples.itemsize <= _COPY_BYTES:
+            samples = samples.converted()
         n, k = self.signs.shape
         space = find_space(samples, k, float(self.cost.max()) if self.cost.numel() else 0.0)
         chunk = max(1, _CHUNK * block_bytes // (max(n, 1) * samples.itemsize * _ARRAYS))
@@ -248,11 +251,12 @@ def _newton(
     start = space.enter(weights.to(dtype))
     steps = torch.zeros(signs.shape[1], dtype=torch.int64, device=signs.device)
     if path:
-        level, largest = space.soft_cost(), float(inner.max())
-        while level * 3 < largest:
-            soft = Columns(signs, inner.clamp(max=level), start)
+        level, largest = space.soft_cost(), inner.amax(0)
+        while len(hard := (largest > 3 * level).nonzero()[:, 0]):
+            soft = Columns(signs[:, hard], inner[:, hard].clamp(max=level), start[:, hard])
             minimise(space.inner, soft, _PATH_GAP)
-            start, steps = soft.weights, steps + soft.steps
+            start[:, hard] = soft.weights
+            steps[hard] += soft.steps
             level *= _PATH_STEP
     columns = Columns(signs, inner, start)
     # Newton's method ends at the optimum itself; where a step costs nothing, go there.

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.svm import SVC
 
 from p3d_eval.errors import UserError
-from p3d_eval.protocols.classifiers.choice import Classifier, fit_path
+from p3d_eval.protocols.classifiers.choice import Classifier, fit_path, fit_subsets
 from p3d_eval.protocols.classifiers.libsvm import duality_gap, fit_libsvm
 from p3d_eval.protocols.classifiers.logistic import fit_logistic_path
 from p3d_eval.protocols.classifiers.neighbours import CosineClassMeans, CosineNeighbours
@@ -251,3 +251,21 @@ def test_one_class_only(tmp_path):
     for name in ("svm", "libsvm", "logistic", "knn", "ncm"):
         with pytest.raises(UserError, match="training videos of two classes"):
             evaluate("ucf101", store, classifier=name)
+
+
+@settings(max_examples=20, deadline=None)
+@given(n=st.integers(8, 60), d=st.integers(1, 70), classes=st.integers(2, 4), seed=st.integers(0, 1000))
+def test_subsets_in_one_call_are_fits_of_their_rows(n, d, classes, seed):
+    """Also where a subset lacks a class."""
+    generator = np.random.default_rng(seed)
+    X, y = normalise_rows(generator.random((n, d)), "l2"), generator.integers(0, classes, n)
+    y[:2] = 0, 1
+    subsets = [np.flatnonzero((generator.random(n) < 0.7) | (np.arange(n) < 2)) for _ in range(3)]
+    together = fit_subsets(Classifier(), X, y, subsets, (0.1, 10.0), "folds")
+    for rows, fits in zip(subsets, together, strict=True):
+        for one, alone in zip(fits, fit_path(Classifier(), X[rows], y[rows], (0.1, 10.0), "fold"), strict=True):
+            assert one.C == alone.C
+            assert one.certificate.problems == alone.certificate.problems
+            assert one.certificate.relative_gap <= 1e-6
+            np.testing.assert_array_equal(one.model.classes_, alone.model.classes_)
+            np.testing.assert_allclose(one.scores(X), alone.scores(X), atol=1e-5)

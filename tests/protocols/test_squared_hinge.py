@@ -11,6 +11,7 @@ from sklearn.svm import LinearSVC
 
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.classifiers import newton, squared_hinge, working_sets
+from p3d_eval.protocols.classifiers.certificate import duality_gaps
 from p3d_eval.protocols.classifiers.liblinear import solve_with_liblinear
 from p3d_eval.protocols.classifiers.samples import Samples
 from p3d_eval.protocols.classifiers.squared_hinge import solve_squared_hinge
@@ -175,6 +176,18 @@ def test_one_or_several_streams_give_the_same_optimum_and_leave_the_threads_alon
     np.testing.assert_array_equal(several.weights, again.weights)
     assert several.converged.all()
     np.testing.assert_allclose(several.weights, one.weights, atol=5e-3)
+
+
+def test_float64_features_are_judged_as_they_came():
+    """Steps use a copy in float32, the certificate the features themselves."""
+    X, signs = draw(12, 400, 30, 3)
+    found = solve_squared_hinge(X, signs, 3.0, dtype=torch.float32)
+    extended = torch.from_numpy(np.vstack([found.weights.T, found.intercepts]))
+    samples = Samples(torch.from_numpy(X), 1.0, torch.float64, torch.device("cpu"), 1 << 20)
+    gaps = duality_gaps(
+        samples, torch.from_numpy(signs), torch.full((1, 3), 3.0, dtype=torch.float64), extended
+    )
+    np.testing.assert_allclose(found.relative_gaps, gaps.numpy(), rtol=1e-9, atol=1e-14)
 
 
 def test_a_warm_start_from_the_optimum_takes_no_step():
