@@ -66,6 +66,11 @@ class Decoder:
             process_group=0,  # Ctrl-C is for us: we end our decoders
         )
 
+    @property
+    def pid(self) -> int | None:
+        """Process id; None for a thread."""
+        return None if self._process is None else self._process.pid
+
     def receive(self) -> None:
         """Move all messages that have come to the inbox."""
         try:

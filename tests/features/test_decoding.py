@@ -178,10 +178,10 @@ def test_a_decoder_that_cannot_start_says_why(folder, monkeypatch):
 def test_processes_are_used_again_and_end_with_the_last_user(folder):
     decoders.end_idle_decoders()
     _read_all(_pool(folder, "abc", Sampling(4, clips=2)))
-    kept = [decoder._process.pid for decoder in decoders._idle]
+    kept = [decoder.pid for decoder in decoders._idle]
     assert kept
     _read_all(_pool(folder, "abc", Sampling(4, clips=2)))
-    assert set(kept) <= {decoder._process.pid for decoder in decoders._idle}
+    assert set(kept) <= {decoder.pid for decoder in decoders._idle}
     decoders.end_idle_decoders()
     assert not any(_runs(pid) for pid in kept)
 
@@ -201,7 +201,7 @@ job = Job(sys.argv[1], "hang-1", Sampling(4), reader=READER)
 with DecoderPool(iter([(0, job)]), 1, 600.0, Meter()) as pool:
     for stream in pool:
         for item in pool.read(stream):
-            print(pool._seats[0].decoder._process.pid, flush=True)
+            print(pool._seats[0].decoder.pid, flush=True)
             for second in pool.read(stream):
                 pass
 """

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from p3d_eval.backbones import load_backbone
+import p3d_eval
+from p3d_eval.backbones import load_backbone, views_of
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.features import open_features
 from p3d_eval.features.averaging import Averager
@@ -242,3 +243,131 @@ def test_memory_does_not_grow_with_the_clips_of_a_video():
     tracemalloc.stop()
     assert seen == list(range(clips))
     assert peak < 1 << 20
+
+
+def test_a_frame_is_prepared_once_however_many_clips_share_it(tmp_path, videos, tiny, monkeypatch):
+    prepared = []
+    plain = type(tiny).prepare_frames
+
+    def counting(self, frames, view):
+        prepared.append(len(frames))
+        return plain(self, frames, view)
+
+    monkeypatch.setattr(type(tiny), "prepare_frames", counting)
+    sampling = Sampling(4, kind="sliding", clip_stride=1)
+    extract(tiny, videos, "res", tmp_path / "f.h5", sampling=sampling)
+    assert sum(prepared) == sum(LENGTHS.values())
+    prepared.clear()
+    extract(tiny, videos, "res", tmp_path / "g.h5", sampling=Sampling(4, clips=2))
+    needed = 0
+    for video, length in LENGTHS.items():
+        starts = Sampling(4, clips=2).starts(length, video)
+        needed += len({(int(start) + i) % length for start in starts for i in range(4)})
+    assert sum(prepared) == needed
+
+
+@pytest.mark.parametrize("per_clip", [False, True])
+def test_views_are_averaged_clip_by_clip(tmp_path, videos, tiny, per_clip):
+    views = views_of("3", mirror=True)
+    sampling = Sampling(4, clips=3)
+    options = {"sampling": sampling, "views": views, "per_clip": per_clip}
+    extract(tiny, videos, "prob,res", tmp_path / "f.h5", **options)
+    store = open_features(tmp_path / "f.h5")
+    for row, video in enumerate(store.ids):
+        frames = _frames(videos / f"{video}.avi")
+        starts = sampling.starts(LENGTHS[video], video)
+        clips = [frames[(int(start) + np.arange(4)) % len(frames)] for start in starts]
+        inputs = [[tiny.preprocess(torch.from_numpy(clip)[None], view) for view in views] for clip in clips]
+        for layer in ("prob", "res"):
+            seen = [[tiny.features(x, layer)[layer][0].double().numpy() for x in clip] for clip in inputs]
+            means = np.array(seen).mean(axis=1)  # over the six views; float32 within, as everywhere
+            np.testing.assert_allclose(store[layer][row], means.mean(axis=0).ravel(), rtol=1e-5, atol=1e-7)
+            if per_clip:
+                np.testing.assert_allclose(store.clip_features(video, layer), means, rtol=1e-5, atol=1e-7)
+    with pytest.raises(UserError, match=r"another sampling\.views"):
+        extract(tiny, videos, "prob,res", tmp_path / "f.h5", sampling=sampling, per_clip=per_clip)
+
+
+def test_sums_on_the_device_equal_a_plain_sum_to_rounding():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(23, 7, 5)).astype(np.float32)
+    repeats = rng.integers(1, 4, 23)
+    averager = Averager({3}, per_clip=False)
+    found = []
+    for first in range(0, 23, 8):
+        part = values[first : first + 8]
+        clips = tuple(ReadyClip(3, first + i, int(repeats[first + i]), []) for i in range(len(part)))
+        ends = (VideoEnd(3, "v", 99),) if first == 16 else ()
+        found += averager.add(Batch(clips, ends), {"res": torch.from_numpy(part)})
+    (result,) = found
+    plain = sum(value.astype(np.float64) * times for value, times in zip(values, repeats, strict=True))
+    np.testing.assert_allclose(result.means["res"], plain / repeats.sum(), rtol=0, atol=1e-15)  # 23 additions
+    assert result.starts.tolist() == np.repeat(np.arange(23), repeats).tolist()
+
+
+BROKEN_NETWORKS = """
+import torch
+from tests.support.tiny import factory as tiny
+
+
+def failing():
+    network = tiny()
+    def fail(module, inputs):
+        if len(inputs[0]) > 1 and inputs[0].device.type != "meta":
+            raise ValueError("my bug")
+    network.module.conv.register_forward_pre_hook(fail)
+    return network
+
+
+def failing_at_once():
+    network = tiny()
+    network.module.conv.register_forward_pre_hook(lambda *_: 1 / 0)
+    return network
+
+
+def folding():
+    network = tiny()
+    network.module.res.register_forward_hook(lambda module, inputs, output: output[:1])
+    return network
+"""
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [
+        ("failing", r"broken\.py:failing failed while its layers res were computed: ValueError: my bug"),
+        ("failing_at_once", r"broken\.py:failing_at_once failed .* ZeroDivisionError: division by zero"),
+        ("folding", r"layer 'res' gave the shape \(1, 6, 4, 4, 8\) for 8 clips"),
+    ],
+)
+def test_a_network_of_ones_own_that_fails_is_named(tmp_path, videos, factory, message):
+    (tmp_path / "broken.py").write_text(BROKEN_NETWORKS)
+    with pytest.raises(UserError, match=message):
+        extract(load_backbone(f"{tmp_path}/broken.py:{factory}"), videos, "res", tmp_path / "f.h5")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sampling": "sliding", "clips": 3}, "--clips 3 does not go with --sampling sliding"),
+        ({"sampling": "uniform", "clip_stride": 3}, "--clip-stride 3 does not go with --sampling uniform"),
+        ({"sampling": "random", "clip_stride": 3}, "--clip-stride 3 does not go with --sampling random"),
+        ({"layers": ""}, "the list of layers is empty"),
+        ({"layers": []}, "the list of layers is empty"),
+        ({"workers": -1}, "--workers -1"),
+        ({"video_timeout": -1.0}, "--video-timeout -1"),
+        ({"video_timeout": float("nan")}, "--video-timeout nan"),
+        ({"decoder": "opencv"}, "unknown decoder 'opencv'"),
+    ],
+    ids=lambda value: "-".join(map(str, value)) if isinstance(value, dict) else "",
+)
+def test_options_are_never_ignored(tmp_path, videos, tiny, options, message):
+    with pytest.raises(UserError, match=message):
+        p3d_eval.extract(tiny, videos, tmp_path / "f.h5", **options, quiet=True)
+    assert not (tmp_path / "f.h5").exists()
+
+
+def test_all_layers_differing_are_named_before_their_types(tmp_path, videos, tiny):
+    extract(tiny, videos, "prob,flat,res", tmp_path / "f.h5")
+    with pytest.raises(UserError, match=r"another layers\.\w+: '\w+' there, 'none' now"):
+        extract(tiny, videos, "res", tmp_path / "f.h5")

@@ -52,3 +52,25 @@ def make_video(
         for packet in stream.encode():
             container.mux(packet)
     return path
+
+
+def make_long_video(path: Path, period: list[NDArray[np.uint8]], times: int, rate: int = 25) -> Path:
+    """Encode frames once and write their packets ``times`` times: long videos without long encoding."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=rate)
+        stream.height, stream.width = period[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.max_b_frames = 0
+        stream.codec_context.gop_size = len(period)
+        frames = [av.VideoFrame.from_ndarray(image, format="rgb24") for image in period]
+        packets = [packet for frame in [*frames, None] for packet in stream.encode(frame)]
+        contents = [(bytes(packet), packet.is_keyframe) for packet in packets]
+        for number in range(times * len(contents)):
+            content, key = contents[number % len(contents)]
+            packet = av.Packet(content)
+            packet.stream, packet.is_keyframe = stream, key
+            packet.pts = packet.dts = number
+            packet.time_base = Fraction(1, rate)
+            container.mux(packet)
+    return path
