@@ -13,13 +13,15 @@ Found = TypeVar("Found")
 def find_device(device: str | torch.device | None) -> torch.device:
     """Return the device called ``cpu`` (or None), ``cuda``, ``cuda:1``, or ``auto``: CUDA where there is one.
 
+    A CUDA device always has its number, as the tensors on it have: the two can be compared.
+
     Raises
     ------
     UserError
         When PyTorch does not know the device, or this machine does not have it.
     """
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         found = torch.device(device or "cpu")
     except RuntimeError as error:
@@ -31,7 +33,7 @@ def find_device(device: str | torch.device | None) -> torch.device:
             f"device: {device!r} is not available ({torch.cuda.device_count()} CUDA devices were found)",
             "Choose cpu or auto",
         )
-    return found
+    return torch.device("cuda", found.index or 0) if found.type == "cuda" else found
 
 
 def in_halves(work: Callable[[int, int], Found], start: int, stop: int) -> list[Found]:

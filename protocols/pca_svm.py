@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from p3d_eval.backbones.precision import REFERENCE, arithmetic
 from p3d_eval.devices import find_device
 from p3d_eval.protocols.classifiers import OneVsRestLinearSVC
 from p3d_eval.protocols.classifiers.certificate import relative_duality_gaps
@@ -92,7 +93,8 @@ def fit_sweep(
         X = samples[:, : count + 1].contiguous()
         grown = torch.zeros((count + 1, signs.shape[1]), device=where)
         grown[: len(weights)] = weights
-        weights = _newton(X, sides, C, tol * _MARGIN, grown)
+        with arithmetic(REFERENCE, where):
+            weights = _newton(X, sides, C, tol * _MARGIN, grown)
         found[count] = _certified(projected[:, :count], signs, C, tol, weights.double().cpu().numpy())
     return {count: found[count] for count in dimensions}
 

@@ -8,7 +8,7 @@ from p3d_eval.errors import UserError
 
 
 def test_devices_by_name():
-    auto = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    auto = torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     assert find_device("auto") == auto
     assert find_device(None) == find_device("cpu") == find_device(torch.device("cpu")) == torch.device("cpu")
 
@@ -31,7 +31,7 @@ def test_devices_that_are_not_there(device, message):
 def test_a_device_counts_from_zero(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert find_device("auto").type == find_device("cuda").type == "cuda"
+    assert find_device("auto") == find_device("cuda") == torch.device("cuda:0")
     assert find_device("cuda:1").index == 1
     with pytest.raises(UserError, match=r"'cuda:2' is not available \(2 CUDA"):
         find_device("cuda:2")

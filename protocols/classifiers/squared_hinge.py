@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from p3d_eval.backbones.precision import REFERENCE, arithmetic
 from p3d_eval.devices import find_device
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.classifiers.certificate import duality_gaps
@@ -124,7 +125,8 @@ def solve_squared_hinge(
         scaled = warm_start.intercepts / intercept_scaling if intercept_scaling else 0 * warm_start.intercepts
         start = torch.from_numpy(np.vstack([warm_start.weights.T, scaled]))
     job = _Job(matrix, sides, cost, start, intercept_scaling, tol, where, dtype, warm_start is not None, seed)
-    weights, gaps, solvers, steps = _within_memory(job.run)
+    with arithmetic(REFERENCE, where):
+        weights, gaps, solvers, steps = _within_memory(job.run)
     weights[-1] *= intercept_scaling
     found = weights.T.numpy()
     return Solution(
