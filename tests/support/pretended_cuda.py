@@ -35,6 +35,8 @@ class Pretended(torch.Tensor):
         """Where the tensor says it is; a build without CUDA holds no tensors of its type."""
         return CUDA
 
+    is_cuda, is_cpu, is_meta = True, False, False  # as its device says
+
     def __repr__(self):
         return f"Pretended({self.inner!r})"
 
