@@ -183,7 +183,7 @@ def _decode_indexed(
         try:
             for given, frame in decode_segments(path, index, segments, stopped):
                 yield given, frame
-        except SeekError:
+        except (SeekError, DecodeError):  # the way through the file tells what is wrong, if anything is
             pass
         else:
             return

@@ -80,7 +80,8 @@ def _decode_segment(
         for frame in packet.decode():
             if frame.pts is not None and frame.pts < index.times[segment.anchor.number]:
                 continue  # shown before the anchor though stored behind it
-            if expected >= len(index.times) or frame.pts != index.times[expected]:
+            # A damaged frame is mended with what was decoded before, which is not the same here.
+            if frame.is_corrupt or expected >= len(index.times) or frame.pts != index.times[expected]:
                 raise SeekError
             if expected in wanted:
                 yield expected, frame
