@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -87,7 +88,8 @@ def _run(plan: ExtractionPlan, batches: Iterator[Batch], wanted: set[int], meter
     """Run batches; on a GPU, results are fetched while later batches run."""
     device = plan.backbone.device
     averager = Averager(wanted, plan.per_clip)
-    runner = Runner(plan.backbone, plan.layers, plan.batch_clips, plan.compiling)
+    with _explained(plan):
+        runner = Runner(plan.backbone, plan.layers, plan.batch_clips, plan.compiling)
     launched: deque[tuple[Iterator[Outcome], Stopwatch]] = deque()
     depth = _LAUNCHED if device.type == "cuda" else 0
     for batch in batches:
@@ -133,25 +135,32 @@ def _activations(plan: ExtractionPlan, runner: Runner, clips: tuple[ReadyClip, .
 
 
 def _features(plan: ExtractionPlan, runner: Runner, inputs: Tensor) -> Mapping[str, Tensor]:
-    """Run the network; an error of a user's own network is theirs to mend."""
-    backbone = plan.backbone
-    try:
+    """Run the network; check that every layer has a row for each clip."""
+    with _explained(plan):
         found = runner(inputs)
-    except P3DEvalError:
-        raise
-    except torch.cuda.OutOfMemoryError as error:
-        raise UserError(
-            f"{backbone.device} has too little memory for batches of {len(inputs)} clips of {backbone.name}",
-            "Choose a smaller --batch-size",
-        ) from error
-    except Exception as error:
-        raise network_failed(backbone, plan.layers, error) from error
     for name, tensor in found.items():
         shape = (len(inputs), *plan.store.layers[name].shape)
         if tensor.shape != shape:
             raise UserError(
-                f"{backbone.name}: layer {name!r} gave the shape {tuple(tensor.shape)} "
+                f"{plan.backbone.name}: layer {name!r} gave the shape {tuple(tensor.shape)} "
                 f"for {len(inputs)} clips, not {shape}",
                 "Every layer needs one row for each clip, of the shape that one clip has",
             )
     return found
+
+
+@contextmanager
+def _explained(plan: ExtractionPlan) -> Iterator[None]:
+    """Say whose error it is when the network fails: a user's own network is theirs to mend."""
+    try:
+        yield
+    except P3DEvalError:
+        raise
+    except torch.cuda.OutOfMemoryError as error:
+        raise UserError(
+            f"{plan.backbone.device} has too little memory for batches of {plan.batch_clips} clips "
+            f"of {plan.backbone.name}",
+            "Choose a smaller --batch-size",
+        ) from error
+    except Exception as error:
+        raise network_failed(plan.backbone, plan.layers, error) from error

@@ -4,6 +4,8 @@ Two steps: what depends on one frame (`prepare_frames`), done once however many 
 what makes a clip of frames (`finish_clips`).
 """
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -106,9 +108,15 @@ def finish_clips(frames: Tensor, spec: InputSpec) -> Tensor:
         frames = frames.flip(2)
     low, high = spec.value_range
     gain = (high - low) / 255
-    std = torch.tensor(spec.std, device=frames.device).view(-1, 1, 1)
-    mean = torch.tensor(spec.mean, device=frames.device).view(-1, 1, 1)
+    mean, std = _per_channel(tuple(spec.mean), frames.device), _per_channel(tuple(spec.std), frames.device)
     return ((frames * gain + low - mean) / std).transpose(1, 2)
+
+
+@lru_cache(maxsize=64)
+def _per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Keep constants on the device: bringing them there makes the host wait for all that runs on a GPU."""
+    with torch.inference_mode(mode=False):
+        return torch.tensor(values, device=device).view(-1, 1, 1)
 
 
 def preprocess(clips: Tensor, spec: InputSpec, view: View = CENTRE) -> Tensor:
