@@ -27,6 +27,11 @@ from p3d_eval.provenance import sha256_bytes
 VERSION = "1"
 TOP = (1, 3)
 
+_PREDICTED = (
+    "scores from a file of predictions: nothing was trained",
+    "by the official rules a video without predictions scores 0",
+)
+
 
 @dataclass(frozen=True)
 class Options(ClassificationOptions):
@@ -131,47 +136,45 @@ def judge_predictions(
     annotations : AnnotationFiles
         The official JSON.
     options : Options
-        Only ``subset``, ``allow_missing`` and ``seed`` matter.
+        Only ``subset``, ``allow_missing`` and ``seed`` may differ from their defaults.
 
     Raises
     ------
     UserError
-        When a file is wrong, or a video has no predictions and ``allow_missing`` is ``excluded``
-        without any left.
+        When a file is wrong, or an option of the training is given.
     """
+    options.require_untrained(("subset", "allow_missing", "seed"), "a file of predictions is judged as it is")
     timer = Timer()
     ((name, data),) = predictions.files.items()
     with timer.phase("annotations"):
         task = lists.make_task(lists.parse(_required(annotations)), options.subset)
         rows = task.splits[0].test
-        videos = [task.names[row] for row in rows.tolist()]
-        found = official.parse(name, data, videos, task.classes)
-    given = np.isin(np.arange(len(rows)), found.video)
-    with timer.phase("intervals"):
+        videos = np.array([task.names[row] for row in rows.tolist()])
         wanted = task.indicator(rows)
+        found = official.parse(name, data, videos.tolist(), task.classes)
+        given = np.isin(np.arange(len(rows)), found.video)
+    with timer.phase("intervals"):
         judged = {"wrong": judge_list(found, wanted, task.classes, options.seed)}
         if not given.all():
             kept = _renumbered(found, given)
             judged["excluded"] = judge_list(kept, wanted[given], task.classes, options.seed)
-    counted_as = (options.allow_missing or "wrong") if not given.all() else "complete"
-    headline = judged["excluded" if counted_as == "excluded" else "wrong"]
-    missing = tuple(video for video, there in zip(videos, given.tolist(), strict=True) if not there)
-    tested = np.flatnonzero(given)
-    n_counted = int(given.sum()) if counted_as == "excluded" else len(rows)
+    missing = tuple(videos[~given].tolist())
+    coverage = Coverage(
+        len(rows), int(given.sum()), missing, (options.allow_missing or "wrong") if missing else "complete"
+    )
+    headline = judged["excluded" if coverage.counted_as == "excluded" else "wrong"]
+    counted = coverage.used if coverage.counted_as == "excluded" else coverage.expected
     return Result(
         protocol="activitynet",
         version=VERSION,
         label=name.removesuffix(".json"),
         metrics=headline.metrics,
         options=asdict(options),
-        choices=(
-            "scores from a file of predictions: nothing was trained, options of the classifier have no effect",
-            "by the official rules a video without predictions scores 0",
-        ),
+        choices=_PREDICTED,
         features={"file": predictions.source, "identity": sha256_bytes(data), "backbone": "predictions"},
-        annotations=_described(task, annotations, counted_as),
-        coverage=Coverage(len(rows), len(tested), missing, counted_as),
-        splits=(Split(options.subset, headline.metrics, 0, n_counted),),
+        annotations=_described(task, annotations, coverage.counted_as),
+        coverage=coverage,
+        splits=(Split(options.subset, headline.metrics, 0, counted),),
         variants=tuple(
             Variant(f"missing videos {how}", {"allow_missing": how}, one.metrics)
             for how, one in judged.items()
@@ -180,13 +183,24 @@ def judge_predictions(
         per_class=headline.per_class,
         warnings=_warn(found, given),
         seconds=timer.seconds,
-        scores=Scores(
-            ids=np.array(videos)[tested],
-            split=np.zeros(len(tested), np.int64),
-            labels=wanted[tested].astype(np.int64),
-            classes=np.array(task.classes),
-            scores=found.matrix(*wanted.shape)[tested].astype(np.float32),
-        ),
+        scores=_listed_scores(found, wanted, videos, task.classes, given),
+    )
+
+
+def _listed_scores(
+    predictions: Predictions,
+    wanted: NDArray[np.bool_],
+    videos: NDArray[np.str_],
+    classes: Sequence[str],
+    given: NDArray[np.bool_],
+) -> Scores:
+    """Scores of the videos that have predictions, −∞ where a class has none."""
+    return Scores(
+        ids=videos[given],
+        split=np.zeros(int(given.sum()), np.int64),
+        labels=wanted[given].astype(np.int64),
+        classes=np.array(classes),
+        scores=predictions.matrix(*wanted.shape)[given].astype(np.float32),
     )
 
 

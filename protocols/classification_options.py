@@ -1,7 +1,8 @@
 """Options that every classification protocol has."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
+from p3d_eval.errors import UserError
 from p3d_eval.protocols.c_path import parse_c
 from p3d_eval.protocols.classifiers.choice import Classifier, ClassifierName
 from p3d_eval.protocols.description import AllowMissing
@@ -53,3 +54,25 @@ class ClassificationOptions:
         return Classifier(
             self.classifier, self.C, self.tol, self.seed, self.neighbours, self.temperature, self.device
         )
+
+    def require_untrained(self, kept: tuple[str, ...], why: str) -> None:
+        """Refuse options of the training where nothing is trained.
+
+        Parameters
+        ----------
+        kept : tuple of str
+            Options that matter all the same.
+        why : str
+            What is judged, for the message.
+
+        Raises
+        ------
+        UserError
+            When an option that would have no effect is not its default.
+        """
+        for option in fields(self):
+            if option.name not in kept and getattr(self, option.name) != option.default:
+                raise UserError(
+                    f"{option.name}: {getattr(self, option.name)!r} has no effect: {why}, nothing is trained",
+                    f"Leave --{option.metadata.get('flag', option.name.replace('_', '-'))} out",
+                )

@@ -26,6 +26,7 @@ from p3d_eval.protocols.tasks import Task
 from p3d_eval.protocols.timing import Timer
 
 SCORES = "prob"
+KEPT = ("layer", "measure", "allow_missing", "seed")  # options that matter to scores as they are
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,23 @@ def recognise(
             f"{measures.protocol}: the scores {SCORES!r} of several files are not fused",
             "Probe other layers together: --layer pool5",
         )
+    options.require_untrained(KEPT, f"the layer {SCORES!r} is judged as it is")
     if options.measure == "all" and not store.has_clips:
         raise UserError(
             f"{store.path} holds no scores of single clips",
             "Extract with --per-clip, or judge videos alone: --measure video",
         )
+    return _judge_scores(measures, store, make_task, annotations, options)
+
+
+def _judge_scores(
+    measures: Measures,
+    store: FeatureStore,
+    make_task: Callable[[], Task],
+    annotations: AnnotationFiles | None,
+    options: RecognitionOptions,
+) -> Result:
+    """Match classes and videos, read the scores, and judge them."""
     timer = Timer()
     with timer.phase("annotations"):
         task = _tested_only(make_task())

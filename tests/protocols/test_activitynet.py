@@ -280,6 +280,9 @@ def test_what_does_not_go_together(made, tmp_path):
         evaluate("activitynet")
     with pytest.raises(UserError, match="without features"):
         evaluate("activitynet", store, predictions=tmp_path / "p.json")
+    with pytest.raises(UserError, match="C: 10.0 has no effect: a file of predictions") as caught:
+        evaluate("activitynet", predictions=tmp_path / "p.json", annotations=folder, C=10)
+    assert caught.value.hint == "Leave --C out"
     with pytest.raises(UserError, match="no official file of predictions"):
         evaluate("ucf101", store, predictions=tmp_path / "p.json")
     with pytest.raises(UserError, match="cannot be read"):

@@ -153,6 +153,8 @@ def test_kinetics_scores_with_a_class_more(kinetics):
 
 def test_linear_probe(kinetics):
     store, folder, X, y, _ = kinetics
+    with pytest.raises(UserError, match="classifier: 'knn' has no effect: the layer 'prob'"):
+        evaluate("kinetics400", store, annotations=folder, measure="video", classifier="knn")
     with pytest.raises(UserError, match="needs the training list"):
         evaluate("kinetics400", store, annotations=folder / "val.csv", layer="pool5")
     result = evaluate("kinetics400", store, annotations=folder, layer="pool5")
