@@ -81,7 +81,8 @@ def main() -> None:
     points = tuple(int(point) for point in given.points.split(","))
     X, y = features(given.train + given.test, given.dimensions, given.classes)
     train, test, labels = X[: given.train], X[given.train :], y[: given.train]
-    torch.ones((8, 8), device=given.device) @ torch.ones((8, 8), device=given.device)  # start-up is not counted
+    small = project(X[:300], np.arange(300), (10,), device=given.device)  # start-up is not counted
+    fit_sweep(small, np.arange(300) % 3, (10,), device=given.device)
 
     started = now()
     projected = project(X, np.arange(given.train), points, device=given.device)

@@ -16,6 +16,7 @@ from p3d_eval.backbones.precision import REFERENCE, arithmetic
 from p3d_eval.devices import find_device
 from p3d_eval.protocols.classifiers import OneVsRestLinearSVC
 from p3d_eval.protocols.classifiers.certificate import relative_duality_gaps
+from p3d_eval.protocols.threads import in_streams
 
 Array = NDArray[np.float64]
 
@@ -87,15 +88,26 @@ def fit_sweep(
     signs = np.where(encoded[:, None] == np.array(positive), 1.0, -1.0)
     samples = torch.from_numpy(np.column_stack([np.ones(len(projected)), projected])).float().to(where)
     sides = torch.from_numpy(signs).float().to(where)
-    weights = torch.zeros((1, signs.shape[1]), device=where)
-    found = {}
-    for count in sorted(dimensions):
-        X = samples[:, : count + 1].contiguous()
-        grown = torch.zeros((count + 1, signs.shape[1]), device=where)
-        grown[: len(weights)] = weights
-        with arithmetic(REFERENCE, where):
-            weights = _newton(X, sides, C, tol * _MARGIN, grown)
-        found[count] = _certified(projected[:, :count], signs, C, tol, weights.double().cpu().numpy())
+    counts = sorted(dimensions)
+
+    def path(part: slice) -> list[Array]:
+        """Solve some problems on every number of dimensions."""
+        own = sides[:, part].contiguous()
+        weights, found = own.new_zeros((0, own.shape[1])), []
+        for count in counts:
+            X = samples[:, : count + 1].contiguous()
+            grown = torch.zeros((count + 1, own.shape[1]), device=where)
+            grown[: len(weights)] = weights
+            weights = _newton(X, own, C, tol * _MARGIN, grown)
+            found.append(weights.double().cpu().numpy())
+        return found
+
+    with arithmetic(REFERENCE, where):
+        paths = in_streams(path, signs.shape[1], where, torch.get_num_threads())
+    found = {
+        count: _certified(projected[:, :count], signs, C, tol, np.hstack(parts))
+        for count, *parts in zip(counts, *paths, strict=True)
+    }
     return {count: found[count] for count in dimensions}
 
 

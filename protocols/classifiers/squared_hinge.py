@@ -18,7 +18,7 @@ from p3d_eval.protocols.classifiers.liblinear import solve_with_liblinear
 from p3d_eval.protocols.classifiers.newton import Columns, minimise
 from p3d_eval.protocols.classifiers.problem import checked_problem
 from p3d_eval.protocols.classifiers.samples import Samples, as_matrix
-from p3d_eval.protocols.threads import in_threads
+from p3d_eval.protocols.threads import in_streams
 
 Array = NDArray[np.float64]
 NEWTON, NEWTON_64, LIBLINEAR = "Newton, float32", "Newton, float64", "LIBLINEAR"
@@ -27,7 +27,6 @@ _BLOCK_BYTES = (256 << 20, 64 << 20, 16 << 20, 4 << 20)  # of temporaries; the n
 _SMALL = 2e8  # n · D · k below which float64 costs nothing that one would notice
 _ONE_THREAD = 1e7  # n · D · k up to which one thread is faster than several
 _EXACT = 1e-12  # factor on the tolerance of such problems
-_COLUMNS = 32  # at least, of a stream: products with fewer take as long
 _CHUNK = 8  # times a block: room for the arrays (n, k) of one chunk of columns
 _COPY_BYTES = 1 << 30  # of X in the precision of the steps, where it comes in another
 _ARRAYS = 12  # of shape (n, k) alive at once
@@ -178,12 +177,7 @@ class _Job:
         space = find_space(samples, k, float(self.cost.max()) if self.cost.numel() else 0.0)
         chunk = max(1, _CHUNK * block_bytes // (max(n, 1) * samples.itemsize * _ARRAYS))
         threads = torch.get_num_threads() if float(X.numel()) * k > _ONE_THREAD else 1
-        streams = min(threads, max(1, k // _COLUMNS)) if self.device.type == "cpu" else 1
-        parts = _split(k, min(chunk, -(-k // streams)))
-        if self.device.type == "cpu":
-            found = in_threads(partial(self._chunk, space), parts, threads)
-        else:
-            found = [self._chunk(space, part) for part in parts]
+        found = in_streams(partial(self._chunk, space), k, self.device, threads, chunk)
         weights, gaps, solvers, steps = zip(*found, strict=True)
         return (
             torch.cat(weights, 1),
@@ -221,10 +215,6 @@ class _Job:
             fresh = duality_gaps(space.samples, signs[:, at], some, tried)
             _take_better(at, fresh, tried, LIBLINEAR, (gaps, weights, solvers))
         return weights.cpu(), gaps.cpu(), solvers, steps.cpu()
-
-
-def _split(count: int, width: int) -> list[slice]:
-    return [slice(at, at + width) for at in range(0, count, width)]
 
 
 def _take_better(

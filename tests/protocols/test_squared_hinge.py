@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.svm import LinearSVC
 
 from p3d_eval.errors import UserError
+from p3d_eval.protocols import threads
 from p3d_eval.protocols.classifiers import newton, squared_hinge, working_sets
 from p3d_eval.protocols.classifiers.certificate import duality_gaps
 from p3d_eval.protocols.classifiers.liblinear import solve_with_liblinear
@@ -159,7 +160,7 @@ def test_a_working_set_of_all_samples_gives_the_optimum(n, d, C, masked, seed):
 def test_one_or_several_streams_give_the_same_optimum_and_leave_the_threads_alone(monkeypatch):
     X, signs = draw(11, 300, 40, 6, np.float32)
     before = torch.get_num_threads()
-    monkeypatch.setattr(squared_hinge, "_COLUMNS", 2)
+    monkeypatch.setattr(threads, "_COLUMNS", 2)
     monkeypatch.setattr(squared_hinge, "_ONE_THREAD", 0)
     torch.set_num_threads(3)
     try:
