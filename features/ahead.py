@@ -27,7 +27,7 @@ class Ahead(Generic[Item]):
     room, idle : str
         Names of these stages.
     stop : callable
-        Called on exit, so that a source that waits for something else gives up.
+        Called with `stop`, so that a source that waits for something else gives up.
     """
 
     def __init__(
@@ -54,15 +54,25 @@ class Ahead(Generic[Item]):
         self._thread.start()
         return self
 
+    def stop(self) -> None:
+        """Let both sides give up soon, from any thread."""
+        self._stopped.set()
+        self._stop()
+
     def __iter__(self) -> Iterator[Item]:
-        while True:
-            with self._meter.stage(self._idle):
-                item = self._queue.get()
-            if item is self._end:
-                break
+        while (item := self._get()) is not self._end:
             yield item
-        if self._error is not None:
+        if self._error is not None and not self._stopped.is_set():
             raise self._error
+
+    def _get(self) -> Any:
+        with self._meter.stage(self._idle):
+            while not self._stopped.is_set():
+                try:
+                    return self._queue.get(timeout=_POLL_SECONDS)
+                except queue.Empty:
+                    continue
+        return self._end
 
     def _work(self) -> None:
         try:
@@ -91,6 +101,5 @@ class Ahead(Generic[Item]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopped.set()
-        self._stop()
+        self.stop()
         self._thread.join()

@@ -66,13 +66,14 @@ def compute_results(plan: ExtractionPlan, groups: Iterable[Group]) -> Generator[
             pool.stop,
         ) as batches,
     ):
-        results = _run(plan, iter(batches), wanted, meter)
+        results = _run(plan, batches, wanted, meter)
         if plan.backbone.device.type != "cuda":
             # In this thread, so that Ctrl-C need not wait for a batch.
             yield from results
             return
+        results = _on(plan.backbone.device, results)
         depth = max(2, _RESULT_BYTES // (8 * plan.result_numbers))
-        with Ahead(results, depth, meter, "results wait", "writing waits") as ready:
+        with Ahead(results, depth, meter, "results wait", "writing waits", batches.stop) as ready:
             yield from ready
 
 
@@ -84,7 +85,7 @@ def _jobs(plan: ExtractionPlan, groups: Iterable[Group], wanted: set[int]) -> It
             yield row, plan.job(row, planes=planes)
 
 
-def _run(plan: ExtractionPlan, batches: Iterator[Batch], wanted: set[int], meter: Meter) -> Generator[Outcome]:
+def _run(plan: ExtractionPlan, batches: Iterable[Batch], wanted: set[int], meter: Meter) -> Generator[Outcome]:
     """Run batches; on a GPU, results are fetched while later batches run."""
     device = plan.backbone.device
     averager = Averager(wanted, plan.per_clip)
@@ -106,6 +107,12 @@ def _run(plan: ExtractionPlan, batches: Iterator[Batch], wanted: set[int], meter
             yield from _fetched(*launched.popleft(), meter)
     for results, watch in launched:
         yield from _fetched(results, watch, meter)
+
+
+def _on(device: torch.device, results: Generator[Outcome]) -> Generator[Outcome]:
+    """Run results with ``device`` as the current one: graphs and events are made on that."""
+    with torch.cuda.device(device):
+        yield from results
 
 
 def _fetched(results: Iterator[Outcome], watch: Stopwatch, meter: Meter) -> Iterator[Outcome]:

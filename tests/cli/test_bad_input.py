@@ -186,8 +186,11 @@ def test_ctrl_c_exits_130_and_the_same_command_finishes(videos):
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not _some_done(Path("feats.h5")):
         time.sleep(0.02)
+    decoders = _children(process.pid)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
+    assert decoders
+    assert not any(Path(f"/proc/{child}/cmdline").exists() for child in decoders)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert "interrupted" in errors
@@ -195,6 +198,12 @@ def test_ctrl_c_exits_130_and_the_same_command_finishes(videos):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert run("inspect", "feats.h5").exit_code == 0
+
+
+def _children(pid: int) -> list[int]:
+    """Process ids of a process's children, of all its threads."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for text in lists for child in text.read_text().split()]
 
 
 def _some_done(path: Path) -> bool:

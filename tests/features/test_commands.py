@@ -85,6 +85,12 @@ def test_broken_videos_give_exit_code_3(capfd, extracting, videos, tmp_path):
         ({"--videos": "/nowhere"}, "no such folder or list"),
         ({"--sampling": "dense"}, "unknown sampling 'dense'"),
         ({"--dtype": "int8"}, "unknown stored type 'int8'"),
+        ({"--sampling": "sliding", "--clips": "3"}, "--clips 3 does not go with --sampling sliding"),
+        ({"--clip-stride": "4"}, "--clip-stride 4 does not go with --sampling uniform"),
+        ({"--layers": ""}, "the list of layers is empty"),
+        ({"--workers": "-1"}, "--workers -1"),
+        ({"--video-timeout": "-5"}, "--video-timeout -5"),
+        ({"--decoder": "opencv"}, "unknown decoder 'opencv'"),
         ({"--option": "x"}, "not key=value"),
         ({"--dataset": "aslan"}, "1 --dataset and 0 --annotations"),
     ],
@@ -110,3 +116,23 @@ def test_import_names_its_row_and_layer(capfd, tmp_path):
     code, _, err = run(capfd, *arguments, "--name", "idt")
     assert code == 2
     assert "exists" in err
+
+
+def test_profiles_are_added_up_in_a_file_of_their_own(capfd, extracting, tmp_path):
+    profile = tmp_path / "profile.txt"
+    code, out, _ = run(capfd, *extracting, "--profile", profile, "--json")
+    assert code == 0
+    assert json.loads(out)["stages"]["network"] > 0
+    run(capfd, *extracting, "--profile", profile)
+    text = profile.read_text()
+    assert text.count("p3d-eval profile") == 2
+    assert "bottleneck: " in text
+    assert "decode " in text
+    code, _, err = run(capfd, *extracting, "--overwrite", "--profile", "-")
+    assert code == 0
+    assert "network waits" in err
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    code, _, err = run(capfd, *extracting, "--overwrite", "--profile", notes)
+    assert (code, notes.read_text()) == (2, "mine")
+    assert "notes.txt exists and holds no profiles" in err
