@@ -61,7 +61,7 @@ def in_halves(work: Callable[[int, int], Found], start: int, stop: int) -> list[
     except torch.OutOfMemoryError:
         if stop - start <= 1:
             raise UserError(
-                "out of memory on the device even with one dimension at a time", "Use --device cpu"
+                "out of memory on the device even with the smallest blocks", "Use --device cpu"
             ) from None
     torch.cuda.empty_cache()  # outside of the handler, whose traceback holds what is to be freed
     middle = (start + stop) // 2

@@ -120,8 +120,8 @@ def leave_one_out(
     Raises
     ------
     UserError
-        When C is not positive, the device is not there, there is one group only, or without one of the
-        groups one class remains.
+        When C is not positive, the device is not there or its memory too small, there is one group only, or
+        without one of the groups one class remains.
     ValueError
         When X or y are no training data (NaN, one class, different lengths): scikit-learn's checks.
 
@@ -141,13 +141,19 @@ def leave_one_out(
     trained = _trained_classes(encoded, fold_of, len(classes))
     count = 1 if len(classes) == 2 else len(classes)
     usable, signs = trained[:, -count:], _signs(encoded, count, where)
-    with _threads_for(len(X)):
-        if prepare is None:
-            samples = _extended(X, intercept_scaling, where)
-            values, refits, worst = _from_full(samples, signs, C, fold_of, usable)
-        else:
-            values, worst = _Refit(X, y, prepare, intercept_scaling, where).run(signs, fold_of)
-            refits = int(usable.sum())
+    try:
+        with _threads_for(len(X)):
+            if prepare is None:
+                samples = _extended(X, intercept_scaling, where)
+                values, refits, worst = _from_full(samples, signs, C, fold_of, usable)
+            else:
+                values, worst = _Refit(X, y, prepare, intercept_scaling, where).run(signs, fold_of)
+                refits = int(usable.sum())
+    except torch.OutOfMemoryError:
+        raise UserError(
+            f"out of memory on {where}: leaving one of {len(X)} samples out takes matrices of that size",
+            "Use --device cpu",
+        ) from None
     if count == 1:
         values = np.column_stack([-values, values])
     values[~trained[fold_of]] = -np.inf

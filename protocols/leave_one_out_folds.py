@@ -14,6 +14,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from p3d_eval.devices import in_halves
 from p3d_eval.protocols.gram_svm import SETTLED, gradient_bounds, solve_in_gram
 
 _MAX_STEPS = 40  # without a line search Newton's method may cycle: then the safe solver takes over
@@ -69,21 +70,30 @@ def solve_folds(
     if not len(folds):
         return values, worst
     tableau = _Tableau(gram, sign, C, full)
+
+    def solve(start: int, stop: int) -> tuple[Tensor, Worst]:
+        return _solve_block(gram, tableau, fold_of[:, None] == folds[start:stop])
+
     width = max(1, _BLOCK_VALUES // (4 * len(gram)))
-    for block in folds.split(width):
-        out = fold_of[:, None] == block
-        duals = tableau.solve(out)
-        found = gram @ duals
-        signs = torch.where(out, 0.0, sign[:, None])
-        gradients, residuals = gradient_bounds(gram, signs, C, duals, found)
-        for column in (residuals > _RESIDUAL).nonzero()[:, 0].tolist():
-            safe = solve_in_gram(gram, signs[:, column, None], C)
-            if safe.residuals[0] < residuals[column]:
-                found[:, column] = safe.values[:, 0]
-                gradients[column], residuals[column] = safe.gradients[0], safe.residuals[0]
-        values += torch.where(out, found, 0.0).sum(1)
-        worst = worst.joined(Worst.of(gradients, residuals))
+    for start in range(0, len(folds), width):
+        for found, furthest in in_halves(solve, start, min(start + width, len(folds))):
+            values += found
+            worst = worst.joined(furthest)
     return values, worst
+
+
+def _solve_block(gram: Tensor, tableau: "_Tableau", out: Tensor) -> tuple[Tensor, Worst]:
+    """Solve folds together; ``out``, of shape (n, folds), tells which samples each leaves out."""
+    duals = tableau.solve(out)
+    found = gram @ duals
+    signs = torch.where(out, 0.0, tableau.sign[:, None])
+    gradients, residuals = gradient_bounds(gram, signs, tableau.C, duals, found)
+    for column in (residuals > _RESIDUAL).nonzero()[:, 0].tolist():
+        safe = solve_in_gram(gram, signs[:, column, None], tableau.C)
+        if safe.residuals[0] < residuals[column]:
+            found[:, column] = safe.values[:, 0]
+            gradients[column], residuals[column] = safe.gradients[0], safe.residuals[0]
+    return torch.where(out, found, 0.0).sum(1), Worst.of(gradients, residuals)
 
 
 class _Tableau:

@@ -83,7 +83,8 @@ def fit_pca(
     Raises
     ------
     UserError
-        When the centred samples have fewer dimensions, or the device is not there.
+        When the centred samples have fewer dimensions, a value is not finite, or the device is not there or
+        its memory too small.
     """
     where = find_device(device)
     n, width = X.shape
@@ -133,7 +134,7 @@ def _rank(values: Array, mean: Array, n: int) -> int:
     """Count the eigenvalues that are more than rounding, of the decomposition or of the mean."""
     eps = np.finfo(np.float64).eps
     rounding = max(n, len(mean)) * eps * values[0]
-    centring = n * len(mean) * (eps * np.abs(mean).max()) ** 2
+    centring = n * len(mean) * (n * eps * np.abs(mean).max()) ** 2  # a sum of n is off by n roundings at most
     return int((values > max(rounding, centring)).sum())
 
 
@@ -141,7 +142,12 @@ def _mean(X: Samples) -> Array:
     """Mean of each column in float64, shape (D,)."""
     columns = max(1, _BLOCK_VALUES // len(X))
     starts = range(0, X.shape[1], columns)
-    return np.concatenate([X[:, start : start + columns].mean(axis=0, dtype=np.float64) for start in starts])
+    with np.errstate(invalid="ignore", over="ignore"):  # told by the result
+        parts = [X[:, start : start + columns].mean(axis=0, dtype=np.float64) for start in starts]
+    mean = np.concatenate(parts)
+    if not np.isfinite(mean).all():
+        raise UserError("pca: the training samples hold NaN, infinite or too large values")
+    return mean
 
 
 def _covariance(X: Samples, mean: Array, device: torch.device) -> torch.Tensor:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from p3d_eval.backbones.precision import REFERENCE, arithmetic
-from p3d_eval.devices import find_device
+from p3d_eval.devices import find_device, in_halves
+from p3d_eval.errors import UserError
 from p3d_eval.protocols.classifiers import OneVsRestLinearSVC
 from p3d_eval.protocols.classifiers.certificate import relative_duality_gaps
 from p3d_eval.protocols.threads import in_streams
@@ -81,7 +82,14 @@ def fit_sweep(
     -------
     dict of int to SweepFit
         In the order of ``dimensions``.
+
+    Raises
+    ------
+    UserError
+        When C is out of range, or the device is not there or its memory too small.
     """
+    if not 0 < C < np.inf:
+        raise UserError(f"C: {C} is not positive" if not C > 0 else f"C: {C} is not finite")
     where = find_device(device)
     classes = int(encoded.max()) + 1
     positive = [1] if classes == 2 else range(classes)
@@ -98,7 +106,7 @@ def fit_sweep(
             X = samples[:, : count + 1].contiguous()
             grown = torch.zeros((count + 1, own.shape[1]), device=where)
             grown[: len(weights)] = weights
-            weights = _newton(X, own, C, tol * _MARGIN, grown)
+            weights = _solve_together(X, own, C, tol * _MARGIN, grown)
             found.append(weights.double().cpu().numpy())
         return found
 
@@ -122,6 +130,15 @@ def _certified(X: Array, signs: Array, C: float, tol: float, weights: Array) -> 
             coefficients[problem], intercepts[problem] = again.coef_[0], again.intercept_[0]
             gaps[problem] = again.relative_gaps_[0]
     return SweepFit(X.shape[1], coefficients, intercepts, gaps, len(missed))
+
+
+def _solve_together(X: Tensor, signs: Tensor, C: float, tol: float, weights: Tensor) -> Tensor:
+    """Solve as many problems together as the device's memory allows."""
+
+    def solve(start: int, stop: int) -> Tensor:
+        return _newton(X, signs[:, start:stop], C, tol, weights[:, start:stop])
+
+    return torch.cat(in_halves(solve, 0, signs.shape[1]), dim=1)
 
 
 def _newton(X: Tensor, signs: Tensor, C: float, tol: float, weights: Tensor) -> Tensor:

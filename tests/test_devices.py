@@ -57,7 +57,7 @@ def test_not_even_one_fits():
     def work(start, stop):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    with pytest.raises(UserError, match="out of memory on the device even with one") as caught:
+    with pytest.raises(UserError, match="out of memory on the device even with the smallest") as caught:
         in_halves(work, 0, 4)
     assert caught.value.hint == "Use --device cpu"
 
