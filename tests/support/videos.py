@@ -1,6 +1,6 @@
 """Real encoded videos whose frames carry their own number, so that a decoded frame can be identified."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -35,8 +35,20 @@ def has_encoder(codec: str) -> bool:
     return True
 
 
+def moving_frames(count: int, height: int = 48, width: int = 64) -> Iterator[NDArray[np.uint8]]:
+    """Noise that moves and brightens: no frame is like another, and prediction pays."""
+    noise = np.random.default_rng(0).integers(0, 128, (height, width, 3), dtype=np.uint8)
+    for number in range(count):
+        yield np.roll(noise, (2 * number, number), (0, 1)) + np.uint8(number % 100)
+
+
 def make_video(
-    path: Path, frames: int | Iterable[NDArray[np.uint8]], codec: str = "mpeg4", rate: int = 25, **options: str
+    path: Path,
+    frames: int | Iterable[NDArray[np.uint8]],
+    codec: str = "mpeg4",
+    rate: int = 25,
+    pix_fmt: str = "yuv420p",
+    **options: str,
 ) -> Path:
     """Encode frames (or so many numbered ones); the container follows from the file's extension."""
     images = [numbered_frame(number) for number in range(frames)] if isinstance(frames, int) else list(frames)
@@ -44,7 +56,7 @@ def make_video(
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=Fraction(rate), options=options)
         stream.height, stream.width = images[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pix_fmt
         stream.bit_rate = 2_000_000
         for image in images:
             for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
