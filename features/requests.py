@@ -12,6 +12,8 @@ from p3d_eval.features.decode_error import DecodeError
 from p3d_eval.features.images import Image
 from p3d_eval.features.sampling import Sampling
 
+_MOST_TICKS = 10_000_000  # four days at 30 frames per second: more is a timestamp that is wrong
+
 
 @dataclass(frozen=True)
 class ClipRequest:
@@ -99,6 +101,8 @@ class Timeline:
         halfway = [(one + other - 2 * times[0]) * tick.denominator for one, other in itertools.pairwise(times)]
         duration = Fraction((times[-1] - times[0]) * self.frames, self.frames - 1)
         ticks = max(1, int(duration / tick + Fraction(1, 2)))
+        if ticks > _MOST_TICKS:
+            raise DecodeError(f"its timestamps span {float(duration * self.unit / 3600):.0f} hours")
         return [bisect_left(halfway, 2 * k * tick.numerator) for k in range(ticks)]
 
 
