@@ -55,7 +55,8 @@ def build_tables(results: Sequence[Result], published: bool = True) -> list[Tabl
     Notes
     -----
     The difference to the paper is printed only for rows on the official annotations with complete
-    coverage; otherwise the published rows are for reference only and never compete for the best value.
+    coverage, made with the protocol's default options; where no row is on the official annotations with
+    complete coverage, the published rows are for reference only and never compete for the best value.
     """
     if not results:
         raise UserError("no results to report", "Give the JSON files that the protocols wrote")
@@ -108,13 +109,14 @@ def _measured(
     for result, label in zip(results, labels, strict=True):
         hindered = obstacles(result, layout)
         marks = _marks(result, hindered if rows else (), failed, footnotes)
-        if rows and (changed := departures(result)):
+        changed = departures(result) if rows else ""
+        if changed:
             marks = (*marks, footnotes.mark(f"not the protocol's defaults: {changed}"))
         row = measured_row(result, label, layout, marks, footnotes)
-        if rows and not hindered:
+        if rows and not hindered and not changed:
             row = _with_differences(row, published_method(result), layout, rows)
         heading = "measured, not comparable with the published rows" if beside and hindered else "measured"
-        entries.append(_Entry(row, heading, ranked=result.converged and not (beside and hindered)))
+        entries.append(_Entry(row, heading, ranked=result.converged and not (beside and (hindered or changed))))
     return sorted(entries, key=lambda entry: entry.heading)
 
 
@@ -213,11 +215,11 @@ def _notes(
     notes = []
     if rows and published:
         notes.append(f"Published rows: {rows[0].source}, Qiu, Yao, Mei, ICCV 2017.")
-    if beside and any(published_method(r) and not obstacles(r, layout) for r in results):
+    if beside and any(published_method(r) and not obstacles(r, layout) and not departures(r) for r in results):
         notes.append("Δ: measured minus the published row of the same network, in percentage points.")
     if not rankable:
         notes.append(f"Measured on different videos or {layout.trials}: none is marked best.")
-    notes += [f"{note}." for note in interval_notes(results, layout)]
+    notes += [f"{note}." for note in interval_notes(labels, results, layout)]
     if layout.sensitivity:
         lines = [sensitivity(label, result, layout) for label, result in zip(labels, results, strict=True)]
         notes += [f"Other choices, {line}." for line in lines if line]

@@ -8,6 +8,9 @@ from p3d_eval.protocols.result import Result
 # Backbone → method of the published tables. Other depths and other networks have no published row of their own.
 METHODS: Mapping[str, str] = {"p3d199": "P3D ResNet", "c3d": "C3D", "resnet152": "ResNet-152"}
 
+# Options with which a network's published rows were made, where they are not the protocol's defaults.
+OWN_OPTIONS: Mapping[str, Mapping[str, str]] = {"c3d": {"layer": "fc6", "recipe": "c3d"}}
+
 
 @dataclass(frozen=True)
 class Shown:

@@ -8,13 +8,13 @@ from typing import Any
 from p3d_eval.protocols import PROTOCOLS
 from p3d_eval.protocols.result import Metric, Result
 from p3d_eval.reports.footnotes import Footnotes
-from p3d_eval.reports.layouts import Layout
+from p3d_eval.reports.layouts import OWN_OPTIONS, Layout
 from p3d_eval.reports.table import Cell, Row, rounded
 
 PERCENT = 100.0
 _ID_SHOWN = 8  # digits of a result id that tell two results apart in print
 # Options that change no number of a converged fit, or that coverage and the count of splits tell of.
-_SAID_ELSEWHERE = {"seed", "allow_missing", "split"}
+_SAID_ELSEWHERE = {"seed", "allow_missing", "split", "device", "rows", "pca", "pca_solver"}
 _FITS_SHOWN = 3  # unconverged fits named in a footnote
 
 
@@ -119,15 +119,19 @@ def coverage_remark(result: Result) -> str:
 def departures(result: Result) -> str:
     """Name the options that are not the protocol's defaults: ``C = 10.0 (default 1.0)``; empty for none.
 
-    A result of a plug-in that is not installed here is shown without.
+    A network's own options, with which its published rows were made, are none. A result of a plug-in that is
+    not installed here is shown without.
     """
     if result.protocol not in PROTOCOLS:
         return ""
     defaults = {field.name: field.default for field in fields(PROTOCOLS.load(result.protocol).options)}
+    own = OWN_OPTIONS.get(str(result.features.get("backbone", "")), {})
     changed = [
         f"{key} = {_plain(value)} (default {_plain(defaults[key])})"
         for key, value in result.options.items()
-        if key in defaults and key not in _SAID_ELSEWHERE and _plain(value) != _plain(defaults[key])
+        if key in defaults
+        and key not in _SAID_ELSEWHERE
+        and _plain(value) not in (_plain(defaults[key]), own.get(key))
     ]
     return ", ".join(changed)
 
@@ -136,7 +140,7 @@ def sensitivity(label: str, result: Result, layout: Layout) -> str:
     """Write the variants of a result in one line, e.g. ``i3d: l2 56.7 ± 0.8, AUC 59.3; …``; empty for none."""
     lines = []
     for variant in result.variants:
-        if variant.headline:
+        if variant.headline or "similarity" in variant.options:  # single rows are a table of their own
             continue
         parts = []
         for shown in layout.shown:
@@ -151,22 +155,48 @@ def sensitivity(label: str, result: Result, layout: Layout) -> str:
     return f"{label}: {'; '.join(lines)}" if lines else ""
 
 
-def interval_notes(results: Sequence[Result], layout: Layout) -> list[str]:
-    """Explain ± and brackets as they were made, with the independence that they assume."""
-    metrics = [result.metrics[s.key] for result in results for s in layout.shown if s.key in result.metrics]
+def interval_notes(labels: Sequence[str], results: Sequence[Result], layout: Layout) -> list[str]:
+    """Explain ± and brackets as they were made, with the independence that they assume.
+
+    Where intervals of one table were made in several ways, each note names its columns and rows.
+    """
+    cells = [
+        (*_interval_note(result.metrics[shown.key]), shown.heading, label)
+        for label, result in zip(labels, results, strict=True)
+        for shown in layout.shown
+        if shown.key in result.metrics
+    ]
     notes = []
-    for metric in metrics:
-        if metric.standard_error is not None:
-            notes.append(
-                f"±: standard error over {metric.n} {metric.unit}, which share training pairs "
-                "and so are not independent"
-            )
-        elif metric.low is not None and metric.high is not None:
-            level = f"{rounded(PERCENT * metric.level, 0)} % " if metric.level is not None else ""
-            how = metric.method or "method not recorded"
-            caution = ""
-            if how.lower().startswith("wilson"):
-                unit = metric.unit or "trials"
-                caution = f"; it takes the {unit} as independent, which clips of one group are not"
-            notes.append(f"[low, high]: {level}interval, {how}{caution}")
-    return list(dict.fromkeys(notes))
+    for mark in dict.fromkeys(cell[0] for cell in cells if cell[0]):
+        own = [cell for cell in cells if cell[0] == mark]
+        texts = list(dict.fromkeys(text for _, text, _, _ in own))
+        for text in texts:
+            where = ""
+            if len(texts) > 1:
+                columns = _which([c[2] for c in own if c[1] == text], [c[2] for c in own])
+                rows = _which([c[3] for c in own if c[1] == text], [c[3] for c in own])
+                where = (f" in {columns}" if columns else "") + (f" of {rows}" if rows else "")
+            notes.append(f"{mark}{where}: {text}")
+    return notes
+
+
+def _which(some: Sequence[str], everything: Sequence[str]) -> str:
+    """Join the distinct names; empty where they are all."""
+    return "" if set(some) == set(everything) else ", ".join(dict.fromkeys(some))
+
+
+def _interval_note(metric: Metric) -> tuple[str, str]:
+    """Find the sign that stands beside a value, ± or brackets, and its meaning; both empty for none."""
+    if metric.value is None:
+        return "", ""
+    if metric.standard_error is not None:
+        over = f"{metric.n} {metric.unit}"
+        return "±", f"standard error over {over}, which share training pairs and so are not independent"
+    if metric.low is None or metric.high is None:
+        return "", ""
+    level = f"{rounded(PERCENT * metric.level, 0)} % " if metric.level is not None else ""
+    how = metric.method or "method not recorded"
+    caution = ""
+    if how.lower().startswith("wilson"):
+        caution = f"; it takes the {metric.unit or 'trials'} as independent, which clips of one group are not"
+    return "[low, high]", f"{level}interval, {how}{caution}"

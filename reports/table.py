@@ -1,6 +1,6 @@
 """A table as data: columns, groups of rows, cells with intervals, footnotes; the formats only draw it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -80,6 +80,11 @@ def rounded(value: float, decimals: int, signed: bool = False) -> str:
     """``value`` with ``decimals`` digits after the point, never as minus zero."""
     number = round(value, decimals) + 0.0
     return f"{number:+.{decimals}f}" if signed else f"{number:.{decimals}f}"
+
+
+def joined(marks: Iterable[str]) -> str:
+    """Write marks of one place with commas between, so that ‡‡ is one mark and ‡,‡ are two."""
+    return ",".join(marks)
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,8 @@ def print_report(
             console(stderr=True).print(
                 f"{chosen.value} with {len(report.tables)} table(s): {out}", markup=False
             )
+    for note in dict.fromkeys(note.text for table in report.tables for note in table.footnotes if note.loud):
+        console(stderr=True).print(f"warning: {note}", style="bold red", markup=False)
     if as_json:
         print_json({"out": None if out is None else str(out), "tables": [asdict(t) for t in report.tables]})
     elif out is None:

@@ -3,7 +3,7 @@
 import re
 
 from p3d_eval.reports.formats.text_table import one_line
-from p3d_eval.reports.table import Column, Row, Table
+from p3d_eval.reports.table import Column, Row, Table, joined
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#$])")
 
@@ -36,10 +36,10 @@ def escape(text: str) -> str:
 
 
 def _cells(row: Row, columns: tuple[Column, ...]) -> list[str]:
-    cells = [escape(row.label + "".join(row.marks))]
+    cells = [escape(row.label + joined(row.marks))]
     for column in columns:
         cell = row.cells.get(column.key)
-        text = "" if cell is None else escape(cell.shown + "".join(cell.marks))
+        text = "" if cell is None else escape(cell.shown + joined(cell.marks))
         cells.append(f"**{text}**" if cell is not None and cell.best else text)
     return cells
 

@@ -3,7 +3,7 @@
 import textwrap
 import unicodedata
 
-from p3d_eval.reports.table import Column, Row, Table
+from p3d_eval.reports.table import Column, Row, Table, joined
 
 _GAP = "  "
 _INDENT = "  "
@@ -47,10 +47,10 @@ def _character_width(character: str) -> int:
 
 
 def _cells(row: Row, columns: tuple[Column, ...]) -> list[str]:
-    cells = [_INDENT + one_line(row.label) + "".join(row.marks)]
+    cells = [_INDENT + one_line(row.label) + joined(row.marks)]
     for column in columns:
         cell = row.cells.get(column.key)
-        text = "" if cell is None else cell.shown + "".join(cell.marks)
+        text = "" if cell is None else cell.shown + joined(cell.marks)
         # A blank keeps the digits of right-aligned numbers below each other.
         star = _BEST if cell is not None and cell.best else " "
         cells.append(text + star if column.align == "right" else text)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p3d_eval.errors import UserError
-from p3d_eval.protocols.result import Certificate, Metric
+from p3d_eval.protocols.result import Certificate, Metric, Variant
 from p3d_eval.reports import build_tables
 from tests.support.results import aslan_result, ucf101_result
 
@@ -238,3 +238,64 @@ def test_failed_videos_make_another_result_of_the_same_file():
     whole, part = ucf101_result(), ucf101_result(missing=("Wave/v_Wave_g01_c01",))
     assert whole.result_id != part.result_id
     assert part.result_id == ucf101_result(missing=("Wave/v_Wave_g01_c01",)).result_id
+
+
+@pytest.mark.parametrize("changed", [{"C": 10.0}, {"normalise": "none"}, {"layer": "fc6"}])
+def test_options_of_ones_own_get_no_difference_and_no_rank(changed):
+    """The paper's number is of the default options; others are the reader's to judge."""
+    result = ucf101_result(accuracy=0.95, options={"C": 1.0, "layer": "pool5", **changed})
+    table = table_of(result, ucf101_result("usual", 0.5, options={"C": 1.0, "layer": "pool5"}))
+    assert "accuracy_difference" not in rows(table)["p3d199"].cells
+    assert "accuracy_difference" in rows(table)["usual"].cells
+    assert "p3d199" not in best(table, "accuracy")
+    assert any(text.startswith("not the protocol's defaults: ") for text in remarks(table, "p3d199"))
+
+
+def test_options_that_change_no_number_are_none_of_ones_own():
+    result = ucf101_result(options={"C": 1.0, "device": "cuda", "seed": 4, "pca": "sweep"})
+    assert "accuracy_difference" in rows(table_of(result))["p3d199"].cells
+
+
+def test_c3d_is_compared_with_its_own_layer():
+    options = {"C": 1.0, "layer": "fc6"}
+    row = rows(table_of(ucf101_result("c3d", 0.823, backbone="c3d", options=options)))["c3d"]
+    assert "accuracy_difference" in row.cells
+
+
+def test_a_leak_is_an_obstacle():
+    result = ucf101_result(warnings=("LEAK: the weights were trained on 'UCF101'",))
+    table = table_of(result)
+    assert "accuracy_difference" not in rows(table)["p3d199"].cells
+    assert any("a leak" in text for text in remarks(table, "p3d199"))
+
+
+def test_notes_on_intervals_say_which_rows_they_are_of():
+    one, two = ucf101_result("one", 0.5), ucf101_result("two", 0.6)
+    (note,) = [note for note in table_of(one, two).notes if "[low, high]" in note]
+    assert note.startswith("[low, high]: 95 % interval, wilson")
+    three = ucf101_result("three", 0.7)
+    other = {"accuracy": Metric(0.7, 0.6, 0.8, 0.9, "bootstrap over groups", 10, "videos")}
+    three = replace(three, metrics=other)
+    notes = [note for note in table_of(one, two, three).notes if "[low, high]" in note]
+    assert [note.partition(":")[0] for note in notes] == ["[low, high] of one, two", "[low, high] of three"]
+    assert notes[1] == "[low, high] of three: 90 % interval, bootstrap over groups."
+
+
+def test_notes_on_intervals_say_which_columns_they_are_of():
+    metrics = {
+        "accuracy": Metric(0.7, 0.6, 0.8, 0.95, "exact", 10, "pairs"),
+        "auc": Metric(0.8, 0.7, 0.9, 0.95, "Hanley and McNeil", 10, "pairs"),
+    }
+    notes = [note for note in table_of(aslan_result(metrics=metrics)).notes if "[low, high]" in note]
+    assert [note.partition(":")[0] for note in notes] == [
+        "[low, high] in Accuracy (%)",
+        "[low, high] in AUC (%)",
+    ]
+
+
+def test_single_similarities_are_not_listed_as_other_choices():
+    cell = Variant("L1 · pool5", {"similarity": "L1", "layer": "pool5"}, {"accuracy": Metric(0.6)})
+    result = aslan_result()
+    notes = " ".join(table_of(replace(result, variants=(*result.variants, cell))).notes)
+    assert "l2: Accuracy 70.1" in notes
+    assert "L1 · pool5" not in notes

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from p3d_eval.errors import UnknownNameError
-from p3d_eval.reports import FORMATS, Report, render
+from p3d_eval.reports import FORMATS, Report, build_tables, render
 from p3d_eval.reports.formats.latex_table import escape, label_key, to_latex_document
 from p3d_eval.reports.formats.text_table import display_width, one_line
 from p3d_eval.reports.table import Cell, Column, Footnote, Group, Row, Table
@@ -193,7 +193,7 @@ def test_markdown_parses_into_the_same_cells():
     for table, drawn in zip(report.tables, tables, strict=True):
         assert {len(row) for row in drawn} == {1 + len(table.columns)}
         labels = [row[0] for row in drawn]
-        assert all(row.label + "".join(row.marks) in labels for row in table.rows)
+        assert all(row.label + ",".join(row.marks) in labels for row in table.rows)
     assert bold == ["91.0 [87.9, 89.3]", "61.2 ± 0.4", "87.9", "87.9"]
 
 
@@ -316,3 +316,23 @@ def test_a_fragment_can_be_input(tmp_path):
         tmp_path,
         "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\\input{fragment}\\end{document}\n",
     )
+
+
+@pytest.mark.parametrize("format_", ["csv", "latex", "markdown", "text"])
+def test_every_format_says_what_failed_and_what_is_missing(format_):
+    """A certificate that failed and videos that are missing stand in every table made from the result."""
+    result = ucf101_result("net", gap=1e-2, missing=("a/b",))
+    drawn = " ".join(render(build_tables([result]), format_).split())
+    assert "NOT CONVERGED, do not quote" in drawn
+    assert "13319 of 13320 videos; 1 missing, counted as wrong" in drawn
+
+
+def test_marks_of_one_row_are_told_apart():
+    """‡ and § beside each other are two marks, ‡‡ is one: commas between."""
+    result = ucf101_result("net", missing=("a/b",), warnings=("one", "two"))
+    (table,) = build_tables([result])
+    marks = next(row.marks for row in table.rows if row.label == "net")
+    assert len(marks) == 4
+    for format_ in ("text", "markdown"):
+        assert f"net{','.join(marks)}" in render([table], format_).replace("\\", "")
+    assert r"net$^{\ddagger,\S,\P,\|}$" in render([table], "latex")
