@@ -7,7 +7,7 @@ STAMP = $(VENV)/.installed
 export P3D_EVAL_TEST_DATA
 
 
-.PHONY: demo test test-ci test-tex weights lint types wheel docs check clean
+.PHONY: demo test test-ci test-tex weights lint types wheel docs bench-solvers bench-gpu check clean
 
 $(STAMP): pyproject.toml setup.py constraints.txt
 	@echo "Installing p3d-eval and its pinned packages into $(VENV): a minute or two"
@@ -47,6 +47,12 @@ wheel: $(STAMP)  ## Build a wheel and an sdist from a clean copy, compare and tr
 
 docs: $(STAMP)  ## The documentation site, warnings are errors.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+bench-solvers: $(STAMP)  ## Speed of SVMs, leave-one-out, PCA sweep and similarities against their peers: half an hour.
+	$(BIN)/python benchmarks/solvers.py
+
+bench-gpu: $(STAMP)  ## The same on a GPU.
+	$(BIN)/python benchmarks/solvers.py --device cuda
 
 check: lint types test wheel docs
 

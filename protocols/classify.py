@@ -217,13 +217,14 @@ def describe_choices(
         "Wilson intervals of single splits take the clips of a group as independent, which they are not; "
         "the interval of the mean resamples whole groups"
     )
+    classifier = options.make_classifier()
     return (
         task.said,
         f"feature: {options.layer}, {width} values a video, {SPOKEN[options.normalise]}",
         *([describe_fusion(store)] if isinstance(store, FusedStore) else []),
-        describe_classifier(options.make_classifier(), splits),
+        describe_classifier(classifier, splits),
         *([caveat] if task.clustered else []),
-        *([describe_sweep(options.pca_solver)] if options.pca else []),
+        *([describe_sweep(options.pca_solver, len(classifier.values) > 1)] if options.pca else []),
     )
 
 

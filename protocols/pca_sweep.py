@@ -49,11 +49,12 @@ def parse_dimensions(text: str | None) -> tuple[int, ...]:
     return tuple(sorted(numbers, reverse=True))
 
 
-def describe_sweep(solver: PcaSolver) -> str:
-    """Say in one sentence what is done, for the result."""
+def describe_sweep(solver: PcaSolver, chosen: bool) -> str:
+    """Say in one sentence what is done, for the result; ``chosen`` where C is."""
     return (
         f"pca: {solver}, centred, found on each split's training videos after normalisation, not whitened, "
-        "not normalised again; the headline is without it"
+        f"not normalised again; {'the folds that C is chosen on share them; ' if chosen else ''}"
+        "the headline is without it"
     )
 
 

@@ -9,7 +9,7 @@ from sklearn.svm import LinearSVC
 from p3d_eval.errors import UserError
 from p3d_eval.features import open_features, write_store
 from p3d_eval.protocols.evaluation import evaluate
-from p3d_eval.protocols.pca_sweep import FIGURE_6, parse_dimensions, project
+from p3d_eval.protocols.pca_sweep import FIGURE_6, describe_sweep, parse_dimensions, project
 from p3d_eval.protocols.result import Result
 from tests.support import protocol_data as data
 
@@ -124,3 +124,8 @@ def test_wrong_options(store):
         UserError, match="500 dimensions asked, but the 144 training samples of 24 values span 24"
     ):
         evaluate("ucf101", store, split=1, pca="sweep")
+
+
+def test_the_result_says_that_the_folds_of_c_share_the_components():
+    assert "the folds that C is chosen on share them" in describe_sweep("exact", True)
+    assert "folds" not in describe_sweep("exact", False)
