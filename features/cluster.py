@@ -1,0 +1,246 @@
+"""Several machines through Ray: an actor for each GPU, or for a share of CPU cores, with decoders of its own.
+
+Whole groups travel to the actors and features come back; frames never do. A video's clips are some forty
+megabytes of frames, and its file half of one, so decoding belongs where the network runs.
+"""
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Generator, Hashable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+
+from p3d_eval.errors import MissingExtraError, UserError
+from p3d_eval.features.crew import Died, compute_with
+from p3d_eval.features.groups import Group
+from p3d_eval.features.planning import ExtractionPlan
+from p3d_eval.features.results import Outcome
+from p3d_eval.features.worker import Message, Orders, work
+
+_POLL_SECONDS = 0.5
+_PATIENCE_SECONDS = 60.0  # without any actor: by then a cluster that can offer what one needs has done so
+_MESSAGES_AHEAD = 8  # of an actor, before it waits for this process to take them
+_STORE_BYTES = 128 << 20  # of the object store, where we start Ray ourselves; results are small
+
+
+class RayWorker:
+    """What runs in the actor: a thread that works, a queue in either direction.
+
+    Parameters
+    ----------
+    orders : Orders
+        What to work at.
+    device : str
+        ``cpu`` or ``cuda``: Ray shows an actor only its own GPU.
+    folder : str
+        Where relative paths start, if the machine has it.
+    """
+
+    def __init__(self, orders: Orders, device: str, folder: str) -> None:
+        self._inbox: queue.SimpleQueue[Group | None] = queue.SimpleQueue()
+        self._outbox: queue.Queue[Message] = queue.Queue(_MESSAGES_AHEAD)
+        if Path(folder).is_dir():
+            os.chdir(folder)
+        arguments = (orders, device, self._inbox.get, self._outbox.put)
+        threading.Thread(target=work, args=arguments, name="worker", daemon=True).start()
+
+    def messages(self) -> Iterator[Message]:
+        """Yield what the worker says; Ray takes it on as far as the other end has room."""
+        while True:
+            yield self._outbox.get()
+
+    def answer(self, group: Group | None) -> None:
+        """Answer a `Want`."""
+        self._inbox.put(group)
+
+
+class RayCrew:
+    """As many actors as the cluster has room for, which may change while they work.
+
+    Parameters
+    ----------
+    orders : Orders
+        What to work at.
+    address : str, optional
+        ``host:port`` of the cluster, or ``auto`` on one of its nodes; by default Ray is started here.
+    device : str
+        ``cpu`` or ``cuda``.
+    cores : int
+        CPU cores of an actor.
+    most : int, optional
+        Number of actors that is not exceeded.
+    """
+
+    attempts = 3  # machines that come and go may take a group with them twice
+
+    def __init__(
+        self, orders: Orders, address: str | None, device: str, cores: int, most: int | None = None
+    ) -> None:
+        self._orders = orders
+        self._address = address
+        self._device = device
+        self._needs = {"CPU": float(cores)} | ({"GPU": 1.0} if device == "cuda" else {})
+        self._most = most
+        self._actors: dict[Any, Any] = {}  # stream of messages → actor
+        self._heard: set[Any] = set()
+        self._since = time.monotonic()  # when there was an actor the last time
+        self._ours = False
+
+    def __enter__(self) -> Self:
+        self._ray = import_ray()
+        if not self._ray.is_initialized():
+            connect(self._address)
+            self._ours = True
+        self._orders_ref = self._ray.put(self._orders)
+        return self
+
+    def _room(self) -> int:
+        """How many actors the nodes that are there could hold."""
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        return sum(
+            int(min(node.get(name, 0.0) // need for name, need in self._needs.items())) for node in nodes
+        )
+
+    def _hire(self, waiting: int) -> None:
+        """Ask for as many actors as there is room and work for, and one more, so that a cluster can grow."""
+        wanted = min(self._room() + 1, len(self._heard) + waiting, self._most or waiting + len(self._heard))
+        while len(self._actors) < wanted:
+            options = {"num_cpus": self._needs["CPU"], "num_gpus": self._needs.get("GPU", 0.0)}
+            made = self._ray.remote(RayWorker).options(
+                **options, max_concurrency=2, max_restarts=0, scheduling_strategy="SPREAD"
+            )
+            actor = made.remote(self._orders_ref, self._device, str(Path.cwd()))
+            stream = actor.messages.options(
+                num_returns="streaming", _generator_backpressure_num_objects=_MESSAGES_AHEAD
+            ).remote()
+            self._actors[stream] = actor
+
+    def listen(self, waiting: int) -> Iterator[tuple[Hashable, Message | Died]]:
+        """Yield a message of each actor that has one; hire more while there is work for them."""
+        self._hire(waiting)
+        if not self._actors:
+            return
+        ready, _ = self._ray.wait(list(self._actors), num_returns=len(self._actors), timeout=_POLL_SECONDS)
+        for stream in ready:
+            try:
+                message: Message | Died = self._ray.get(next(stream))
+                self._heard.add(stream)
+            except (self._ray.exceptions.RayError, StopIteration) as error:
+                message = Died(" ".join(str(error).split())[:300])
+                self._dismiss(stream)
+            yield stream, message
+        self._be_patient()
+
+    def _be_patient(self) -> None:
+        """Give up when the cluster has nothing to offer."""
+        if self._heard:
+            self._since = time.monotonic()
+        elif time.monotonic() - self._since > _PATIENCE_SECONDS and not self._room():
+            needs = " and ".join(f"{need:g} {name}" for name, need in self._needs.items())
+            raise UserError(
+                f"no node of the Ray cluster has {needs}", "Choose fewer --workers, another --device, or wait"
+            )
+
+    def _dismiss(self, stream: Any) -> None:
+        self._heard.discard(stream)
+        actor = self._actors.pop(stream)
+        with suppress(self._ray.exceptions.RayError):
+            self._ray.kill(actor)
+
+    def answer(self, worker: Hashable, group: Group | None) -> None:
+        """Answer an actor's `Want`; that it has just died is found by `listen`."""
+        if worker in self._actors:
+            self._actors[worker].answer.remote(group)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for stream in list(self._actors):
+            self._dismiss(stream)
+        if self._ours:
+            self._ray.shutdown()
+
+
+def import_ray() -> Any:
+    """Import Ray without usage statistics.
+
+    Raises
+    ------
+    MissingExtraError
+        When it is not installed.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingExtraError("--engine ray", "ray") from error
+    return ray
+
+
+def connect(address: str | None) -> None:
+    """Join a cluster, or start Ray on this machine: no dashboard, a small object store.
+
+    Raises
+    ------
+    UserError
+        When there is no such cluster.
+    """
+    ray = import_ray()
+    if address is not None and "://" in address:
+        raise UserError(
+            f"--address {address}: Ray's client has no streams of results",
+            "Run this command on a node of the cluster, with --address auto or host:port",
+        )
+    quiet = {"log_to_driver": False, "logging_level": "error"}
+    try:
+        if address is None:
+            ray.init(include_dashboard=False, object_store_memory=_STORE_BYTES, **quiet)
+        else:
+            ray.init(address=address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"--address {address}: no Ray cluster ({' '.join(str(error).split())[:200]})",
+            "Start one with ray start --head, and give the address that it prints",
+        ) from error
+
+
+def cluster_device(address: str | None, device: str) -> str:
+    """Return the kind of device that actors use, ``cpu`` or ``cuda``; ``auto`` is a GPU where nodes have some.
+
+    Raises
+    ------
+    UserError
+        When a device is named that is one machine's own, or there is no such cluster.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise UserError(f"--device {device} is one machine's", "With --engine ray choose auto, cpu or cuda")
+    if device != "auto":
+        return device
+    ray = import_ray()
+    if not ray.is_initialized():
+        connect(address)
+    return "cuda" if ray.cluster_resources().get("GPU", 0) else "cpu"
+
+
+def compute_on_cluster(
+    plan: ExtractionPlan,
+    groups: Iterable[Group],
+    *,
+    address: str | None = None,
+    device: str = "cpu",
+    most: int | None = None,
+) -> Generator[Outcome]:
+    """Compute groups on the nodes of a Ray cluster; all else as `compute_results`.
+
+    Every actor has ``plan.workers`` decoders, as many cores, and as many threads as this process.
+    """
+    threads = torch.get_num_threads()
+    cores = max(1, plan.workers, threads if device == "cpu" else 0)
+    orders = Orders.of(plan, threads, plan.workers)
+    return compute_with(RayCrew(orders, address, device, cores, most), plan, groups)
