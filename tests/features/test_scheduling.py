@@ -62,7 +62,6 @@ def test_every_video_is_settled_once_whoever_dies(data):
                 players[other].drains = True
             else:
                 players[other].groups.append(answer)
-                assert len(players[other].groups) <= 2 or not fatal
     killed = {row for group in groups if group.wanted & fatal for row in group.wanted}
     assert settled == Counter(wanted - killed)  # an innocent group is never given up, and none is done twice
     assert lost == Counter(killed)

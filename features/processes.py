@@ -24,9 +24,7 @@ from p3d_eval.features.results import Outcome
 from p3d_eval.features.worker import Message, Orders
 
 ALL_GPUS = "cuda:all"
-_START = (
-    "import sys; sys.path[:] = {path!r}; from p3d_eval.features.worker import main; main({arguments})"
-)
+_START = "import sys; sys.path[:] = {path!r}; from p3d_eval.features.worker import main; main({arguments})"
 _POLL_SECONDS = 0.5
 _LAST_WORDS = 300  # characters of a dead worker's standard error that are shown
 

@@ -13,9 +13,9 @@ import torch
 from p3d_eval.backbones import Backbone, load_backbone
 from p3d_eval.errors import UserError
 from p3d_eval.features import open_features
-from p3d_eval.features.devices import choose_devices, compute_on
 from p3d_eval.features.extractor import extract, run_extraction
 from p3d_eval.features.planning import plan_extraction
+from p3d_eval.features.processes import choose_devices, compute_on
 from p3d_eval.features.sampling import Sampling
 from tests.support.videos import make_video
 

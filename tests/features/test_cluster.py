@@ -1,0 +1,95 @@
+"""Extraction on a Ray cluster: three nodes on this machine, one of which is killed in the middle."""
+
+import os
+from functools import partial
+
+import numpy as np
+import psutil
+import pytest
+import torch
+
+from p3d_eval.errors import MissingExtraError, UserError
+from p3d_eval.features import cluster, open_features
+from p3d_eval.features.cluster import cluster_device, compute_on_cluster
+from p3d_eval.features.extractor import extract, run_extraction
+from p3d_eval.features.planning import plan_extraction
+from p3d_eval.features.sampling import Sampling
+from p3d_eval.progress import Progress
+from tests.support.videos import make_video
+
+OPTIONS = {"batch_size": 2, "workers": 1, "sampling": Sampling(4, clips=6)}
+STORE_BYTES = 80 << 20  # Ray's least is 75 MB
+
+
+@pytest.fixture
+def three_nodes(monkeypatch):
+    """A cluster of a head without cores for actors, and three nodes of one core."""
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'p3d-eval[ray]'")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": False},
+    )
+    try:
+        nodes = [made.add_node(num_cpus=1, object_store_memory=STORE_BYTES) for _ in range(3)]
+        yield made, nodes
+    finally:
+        ray.shutdown()
+        made.shutdown()
+
+
+class Killing(Progress):
+    """Kills a node when so many videos are stored."""
+
+    def __init__(self, made, node, after: int) -> None:
+        super().__init__("extract", 100, "videos", quiet=True)
+        self.made, self.node, self.after = made, node, after
+
+    def advance(self, steps: int = 1) -> None:
+        super().advance(steps)
+        if self.done == self.after:
+            self.made.remove_node(self.node, allow_graceful=False)
+
+
+@pytest.mark.ci
+def test_a_node_that_is_killed_costs_no_video(tmp_path, tiny, three_nodes, monkeypatch):
+    made, nodes = three_nodes
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    folder = tmp_path / "v"
+    for number in range(40):
+        make_video(folder / f"v_{number:02}.avi", 5 + number)
+    (folder / "v_50.avi").write_bytes(b"no video")
+    extract(tiny, folder, "prob,res", tmp_path / "one.h5", **OPTIONS)
+    one = open_features(tmp_path / "one.h5")
+
+    plan = plan_extraction(tiny, folder, "prob,res", tmp_path / "many.h5", **OPTIONS)
+    killed = Killing(made, nodes[1], after=8)
+    engine = partial(compute_on_cluster, address=made.address, device="cpu")
+    summary = run_extraction(plan, lambda *_: killed, engine=engine)
+    torch.set_num_threads(before)
+    assert (summary.done, set(summary.failed)) == (40, {"v_50"})
+    many = open_features(tmp_path / "many.h5")
+    assert many.identity == one.identity
+    for layer in one.layers:
+        np.testing.assert_array_equal(many[layer][:], one[layer][:])
+    left = [one.info["cmdline"] for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"]]
+    assert not [line for line in left if "features.decode_worker" in " ".join(line)]
+
+
+def test_ray_is_an_extra(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r"(?s)--engine ray needs the extra 'ray'.*p3d-eval\[ray\]"):
+        cluster_device(None, "auto")
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+def test_what_a_cluster_cannot_take_is_refused():
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'p3d-eval[ray]'")
+    with pytest.raises(UserError, match=r"--device cuda:1 is one machine's"):
+        cluster_device(None, "cuda:1")
+    with pytest.raises(UserError, match=r"ray://head:10001: Ray's client has no streams"):
+        cluster.connect("ray://head:10001")
