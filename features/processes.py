@@ -16,14 +16,12 @@ from typing import IO, Self
 
 import torch
 
-from p3d_eval.errors import UserError
 from p3d_eval.features.crew import Died, compute_with
 from p3d_eval.features.groups import Group
 from p3d_eval.features.planning import ExtractionPlan
 from p3d_eval.features.results import Outcome
 from p3d_eval.features.worker import Message, Orders
 
-ALL_GPUS = "cuda:all"
 _START = "import sys; sys.path[:] = {path!r}; from p3d_eval.features.worker import main; main({arguments})"
 _POLL_SECONDS = 0.5
 _LAST_WORDS = 300  # characters of a dead worker's standard error that are shown
@@ -141,48 +139,11 @@ class LocalCrew:
         self._file.close()
 
 
-def choose_devices(device: str, processes: int | None) -> tuple[str, ...]:
-    """Return a device for each process that runs the network.
-
-    Parameters
-    ----------
-    device : str
-        ``cpu``, ``cuda``, ``cuda:1``, ``auto``, or ``cuda:all`` for every GPU of this machine.
-    processes : int, optional
-        How many; by default one, or one for each GPU of ``cuda:all``.
-
-    Raises
-    ------
-    UserError
-        When there are not so many GPUs.
-    """
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if processes is not None and processes < 1:
-        raise UserError(f"--processes {processes}: must be 1 at least")
-    if device == ALL_GPUS:
-        if not gpus:
-            raise UserError(f"device {device!r}: no GPU was found", "Use --device cpu --processes N")
-        return tuple(f"cuda:{number}" for number in range(_at_most(gpus, processes or gpus)))
-    if processes is None or processes == 1:
-        return (device,)
-    kind = "cuda" if device == "auto" and gpus else "cpu" if device == "auto" else device
-    if kind == "cpu":
-        return ("cpu",) * processes
-    if kind != "cuda":
-        raise UserError(f"{processes} processes on the one device {device!r}", "Use --device cuda or cuda:all")
-    return tuple(f"cuda:{number}" for number in range(_at_most(gpus, processes)))
-
-
-def _at_most(gpus: int, processes: int) -> int:
-    if processes > gpus:
-        raise UserError(f"{processes} processes need as many GPUs, {gpus} were found", "Use fewer --processes")
-    return processes
-
-
 def compute_on(devices: Sequence[str], plan: ExtractionPlan, groups: Iterable[Group]) -> Generator[Outcome]:
     """Compute groups in a process for each of ``devices``; all else as `compute_results`.
 
-    Each process has its share of this one's threads, and ``plan.workers`` decoders.
+    Each process has its share of this one's threads and of ``plan.workers`` decoders.
     """
-    threads = max(1, torch.get_num_threads() // len(devices))
-    return compute_with(LocalCrew(Orders.of(plan, threads, plan.workers), devices), plan, groups)
+    threads, workers = (max(1, number // len(devices)) for number in (torch.get_num_threads(), plan.workers))
+    orders = Orders.of(plan, threads, workers if plan.workers else 0)
+    return compute_with(LocalCrew(orders, devices), plan, groups)

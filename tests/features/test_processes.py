@@ -15,7 +15,7 @@ from p3d_eval.errors import UserError
 from p3d_eval.features import open_features
 from p3d_eval.features.extractor import extract, run_extraction
 from p3d_eval.features.planning import plan_extraction
-from p3d_eval.features.processes import choose_devices, compute_on
+from p3d_eval.features.processes import compute_on
 from p3d_eval.features.sampling import Sampling
 from tests.support.videos import make_video
 
@@ -130,29 +130,3 @@ def test_a_network_without_a_recipe_stays_in_this_process(tmp_path, folder, tiny
     own = Backbone("own", tiny.network, tiny.weights, tiny.device)
     with pytest.raises(UserError, match="own was not made by load_backbone"):
         in_two(own, folder, tmp_path / "two.h5")
-
-
-@pytest.mark.parametrize(
-    ("gpus", "device", "processes", "expected"),
-    [
-        (0, "cpu", None, ("cpu",)),
-        (0, "auto", 3, ("cpu",) * 3),
-        (4, "auto", 3, ("cuda:0", "cuda:1", "cuda:2")),
-        (4, "cuda:all", None, ("cuda:0", "cuda:1", "cuda:2", "cuda:3")),
-        (4, "cuda:all", 2, ("cuda:0", "cuda:1")),
-        (4, "cuda:2", None, ("cuda:2",)),
-        (4, "cpu", 2, ("cpu", "cpu")),
-        (0, "cuda:all", None, "no GPU was found"),
-        (2, "cuda", 3, "3 processes need as many GPUs, 2 were found"),
-        (2, "cuda:1", 2, "2 processes on the one device 'cuda:1'"),
-        (0, "cpu", 0, "--processes 0: must be 1 at least"),
-    ],
-)
-def test_devices_are_chosen_or_refused(monkeypatch, gpus, device, processes, expected):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    if isinstance(expected, tuple):
-        assert choose_devices(device, processes) == expected
-    else:
-        with pytest.raises(UserError, match=expected):
-            choose_devices(device, processes)
