@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,17 +16,17 @@ from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.errors import UserError
 from p3d_eval.features.bottleneck import progress_text
 from p3d_eval.features.checks import require_replaceable
-from p3d_eval.features.computing import compute_results
 from p3d_eval.features.decoding import DecoderPool
 from p3d_eval.features.embedding import add_annotations, not_embedded
-from p3d_eval.features.groups import Group, groups_of
+from p3d_eval.features.engines import Engine
+from p3d_eval.features.groups import groups_of
 from p3d_eval.features.identity import require_same
 from p3d_eval.features.ids import VideoFile
 from p3d_eval.features.lock import WriterLock
 from p3d_eval.features.meter import Meter, Totals
 from p3d_eval.features.planning import ExtractionPlan, plan_extraction
 from p3d_eval.features.requests import VideoHeader
-from p3d_eval.features.results import Outcome, VideoResult
+from p3d_eval.features.results import VideoResult
 from p3d_eval.features.schema import DONE
 from p3d_eval.features.store import FeatureStore
 from p3d_eval.features.storing import store_results
@@ -35,7 +35,7 @@ from p3d_eval.progress import Progress
 from p3d_eval.provenance import command_line
 
 ProgressFactory = Callable[[int, int], Progress]
-Engine = Callable[[ExtractionPlan, Sequence[Group]], Generator[Outcome]]
+LOCAL = Engine()
 
 
 @dataclass(frozen=True)
@@ -82,17 +82,19 @@ def extract(
     *,
     progress: ProgressFactory | None = None,
     counting: ProgressFactory | None = None,
+    engine: Engine = LOCAL,
     **options: Any,
 ) -> ExtractSummary:
     """Plan an extraction and run it (`run_extraction`); ``options`` are those of `plan_extraction`."""
-    return run_extraction(plan_extraction(backbone, videos, layers, out, **options), progress, counting)
+    plan = plan_extraction(backbone, videos, layers, out, **options)
+    return run_extraction(plan, progress, counting, engine)
 
 
 def run_extraction(
     plan: ExtractionPlan,
     progress: ProgressFactory | None = None,
     counting: ProgressFactory | None = None,
-    engine: Engine = compute_results,
+    engine: Engine = LOCAL,
 ) -> ExtractSummary:
     """Extract what the file does not have yet.
 
@@ -104,8 +106,8 @@ def run_extraction(
         (all videos, videos done before) → `Progress`.
     counting : callable, optional
         The same, for counting the frames of all videos first, which sliding clips need that are all stored.
-    engine : callable
-        What computes: (plan, groups) → results; closed when the run ends, however it does.
+    engine : Engine
+        What computes (`choose_engine`); by default this process.
 
     Returns
     -------
@@ -119,6 +121,7 @@ def run_extraction(
     """
     started = time.monotonic()
     totals = Totals()
+    plan = engine.placed(plan)
     with WriterLock(plan.out):
         rows = _prepare_file(plan, counting)
         skipped = len(plan.videos) - len(rows)
@@ -179,6 +182,7 @@ def _extract_rows(
         "device": plan.store.provenance["device"],
         "threads": torch.get_num_threads(),
         "compile": plan.compiling,
+        **engine.settings,
     }
     shown = progress(len(plan.videos), len(plan.videos) - len(rows)) if progress else nullcontext()
     with StoreWriter(plan.out, command_line(), settings) as writer, shown as bar:
@@ -192,6 +196,6 @@ def _extract_rows(
                 bar.describe(progress_text(totals))
                 bar.advance()
 
-        with closing(engine(plan, groups)) as results:
+        with closing(engine.compute(plan, groups)) as results:
             store_results(writer, plan.store.layers, results, stored, totals)
         writer.finish()

@@ -92,6 +92,9 @@ def extract(
     clip_stride: int | None = None,
     seed: int = 0,
     fps: float | None = None,
+    processes: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
     quiet: bool = False,
     **options: Any,
 ) -> "FeatureStore":
@@ -113,6 +116,9 @@ def extract(
         Clips of a video (20), frames between starts of ``sliding`` clips (8), seed of ``random`` ones.
     fps : float, optional
         Constant rate in frames per second to bring videos to first.
+    processes, engine, address : optional
+        As ``--processes``, ``--engine`` and ``--address`` of ``p3d-eval extract``: several processes, or a
+        Ray cluster, on devices of the backbone's kind.
     quiet : bool
         Show no progress.
     **options
@@ -131,6 +137,7 @@ def extract(
         When a layer is unknown, there are no videos, or ``out`` belongs to another extraction.
     """
     from p3d_eval.features import open_features as open_store
+    from p3d_eval.features.engines import choose_engine
     from p3d_eval.features.extractor import extract as run
     from p3d_eval.features.sampling import choose_sampling
     from p3d_eval.progress import Progress
@@ -146,7 +153,9 @@ def extract(
     def counting(total: int, done: int) -> Progress:
         return Progress("count frames", total, "videos", quiet, done)
 
-    shown = {"progress": progress, "counting": counting}
+    kind = backbone.device.type if processes or engine != "local" else str(backbone.device)
+    chosen_engine = choose_engine(engine, kind, processes, address)
+    shown = {"progress": progress, "counting": counting, "engine": chosen_engine}
     run(backbone, Path(videos), layers, Path(out), sampling=chosen, **shown, **options)
     return open_store(out, allow_incomplete=options.get("shard") is not None)
 

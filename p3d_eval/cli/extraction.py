@@ -59,7 +59,16 @@ Fps = Annotated[
     typer.Option("--fps", help="Frames per second to bring videos to first; default: as they are."),
 ]
 PerClip = Annotated[bool, typer.Option("--per-clip", help="Store every clip's activations too.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Device = Annotated[
+    str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, …, or cuda:all for every GPU here.")
+]
+Processes = Annotated[
+    int | None, typer.Option("--processes", help="Processes that run the network, each on a device or the CPU.")
+]
+EngineName = Annotated[str, typer.Option("--engine", help="local, or ray for a cluster of machines.")]
+Address = Annotated[
+    str | None, typer.Option("--address", help="Ray cluster, host:port, or auto on one of its nodes.")
+]
 BatchSize = Annotated[int, typer.Option("--batch-size", help="Clips in a batch.")]
 Workers = Annotated[
     int | None,
@@ -137,6 +146,9 @@ def extract(
     fps: Fps = None,
     per_clip: PerClip = False,
     device: Device = "auto",
+    processes: Processes = None,
+    engine: EngineName = "local",
+    address: Address = None,
     batch_size: BatchSize = 8,
     workers: Workers = None,
     video_timeout: VideoTimeout = 60.0,
@@ -169,16 +181,18 @@ def extract(
     embedded = read_embedded(dataset, annotations)
     from p3d_eval.allocator import keep_freed_memory
     from p3d_eval.backbones import load_backbone, views_of
+    from p3d_eval.features.engines import choose_engine
     from p3d_eval.features.extractor import run_extraction
     from p3d_eval.features.planning import plan_extraction
     from p3d_eval.progress import Progress
 
     keep_freed_memory()
     _require_weights(backbone, weights)
+    chosen_engine = choose_engine(engine, device, processes, address)
     network = load_backbone(
         backbone,
         weights,
-        device,
+        chosen_engine.device,
         seed=seed,
         clip_length=clip_length,
         frame_stride=frame_stride,
@@ -210,12 +224,13 @@ def extract(
     )
     screen = console(stderr=True)
     if not quiet:
-        screen.print(_prediction(plan), markup=False)
+        for line in filter(None, (_prediction(plan), chosen_engine.notice)):
+            screen.print(line, markup=False)
 
     def shown(description: str) -> Callable[[int, int], Progress]:
         return lambda total, done: Progress(description, total=total, unit="videos", quiet=quiet, done=done)
 
-    summary = run_extraction(plan, shown("extract"), shown("count frames"))
+    summary = run_extraction(plan, shown("extract"), shown("count frames"), chosen_engine)
     if profile is not None:
         _write_profile(profile, summary)
     if as_json:

@@ -1,7 +1,6 @@
 """Extraction on a Ray cluster: three nodes on this machine, one of which is killed in the middle."""
 
 import os
-from functools import partial
 
 import numpy as np
 import psutil
@@ -10,7 +9,8 @@ import torch
 
 from p3d_eval.errors import MissingExtraError, UserError
 from p3d_eval.features import cluster, open_features
-from p3d_eval.features.cluster import cluster_device, compute_on_cluster
+from p3d_eval.features.cluster import cluster_device
+from p3d_eval.features.engines import choose_engine
 from p3d_eval.features.extractor import extract, run_extraction
 from p3d_eval.features.planning import plan_extraction
 from p3d_eval.features.sampling import Sampling
@@ -68,7 +68,7 @@ def test_a_node_that_is_killed_costs_no_video(tmp_path, tiny, three_nodes, monke
 
     plan = plan_extraction(tiny, folder, "prob,res", tmp_path / "many.h5", **OPTIONS)
     killed = Killing(made, nodes[1], after=8)
-    engine = partial(compute_on_cluster, address=made.address, device="cpu")
+    engine = choose_engine("ray", "auto", address=made.address)
     summary = run_extraction(plan, lambda *_: killed, engine=engine)
     torch.set_num_threads(before)
     assert (summary.done, set(summary.failed)) == (40, {"v_50"})

@@ -1,8 +1,12 @@
 """Extraction in several processes, one for each device; CPU processes stand for GPUs here."""
 
+import contextlib
+import json
+import os
+import signal
+import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +17,16 @@ import torch
 from p3d_eval.backbones import Backbone, load_backbone
 from p3d_eval.errors import UserError
 from p3d_eval.features import open_features
-from p3d_eval.features.extractor import extract, run_extraction
-from p3d_eval.features.planning import plan_extraction
-from p3d_eval.features.processes import compute_on
+from p3d_eval.features.engines import choose_engine
+from p3d_eval.features.extractor import extract
 from p3d_eval.features.sampling import Sampling
+from tests.features.conftest import TINY
 from tests.support.videos import make_video
 
 ROOT = Path(__file__).parents[2]
 FATAL = str(ROOT / "tests" / "support" / "fatal.py") + ":factory"
 OPTIONS = {"batch_size": 2, "workers": 1, "sampling": Sampling(4, clips=3)}
-TWO = partial(compute_on, ("cpu", "cpu"))
+TWO = choose_engine(device="cpu", processes=2)
 BRIGHT = "v_05"  # kills `Fatal`
 
 
@@ -47,8 +51,7 @@ def one_thread():
 
 
 def in_two(network: Backbone, videos: Path, out: Path, **changes):
-    plan = plan_extraction(network, videos, "prob,res", out, **OPTIONS | changes)
-    return run_extraction(plan, engine=TWO)
+    return extract(network, videos, "prob,res", out, engine=TWO, **OPTIONS | changes)
 
 
 def same(path: Path, expected, ids) -> None:
@@ -62,28 +65,41 @@ def same(path: Path, expected, ids) -> None:
             )
 
 
-def test_two_processes_give_the_bits_of_one(tmp_path, folder, tiny):
-    extract(tiny, folder, "prob,res", tmp_path / "one.h5", per_clip=True, **OPTIONS)
+def test_two_processes_give_the_bits_of_one(tmp_path, folder, tiny, marked):
     summary = in_two(tiny, folder, tmp_path / "two.h5", per_clip=True)
     assert (summary.done, summary.failed) == (12, {})
+    assert not left_over(marked)
+    extract(tiny, folder, "prob,res", tmp_path / "one.h5", per_clip=True, **OPTIONS)
     one = open_features(tmp_path / "one.h5")
     same(tmp_path / "two.h5", one, one.ids)
-    assert not workers_left()
+    two = open_features(tmp_path / "two.h5")
+    assert two.provenance["device"] == "cpu, 2 processes"
+    assert json.loads(two.runs[0]["settings"])["processes"] == 2
 
 
-def workers_left() -> list[str]:
-    """Command lines of worker and decoder processes that are still there."""
-    gone = time.monotonic() + 10
-    while time.monotonic() < gone:
-        found = [" ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"])]
-        left = [line for line in found if str(ROOT) in line and "features.worker" in line]
-        if not left:
-            break
+@pytest.fixture
+def marked(monkeypatch) -> str:
+    """A word in the environment of all processes that a test starts."""
+    word = f"{os.getpid()}-{time.monotonic_ns()}"
+    monkeypatch.setenv("P3D_EVAL_TEST_MARK", word)
+    return word
+
+
+def left_over(mark: str) -> list[str]:
+    """Command lines of processes with this mark that do not end within some seconds."""
+    late = time.monotonic() + 10
+    left = [""]
+    while left and time.monotonic() < late:
         time.sleep(0.1)
+        left = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("P3D_EVAL_TEST_MARK") == mark:
+                    left.append(" ".join(process.cmdline()))
     return left
 
 
-def test_a_worker_that_dies_once_costs_nothing(tmp_path, folder, monkeypatch):
+def test_a_worker_that_dies_once_costs_nothing(tmp_path, folder, monkeypatch, marked):
     network = load_backbone(FATAL)
     extract(network, folder, "prob,res", tmp_path / "one.h5", **OPTIONS)
     one = open_features(tmp_path / "one.h5")
@@ -91,10 +107,12 @@ def test_a_worker_that_dies_once_costs_nothing(tmp_path, folder, monkeypatch):
     monkeypatch.setenv("FATAL_ONCE", "1")
     summary = in_two(network, folder, tmp_path / "two.h5")
     assert (summary.done, summary.failed) == (12, {})
+    assert not left_over(marked)  # the dead worker's decoder ended too
     assert (tmp_path / "deaths").read_bytes() == b"!"
     same(tmp_path / "two.h5", one, one.ids)
 
 
+@pytest.mark.ci
 def test_a_video_that_kills_its_worker_takes_only_its_group_with_it(tmp_path, folder, monkeypatch):
     network = load_backbone(FATAL)
     extract(network, folder, "prob,res", tmp_path / "one.h5", **OPTIONS)
@@ -117,6 +135,7 @@ def test_workers_that_never_start_end_the_run(tmp_path, folder, tiny, monkeypatc
     assert not open_features(tmp_path / "two.h5", allow_incomplete=True).failed
 
 
+@pytest.mark.ci
 def test_a_network_that_other_processes_load_differently_is_refused(tmp_path, folder, monkeypatch):
     source = Path(FATAL.rpartition(":")[0]).with_name("tiny.py").read_text()
     (tmp_path / "net.py").write_text(source)
@@ -130,3 +149,50 @@ def test_a_network_without_a_recipe_stays_in_this_process(tmp_path, folder, tiny
     own = Backbone("own", tiny.network, tiny.weights, tiny.device)
     with pytest.raises(UserError, match="own was not made by load_backbone"):
         in_two(own, folder, tmp_path / "two.h5")
+
+
+def interrupted(signal_number: int, videos: Path, out: Path, mark: str) -> subprocess.Popen[str]:
+    """Run the command line in two processes, and signal it once a video is stored."""
+    words = [
+        "--backbone",
+        TINY,
+        "--videos",
+        str(videos),
+        "--layers",
+        "res",
+        "--processes",
+        "2",
+        "--workers",
+        "2",
+    ]
+    more = ["--batch-size", "2", "--clips", "6", "--out", str(out)]
+    run = subprocess.Popen(
+        [sys.executable, "-m", "p3d_eval", "extract", *words, *more],
+        cwd=ROOT,
+        env=os.environ | {"P3D_EVAL_TEST_MARK": mark, "TINY_DELAY": "0.2", "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    late = time.monotonic() + 60
+    while time.monotonic() < late:
+        if out.exists() and open_features(out, allow_incomplete=True).ids:
+            break
+        time.sleep(0.05)
+    run.send_signal(signal_number)
+    return run
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_a_run_that_is_stopped_leaves_no_process_and_goes_on(tmp_path, folder, tiny, sent, code):
+    out = tmp_path / "two.h5"
+    mark = f"{os.getpid()}-{sent}"
+    run = interrupted(sent, folder, out, mark)
+    assert run.wait(30) == code
+    assert not left_over(mark)
+    done = open_features(out, allow_incomplete=True).ids
+    assert 0 < len(done) < 12
+    options = OPTIONS | {"sampling": Sampling(4, clips=6)}
+    assert extract(tiny, folder, "res", out, engine=TWO, **options).skipped == len(done)
+    extract(tiny, folder, "res", tmp_path / "one.h5", **options)
+    np.testing.assert_array_equal(open_features(out)["res"][:], open_features(tmp_path / "one.h5")["res"][:])
