@@ -3,7 +3,6 @@
 import os
 
 import numpy as np
-import psutil
 import pytest
 import torch
 
@@ -15,6 +14,7 @@ from p3d_eval.features.extractor import extract, run_extraction
 from p3d_eval.features.planning import plan_extraction
 from p3d_eval.features.sampling import Sampling
 from p3d_eval.progress import Progress
+from tests.support.processes import left_over, mark
 from tests.support.videos import make_video
 
 OPTIONS = {"batch_size": 2, "workers": 1, "sampling": Sampling(4, clips=6)}
@@ -26,6 +26,9 @@ def three_nodes(monkeypatch):
     """A cluster of a head without cores for actors, and three nodes of one core."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'p3d-eval[ray]'")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    marked = mark()
+    for name, value in marked.items():
+        monkeypatch.setenv(name, value)
     import ray
     from ray.cluster_utils import Cluster
 
@@ -35,10 +38,19 @@ def three_nodes(monkeypatch):
     )
     try:
         nodes = [made.add_node(num_cpus=1, object_store_memory=STORE_BYTES) for _ in range(3)]
-        yield made, nodes
+        yield made, nodes, marked
     finally:
         ray.shutdown()
         made.shutdown()
+
+
+@pytest.fixture
+def one_thread():
+    """Nodes of one core, so that threads are as many as here."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 class Killing(Progress):
@@ -55,29 +67,24 @@ class Killing(Progress):
 
 
 @pytest.mark.ci
-def test_a_node_that_is_killed_costs_no_video(tmp_path, tiny, three_nodes, monkeypatch):
-    made, nodes = three_nodes
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+def test_a_node_that_is_killed_costs_no_video(tmp_path, tiny, three_nodes, one_thread):
+    made, nodes, marked = three_nodes
     folder = tmp_path / "v"
     for number in range(40):
         make_video(folder / f"v_{number:02}.avi", 5 + number)
     (folder / "v_50.avi").write_bytes(b"no video")
-    extract(tiny, folder, "prob,res", tmp_path / "one.h5", **OPTIONS)
-    one = open_features(tmp_path / "one.h5")
-
     plan = plan_extraction(tiny, folder, "prob,res", tmp_path / "many.h5", **OPTIONS)
     killed = Killing(made, nodes[1], after=8)
     engine = choose_engine("ray", "auto", address=made.address)
     summary = run_extraction(plan, lambda *_: killed, engine=engine)
-    torch.set_num_threads(before)
     assert (summary.done, set(summary.failed)) == (40, {"v_50"})
+    assert not left_over(marked, "features.decode_worker")
+    extract(tiny, folder, "prob,res", tmp_path / "one.h5", **OPTIONS)
+    one = open_features(tmp_path / "one.h5")
     many = open_features(tmp_path / "many.h5")
     assert many.identity == one.identity
     for layer in one.layers:
         np.testing.assert_array_equal(many[layer][:], one[layer][:])
-    left = [one.info["cmdline"] for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"]]
-    assert not [line for line in left if "features.decode_worker" in " ".join(line)]
 
 
 def test_ray_is_an_extra(monkeypatch):

@@ -1,6 +1,5 @@
 """Extraction in several processes, one for each device; CPU processes stand for GPUs here."""
 
-import contextlib
 import json
 import os
 import signal
@@ -10,7 +9,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 import torch
 
@@ -21,6 +19,7 @@ from p3d_eval.features.engines import choose_engine
 from p3d_eval.features.extractor import extract
 from p3d_eval.features.sampling import Sampling
 from tests.features.conftest import TINY
+from tests.support.processes import left_over, mark
 from tests.support.videos import make_video
 
 ROOT = Path(__file__).parents[2]
@@ -78,25 +77,12 @@ def test_two_processes_give_the_bits_of_one(tmp_path, folder, tiny, marked):
 
 
 @pytest.fixture
-def marked(monkeypatch) -> str:
-    """A word in the environment of all processes that a test starts."""
-    word = f"{os.getpid()}-{time.monotonic_ns()}"
-    monkeypatch.setenv("P3D_EVAL_TEST_MARK", word)
+def marked(monkeypatch) -> dict[str, str]:
+    """Environment of all processes that a test starts."""
+    word = mark()
+    for name, value in word.items():
+        monkeypatch.setenv(name, value)
     return word
-
-
-def left_over(mark: str) -> list[str]:
-    """Command lines of processes with this mark that do not end within some seconds."""
-    late = time.monotonic() + 10
-    left = [""]
-    while left and time.monotonic() < late:
-        time.sleep(0.1)
-        left = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.environ().get("P3D_EVAL_TEST_MARK") == mark:
-                    left.append(" ".join(process.cmdline()))
-    return left
 
 
 def test_a_worker_that_dies_once_costs_nothing(tmp_path, folder, monkeypatch, marked):
@@ -151,7 +137,7 @@ def test_a_network_without_a_recipe_stays_in_this_process(tmp_path, folder, tiny
         in_two(own, folder, tmp_path / "two.h5")
 
 
-def interrupted(signal_number: int, videos: Path, out: Path, mark: str) -> subprocess.Popen[str]:
+def interrupted(signal_number: int, videos: Path, out: Path) -> subprocess.Popen[str]:
     """Run the command line in two processes, and signal it once a video is stored."""
     words = [
         "--backbone",
@@ -169,7 +155,7 @@ def interrupted(signal_number: int, videos: Path, out: Path, mark: str) -> subpr
     run = subprocess.Popen(
         [sys.executable, "-m", "p3d_eval", "extract", *words, *more],
         cwd=ROOT,
-        env=os.environ | {"P3D_EVAL_TEST_MARK": mark, "TINY_DELAY": "0.2", "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"TINY_DELAY": "0.2", "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -184,15 +170,14 @@ def interrupted(signal_number: int, videos: Path, out: Path, mark: str) -> subpr
 
 @pytest.mark.ci
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_a_run_that_is_stopped_leaves_no_process_and_goes_on(tmp_path, folder, tiny, sent, code):
+def test_a_run_that_is_stopped_leaves_no_process_and_goes_on(tmp_path, folder, tiny, marked, sent, code):
     out = tmp_path / "two.h5"
-    mark = f"{os.getpid()}-{sent}"
-    run = interrupted(sent, folder, out, mark)
+    run = interrupted(sent, folder, out)
     assert run.wait(30) == code
-    assert not left_over(mark)
+    assert not left_over(marked)
     done = open_features(out, allow_incomplete=True).ids
     assert 0 < len(done) < 12
     options = OPTIONS | {"sampling": Sampling(4, clips=6)}
-    assert extract(tiny, folder, "res", out, engine=TWO, **options).skipped == len(done)
+    assert extract(tiny, folder, "res", out, **options).skipped == len(done)
     extract(tiny, folder, "res", tmp_path / "one.h5", **options)
     np.testing.assert_array_equal(open_features(out)["res"][:], open_features(tmp_path / "one.h5")["res"][:])
