@@ -12,9 +12,9 @@ from queue import SimpleQueue
 from typing import Any
 
 from p3d_eval.errors import P3DEvalError, UserError
-from p3d_eval.features.decode import decoder_versions
 from p3d_eval.features.groups import Group
 from p3d_eval.features.identity import field_difference
+from p3d_eval.features.origin import plan_identity
 from p3d_eval.features.planning import ExtractionPlan
 from p3d_eval.features.results import Outcome
 
@@ -70,7 +70,9 @@ class Orders:
             )
         found = {one.name: getattr(plan, one.name) for one in fields(plan) if one.name != "backbone"}
         found |= {"workers": workers, "store": replace(plan.store, annotations={})}
-        return cls(found, dict(plan.backbone.recipe), threads)
+        # What auto means is decided where the extraction was planned.
+        recipe = dict(plan.backbone.recipe) | {"precision": plan.backbone.precision}
+        return cls(found, recipe, threads)
 
     def unpack(self, device: str) -> ExtractionPlan:
         """Load the network and make the plan again.
@@ -86,14 +88,9 @@ class Orders:
 
         torch.set_num_threads(self.threads)
         plan = ExtractionPlan(backbone=load_backbone(**self.recipe, device=device), **self.plan)
-        identity = plan.store.identity
-        here = {
-            "weights_sha256": plan.backbone.weights.sha256,
-            "options": dict(plan.backbone.options),
-            "input_spec": plan.backbone.input_spec.to_json(),
-            "decoder": decoder_versions(),
-        }
-        difference = field_difference({name: identity[name] for name in here}, here)
+        clips = (plan.sampling, plan.views)
+        here = plan_identity(plan.backbone, plan.layers, clips, plan.store.layers, plan.per_clip, plan.decoder)
+        difference = field_difference({name: plan.store.identity[name] for name in here}, here)
         if difference is not None:
             name, there, found = difference
             raise UserError(

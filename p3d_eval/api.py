@@ -155,8 +155,17 @@ def extract(
 
     kind = backbone.device.type if processes or engine != "local" else str(backbone.device)
     chosen_engine = choose_engine(engine, kind, processes, address)
-    shown = {"progress": progress, "counting": counting, "engine": chosen_engine}
-    run(backbone, Path(videos), layers, Path(out), sampling=chosen, **shown, **options)
+    run(
+        backbone,
+        Path(videos),
+        layers,
+        Path(out),
+        progress=progress,
+        counting=counting,
+        engine=chosen_engine,
+        sampling=chosen,
+        **options,
+    )
     return open_store(out, allow_incomplete=options.get("shard") is not None)
 
 

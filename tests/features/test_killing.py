@@ -26,6 +26,12 @@ def many_videos(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def slow(monkeypatch):
+    """The network sleeps, and is computed as it is when it does: a kill should find the run at work."""
+    monkeypatch.setenv("TINY_DELAY", "0.001")
+
+
 def _kill_and_compare(folder: Path, tmp_path: Path, kills: int, seed: int, longest: float) -> None:
     from p3d_eval.backbones import load_backbone
 

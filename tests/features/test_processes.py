@@ -170,7 +170,10 @@ def interrupted(signal_number: int, videos: Path, out: Path) -> subprocess.Popen
 
 @pytest.mark.ci
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_a_run_that_is_stopped_leaves_no_process_and_goes_on(tmp_path, folder, tiny, marked, sent, code):
+def test_a_run_that_is_stopped_leaves_no_process_and_goes_on(
+    tmp_path, folder, tiny, marked, monkeypatch, sent, code
+):
+    monkeypatch.setenv("TINY_DELAY", "0.001")  # as written here too
     out = tmp_path / "two.h5"
     run = interrupted(sent, folder, out)
     assert run.wait(30) == code

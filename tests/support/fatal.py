@@ -20,8 +20,9 @@ class Fatal(tiny.Tiny):
     """Tiny, with a fear of light."""
 
     def forward(self, x: Tensor) -> Tensor:
+        bright = bool((x.mean(dim=(1, 2, 3, 4)) > BRIGHT).any())  # so it runs as written, never as a graph
         deaths = os.environ.get("FATAL")
-        if deaths is not None and bool((x.mean(dim=(1, 2, 3, 4)) > BRIGHT).any()):
+        if bright and deaths is not None:
             with Path(deaths).open("ab") as file:
                 first = file.tell() == 0
                 if first or "FATAL_ONCE" not in os.environ:
