@@ -1,20 +1,18 @@
 """Videos to the frames that their clips need; frames are counted as they decode, never by the container."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import av
-import numpy as np
-from numpy.typing import NDArray
 
 from p3d_eval.errors import UnknownNameError
 from p3d_eval.features.counting import Choose, survey
 from p3d_eval.features.decode_error import DecodeError
-from p3d_eval.features.image_folder import list_frames, open_folder
+from p3d_eval.features.image_folder import open_folder
 from p3d_eval.features.images import Converter
 from p3d_eval.features.packets import PacketIndex
 from p3d_eval.features.requests import ClipRequest, Frame, Opened, VideoHeader, clip_requests
@@ -35,8 +33,6 @@ __all__ = [
     "DecodeError",
     "Frame",
     "VideoHeader",
-    "count_clips",
-    "count_frames",
     "decoder_versions",
     "read_video",
     "require_decoder",
@@ -67,20 +63,6 @@ def decoder_versions(decoder: str = "pyav") -> dict[str, str]:
     return {"name": decoder, "av": av.__version__, **other} | {
         name: libraries[name] for name in relevant if name in libraries
     }
-
-
-def count_frames(path: Path, stopped: Event | None = None) -> int:
-    """Count the frames that decode (images of a folder); ``stopped`` ends it early with a DecodeError."""
-    if path.is_dir():
-        return len(list_frames(path))
-    return sum(1 for _ in decode(path, stopped))
-
-
-def count_clips(path: Path, video_id: str, sampling: Sampling, stopped: Event | None = None) -> int:
-    """Count the clips of a video, repeated ones too, which can take decoding all of it (see `read_video`)."""
-    choose = partial(clip_requests, sampling, video_id)
-    header, _ = _open(path, "pyav", choose, Converter(), stopped)
-    return sum(clip.repeats for clip in header.clips)
 
 
 def read_video(
@@ -196,33 +178,3 @@ def _decode_indexed(
         if number == last:
             return
     raise DecodeError(f"gave fewer frames than the {len(index.times)} that its packets promise")
-
-
-@dataclass(frozen=True)
-class Clip:
-    """One clip: its first frame, how often the sampling repeats it, and uint8 RGB frames T × H × W × 3."""
-
-    start: int
-    repeats: int
-    frames: NDArray[np.uint8]
-
-
-def read_clips(
-    path: Path,
-    video: str,
-    sampling: Sampling,
-    on_count: Callable[[int], None] | None = None,
-    stopped: Event | None = None,
-) -> Iterator[Clip]:
-    """Yield the clips that ``sampling`` chooses, each start once, in time order (see `read_video`)."""
-    frames = read_video(path, video, sampling, stopped=stopped)
-    header: Any = next(frames)
-    if on_count is not None:
-        on_count(header.frames)
-    images: dict[int, Any] = {}
-    for clip in header.clips:
-        while not images or max(images) < max(clip.numbers):
-            frame: Any = next(frames)
-            images[frame.number] = frame.image
-        yield Clip(clip.start, clip.repeats, np.stack([images[number] for number in clip.numbers]))
-        images = {number: image for number, image in images.items() if number >= clip.start}
