@@ -51,8 +51,8 @@ docs: $(STAMP)  ## The documentation site, warnings are errors.
 bench-solvers: $(STAMP)  ## Speed of SVMs, leave-one-out, PCA sweep and similarities against their peers: half an hour.
 	$(BIN)/python benchmarks/solvers.py
 
-bench-gpu: $(STAMP)  ## The same on a GPU.
-	$(BIN)/python benchmarks/solvers.py --device cuda
+bench-gpu: $(STAMP)  ## The GPU column of every speed table; says so politely where there is no GPU.
+	$(BIN)/python benchmarks/gpu.py
 
 check: lint types test wheel docs
 
