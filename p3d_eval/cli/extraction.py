@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from p3d_eval.cli._embedding import Annotations, Dataset, read_embedded
 from p3d_eval.cli._shared import (
     SOME_FAILED,
     Json,
@@ -94,29 +95,9 @@ Dtype = Annotated[str, typer.Option("--dtype", help="Stored type: float32 or flo
 Option = Annotated[
     list[str] | None, typer.Option("--option", help="The network's own option, KEY=VALUE; may be repeated.")
 ]
-Dataset = Annotated[
-    list[str] | None, typer.Option("--dataset", help="Embed this data set's --annotations; may be repeated.")
-]
 ShardText = Annotated[
     str | None, typer.Option("--shard", help="i/n: part i (from 1) of n, for job arrays; p3d-eval merge joins.")
 ]
-Annotations = Annotated[
-    list[Path] | None, typer.Option("--annotations", help="Official annotation file or folder of --dataset.")
-]
-
-
-def read_embedded(datasets: list[str] | None, paths: list[Path] | None) -> dict[str, dict[str, bytes]]:
-    """Read the annotation files that are to be embedded: data set → file name → content."""
-    names, files = datasets or [], paths or []
-    if len(names) != len(files):
-        raise UserError(
-            f"{len(names)} --dataset and {len(files)} --annotations were given", "Each data set needs its file"
-        )
-    if not names:
-        return {}
-    from p3d_eval.protocols.annotations import read_official
-
-    return {name: read_official(name, path) for name, path in zip(names, files, strict=True)}
 
 
 def _require_weights(backbone: str, weights: str | None) -> None:

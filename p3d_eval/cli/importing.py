@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from p3d_eval.cli._embedding import Annotations, Dataset, read_embedded
 from p3d_eval.cli._shared import Json, Overwrite, Quiet, console, print_json
-from p3d_eval.cli.extraction import Annotations, Dataset, read_embedded
 
 NAME = "import"
 command = typer.Typer(add_completion=False)
