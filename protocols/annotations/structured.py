@@ -1,6 +1,7 @@
 """JSON of annotation files, read without trust: one error for everything that is not a plain document."""
 
 import json
+from collections import Counter
 from typing import Any
 
 from p3d_eval.errors import UserError
@@ -8,8 +9,8 @@ from p3d_eval.errors import UserError
 _SHOWN = 80
 
 
-class _TwiceError(ValueError):
-    pass
+class _RefusedError(ValueError):
+    """JSON that says what an annotation file may not say."""
 
 
 def parse_json(name: str, data: bytes) -> Any:
@@ -36,7 +37,7 @@ def parse_json(name: str, data: bytes) -> Any:
         raise UserError(f"{name}: not a text file (byte {error.start} is not UTF-8)") from None
     except RecursionError:
         raise UserError(f"{name}: not JSON that can be read (nested too deeply)") from None
-    except _TwiceError as error:
+    except _RefusedError as error:
         raise UserError(f"{name}: {error}") from None
     except ValueError as error:  # also a number of more digits than Python converts
         raise UserError(f"{name}: not JSON ({one_line(error)})") from None
@@ -94,11 +95,10 @@ def require_text(name: str, value: Any, what: str) -> str:
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for place, key in enumerate(keys) if key in keys[:place])
-        raise _TwiceError(f"{one_line(twice)!r} is listed twice")
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise _RefusedError(f"{one_line(twice)!r} is listed twice")
     return found
 
 
 def _refuse_constant(text: str) -> Any:
-    raise _TwiceError(f"{text} is not a finite number")
+    raise _RefusedError(f"{text} is not a finite number")

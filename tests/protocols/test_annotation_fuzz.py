@@ -88,7 +88,7 @@ def harmless(read):
 
 
 @pytest.mark.parametrize("dataset", sorted(FILES))
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_damaged_files(dataset, data):
     files = dict(FILES[dataset])

@@ -1,6 +1,7 @@
 """Small annotation files of every data set, in the official forms."""
 
 import json
+from functools import cache
 
 from tests.support import protocol_data as data
 
@@ -70,8 +71,9 @@ def ssv2_files():
     }
 
 
+@cache
 def all_files():
-    """Data set → its files."""
+    """Data set → its files; not to be changed."""
     return {
         "hmdb51": hmdb51_files(),
         "activitynet": {"activity_net.json": json.dumps(activitynet_document()).encode()},
