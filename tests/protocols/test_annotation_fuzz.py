@@ -8,6 +8,8 @@ from p3d_eval.errors import UserError
 from p3d_eval.protocols.annotations import (
     activitynet,
     activitynet_predictions,
+    aslan,
+    aslan_view1,
     hmdb51,
     kinetics,
     sports1m,
@@ -15,17 +17,31 @@ from p3d_eval.protocols.annotations import (
     table,
 )
 from p3d_eval.protocols.annotations.official import get_reader
+from tests.support import protocol_data
 from tests.support.annotation_files import all_files
 
 FILES = all_files()
-TABLES = {
-    "videos": b'id,label,group,split\na/b,x,g1,train\nc,"y, z",g2,test\n',
-    "pairs": b"first,second,same,fold\na,b,1,1\nc,d,no,2\n",
+OTHERS = {
+    "custom": (
+        lambda content: table.parse_videos("t.csv", content),
+        b'id,label,group,split\na/b,x,g1,train\nc,"y, z",g2,test\n',
+    ),
+    "pairs": (
+        lambda content: aslan.parse({"pairs.csv": content}),
+        b"fold,id1,id2,same,class1,class2\n1,1,2,1,a,a\n1,3,4,0,b,c\n2,5,6,1,d,d\n2,7,8,0,e,f\n",
+    ),
+    "View 1": (
+        lambda content: aslan_view1.parse({"train_pairs.mat": content, "test_pairs.mat": VIEW_1}),
+        (VIEW_1 := protocol_data.mat_bytes(protocol_data.pair_table(folds=2)[:, :, 0], "pairs")),
+    ),
+    "predictions": (
+        lambda content: activitynet_predictions.parse("p.json", content, ["c", "d"], ["Ballet", "Archery"]),
+        (
+            b'{"version": "1", "results": {"c": [{"label": "Ballet", "score": 0.5}], '
+            b'"v_d": [{"label": "Archery", "score": -1e3}]}, "external_data": {}}'
+        ),
+    ),
 }
-PREDICTIONS = (
-    b'{"version": "1", "results": {"c": [{"label": "Ballet", "score": 0.5}], '
-    b'"v_d": [{"label": "Archery", "score": -1e3}]}, "external_data": {}}'
-)
 MAKERS = {
     "hmdb51": hmdb51.make_task,
     "activitynet": activitynet.make_task,
@@ -103,20 +119,13 @@ def test_damaged_files(dataset, data):
     harmless(read)
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.parametrize("kind", sorted(OTHERS))
+@settings(max_examples=100, deadline=None)
 @given(edits)
-def test_damaged_predictions(changes):
-    content = damage(PREDICTIONS, changes)
-    harmless(lambda: activitynet_predictions.parse("p.json", content, ["c", "d"], ["Ballet", "Archery"]))
-
-
-@pytest.mark.parametrize("kind", sorted(TABLES))
-@settings(max_examples=120, deadline=None)
-@given(edits)
-def test_damaged_tables(kind, changes):
-    content = damage(TABLES[kind], changes)
-    parse = {"videos": table.parse_videos, "pairs": table.parse_pairs}[kind]
-    harmless(lambda: parse("t.csv", content))
+def test_damaged_others(kind, changes):
+    parse, content = OTHERS[kind]
+    parse(content)
+    harmless(lambda: parse(damage(content, changes)))
 
 
 @pytest.mark.parametrize("dataset", sorted(FILES))
