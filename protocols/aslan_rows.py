@@ -45,7 +45,8 @@ def row_variants(
         Cells with the options ``similarity`` and ``layer``, and the worst certificate of each.
     """
     table = np.arange(vectors.shape[1]).reshape(len(layers), len(SIMILARITIES))
-    variants, certificates = [], []
+    variants: list[Variant] = []
+    certificates: list[Certificate] = []
     for similarity in (*SIMILARITIES, ALL):
         for layer in (*layers, *([ALL] if len(layers) > 1 else [])):
             rows = slice(None) if layer == ALL else [list(layers).index(layer)]

@@ -91,7 +91,7 @@ def hits(scores: Scores, k: int) -> Array:
         order = np.argsort(-scores.scores, axis=1, kind="stable")[:, :k]
         found = order == scores.labels[:, None]
     scored = np.take_along_axis(scores.scores, order, axis=1) > -np.inf
-    return (found & scored).any(axis=1).astype(np.float64)
+    return np.asarray((found & scored).any(axis=1), np.float64)
 
 
 def _right_pairs(scores: Scores) -> Array:

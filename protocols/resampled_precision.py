@@ -6,7 +6,7 @@ weight matters: the weights of the segments are one sparse product for all class
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -99,7 +99,7 @@ class _Plan:
     interpolated: bool
 
     @classmethod
-    def of(cls, scores: NDArray[np.generic], wanted: NDArray[np.bool_], convention: Convention) -> "_Plan":
+    def of(cls, scores: NDArray[Any], wanted: NDArray[np.bool_], convention: Convention) -> "_Plan":
         rows, columns, edges = [], [], [0]
         for number in range(scores.shape[1]):
             order, segment = _segments(scores[:, number], wanted[:, number], convention)
@@ -134,9 +134,7 @@ class _Plan:
         return np.where(positives > 0, sums / np.maximum(positives, 1), np.nan).T
 
 
-def _segments(
-    scores: NDArray[np.generic], positive: NDArray[np.bool_], convention: Convention
-) -> tuple[Index, Index]:
+def _segments(scores: NDArray[Any], positive: NDArray[np.bool_], convention: Convention) -> tuple[Index, Index]:
     """Videos in ranked order up to the last threshold, and the segment of each.
 
     A segment ends at a positive (the copies of a video stand together, and precision is largest after the last

@@ -140,7 +140,7 @@ def mean_precision(
     own = average_precision(values, wanted, convention)
     drawn = unit if clusters is None else "clusters"
     method = f"percentile bootstrap, {len(found):,} resamples of {drawn}"
-    shown = wanted.any(axis=0)
+    shown = np.asarray(wanted.any(axis=0), bool)
 
     def metric(value: float, resampled: NDArray[np.float64], n: int) -> Metric:
         low, high = percentile_interval(resampled[~np.isnan(resampled)], level)

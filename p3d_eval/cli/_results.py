@@ -43,7 +43,11 @@ def _brief(metric: "Metric") -> str:
 def _undefined(result: "Result") -> list[str]:
     """Say why each dash of the table is there; equal reasons in one line."""
     places: dict[str, list[str]] = {}
-    named = [("all", result.metrics), *((one.name, one.metrics) for one in (*result.splits, *result.variants))]
+    named = [
+        ("all", result.metrics),
+        *((split.name, split.metrics) for split in result.splits),
+        *((variant.name, variant.metrics) for variant in result.variants),
+    ]
     for place, metrics in named:
         for name, metric in metrics.items():
             if metric.value is None:
