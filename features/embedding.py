@@ -93,3 +93,4 @@ def add_annotations(path: Path, annotations: Mapping[str, Mapping[str, bytes]]) 
             raise unwritable(path, error) from error
         with change_structure(temporary, "r+", shown=path) as file:
             write_annotations(file, annotations)
+        shutil.copymode(path, temporary)

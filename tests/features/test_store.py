@@ -169,6 +169,14 @@ def test_embedding_adds_and_replaces_without_touching_features(store_path, array
     np.testing.assert_array_equal(store["prob"], arrays["prob"])
 
 
+@pytest.mark.parametrize("mode", [0o444, 0o640])
+def test_embedding_keeps_a_files_mode(store_path, mode):
+    store_path.chmod(mode)
+    embed_annotations(store_path, "ucf101", {"list.txt": b"1"})
+    assert store_path.stat().st_mode & 0o777 == mode
+    assert open_features(store_path).annotations("ucf101") == {"list.txt": b"1"}
+
+
 def test_embedding_the_same_files_again_is_no_mistake_and_no_work(store_path):
     before = (store_path.read_bytes(), store_path.stat().st_ino)
     for overwrite in (False, True):
