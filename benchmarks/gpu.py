@@ -1,8 +1,8 @@
 """The GPU column of the speed tables: every benchmark that has one, on this machine's GPU.
 
 Run: python benchmarks/gpu.py [--out gpu.jsonl] [--videos 520]
-Half an hour to an hour, most of it for the CPU-bound peers. Results go to --out, a line of JSON for each benchmark;
-one that fails is named, and the others run all the same. Without a GPU it says so and ends well.
+Half an hour to an hour, most of it for peers that the CPU holds back. Results go to --out, a line of JSON
+for each benchmark; one that fails is named, and the others run. Without a GPU it says so and ends well.
 """
 
 import argparse
