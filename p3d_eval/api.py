@@ -33,7 +33,7 @@ def load_backbone(
         ``"cpu"``, ``"cuda"`` or ``"auto"``.
     **options
         See :func:`p3d_eval.backbones.load_backbone`: ``seed``, ``classes``, ``clip_length``,
-        ``frame_stride``, ``resize``, ``crop`` and the network's own options.
+        ``frame_stride``, ``resize``, ``crop``, ``precision`` and the network's own options.
 
     Returns
     -------
@@ -122,8 +122,8 @@ def extract(
     quiet : bool
         Show no progress.
     **options
-        ``per_clip``, ``dtype``, ``batch_size``, ``workers``, ``views``, ``video_timeout``, ``decoder``,
-        ``overwrite``, ``shard``: see
+        ``per_clip``, ``dtype``, ``batch_size``, ``workers``, ``views``, ``compiling``, ``video_timeout``,
+        ``decoder``, ``overwrite``, ``shard``: see
         :func:`p3d_eval.features.planning.plan_extraction`.
 
     Returns

@@ -136,3 +136,44 @@ def test_profiles_are_added_up_in_a_file_of_their_own(capfd, extracting, tmp_pat
     code, _, err = run(capfd, *extracting, "--overwrite", "--profile", notes)
     assert (code, notes.read_text()) == (2, "mine")
     assert "notes.txt exists and holds no profiles" in err
+
+
+def test_views_and_precision_are_recorded_and_part_of_the_identity(capfd, extracting, videos, tmp_path):
+    code, _, _ = run(capfd, *extracting, "--clips", "1", "--layers", "flat", "--crops", "3", "--mirror")
+    assert code == 0
+    store = open_features(tmp_path / "f.h5")
+    expected = [f"{crop}{end}" for end in ("", " mirrored") for crop in ("start", "centre", "end")]
+    assert store.provenance["sampling"]["views"] == expected
+    assert store.provenance["precision"] == "fp32"  # what auto is on a CPU
+    again = [*extracting, "--clips", "1", "--layers", "flat"]
+    code, _, err = run(capfd, *again, "--crops", "3", "--mirror", "--precision", "fp32", "--compile", "off")
+    assert code == 0
+    assert "nothing to do" in err
+    code, _, err = run(capfd, *again, "--crops", "5")
+    assert code == 2
+    assert "another sampling.views" in err
+    code, _, err = run(capfd, *again, "--precision", "fp16", "--device", "cpu")
+    assert code == 2
+    assert "precision fp16 needs a GPU" in err
+
+
+def test_a_network_that_cannot_be_rewritten_is_told_of(capfd, videos, tmp_path):
+    source = tmp_path / "random_net.py"
+    source.write_text(
+        "import torch\n"
+        "from torch import nn\n"
+        "from p3d_eval.backbones import InputSpec, Network\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.out = nn.Flatten()\n"
+        "    def forward(self, x):\n"
+        "        return self.out(x if x.sum() > 0 else -x)\n"
+        "def make():\n"
+        "    return Network(Net(), InputSpec(2, (4, 4), (4, 4), (0.0,) * 3, (1.0,) * 3), random=True)\n"
+    )
+    backbone = f"{source}:make"
+    given = ["--videos", videos, "--out", tmp_path / "f.h5", "--layers", "out", "--clips", "2"]
+    code, _, err = run(capfd, "extract", "--backbone", backbone, *given)
+    assert code == 0
+    assert err.count("runs as it is written") == 1
