@@ -52,13 +52,14 @@ def match_columns(classes: Sequence[str], columns: Sequence[str], file: str) -> 
             f"{file} does not say which class each value of 'prob' is",
             "Extract with a backbone that has classes, or import with --classes FILE (one name a line)",
         )
-    exact = {name: place for place, name in enumerate(columns)}
+    exact: dict[str, list[int]] = {}
     loose: dict[str, list[int]] = {}
     for place, name in enumerate(columns):
+        exact.setdefault(name, []).append(place)
         loose.setdefault(spelling(name), []).append(place)
     found: dict[int, str] = {}
     for name in classes:
-        places = [exact[name]] if name in exact else loose.get(spelling(name), [])
+        places = exact.get(name) or loose.get(spelling(name), [])
         if not places:
             unknown = UnknownNameError("class", name, columns)
             raise UserError(f"{file}: the network has no class {name!r}", unknown.hint)

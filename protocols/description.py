@@ -117,12 +117,11 @@ def make_coverage(
 def _mend_missing(store: FeatureStore | FusedStore, missing: Sequence[str], *, complete: bool) -> str:
     """Say what to do about missing videos; ids that are nearly theirs come first."""
     near = near_misses(missing, store.ids)
+    mend = "Extract them with the data set's names" if complete else "Extract them"
     if near:
         name, video = next(iter(near.items()))
-        return (
+        mend = (
             f"{len(near)} differ from a stored id in case or extension only ({name!r} and {video!r}): "
             "correct the list or the videos' names"
         )
-    if complete:
-        return "Extract them with the data set's names"
-    return "Extract them, or add --allow-missing wrong|excluded"
+    return mend if complete else f"{mend}, or add --allow-missing wrong|excluded"

@@ -49,7 +49,7 @@ def label_ranks(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.intp]:
     """How many guesses come before the best-ranked label of each sample: Hit@k is the share below k.
 
     Karpathy et al. (CVPR 2014) count a sample of several labels as right when any one of them is among its k
-    highest scores. Of equal scores the earlier column is guessed first.
+    highest scores. Of equal scores the earlier column is guessed first, and −∞ is never guessed.
 
     Parameters
     ----------
@@ -60,6 +60,7 @@ def label_ranks(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.intp]:
     Returns
     -------
     ndarray of int, shape (n,)
+        The largest integer where all labels of a sample have −∞.
 
     Raises
     ------
@@ -79,6 +80,7 @@ def label_ranks(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.intp]:
         tied = values == best
         before = np.arange(values.shape[1]) < (tied & wanted).argmax(axis=1)[:, None]
         ranks[block] = ((values > best) | (tied & before)).sum(axis=1)
+        ranks[block][best[:, 0] == -np.inf] = np.iinfo(np.intp).max
     return ranks
 
 

@@ -104,6 +104,8 @@ def test_ranks_of_the_best_label():
     scores = np.array([[0.1, 0.5, 0.4], [0.3, 0.3, 0.4], [0.2, 0.2, 0.2], [0.5, 0.1, 0.4]])
     labels = np.array([[0, 1, 0], [0, 1, 0], [0, 0, 1], [0, 1, 1]], bool)
     assert label_ranks(scores, labels).tolist() == [0, 2, 2, 1]
+    never = label_ranks([[0.5, -np.inf], [-np.inf, 0.1]], np.array([[0, 1], [0, 1]], bool))
+    assert never.tolist() == [np.iinfo(np.intp).max, 0]
     with pytest.raises(UserError, match="at least one class"):
         label_ranks(scores, np.zeros((4, 3), bool))
 
@@ -205,6 +207,7 @@ def test_columns_are_matched_by_name():
         (["a"], [], "does not say which class"),
         (["archery", "golff"], ["archery", "golf"], "has no class 'golff'"),
         (["a b"], ["A b", "a-b"], "may be 'A b' and 'a-b'"),
+        (["a"], ["a", "b", "a"], "may be 'a' and 'a' of the network"),
         (["a b", "a-b"], ["A B"], "'a b' and 'a-b' are both 'A B'"),
     ],
 )
