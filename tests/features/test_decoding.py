@@ -145,6 +145,21 @@ def test_a_decoder_that_hangs_is_ended_and_its_video_listed(tmp_path, folder, ti
     assert summary.done == 6
 
 
+def test_a_decoders_notice_is_shown_and_is_no_failure(tmp_path, folder, tiny, faulty, capfd):
+    from p3d_eval.progress import Progress
+
+    make_video(folder / "notice-1.avi", 9)
+    summary = extract(
+        tiny,
+        folder,
+        "res",
+        tmp_path / "f.h5",
+        progress=lambda total, done: Progress("extract", total, "videos"),
+    )
+    assert (summary.done, summary.failed) == (7, {})
+    assert "notice-1: read otherwise\n" in capfd.readouterr().err
+
+
 def test_counting_survives_crashes_too(tmp_path, folder, tiny, faulty):
     make_video(folder / "crash-1.avi", 9)
     sampling = Sampling(4, kind="sliding", clip_stride=2)

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from p3d_eval.backbones import load_backbone
+from p3d_eval.backbones import load_backbone, views_of
 from p3d_eval.errors import UserError
 from p3d_eval.features import open_features
 from p3d_eval.features.extractor import extract
@@ -134,6 +134,13 @@ DIFFERENT = {
         {"sampling": Sampling(4, kind="random", seed=5)},
         r"sampling\.kind: 'uniform' there, 'random' now",
     ),
+    "rate": ({"sampling": Sampling(4, fps=12.5)}, r"sampling\.fps: 'none' there, 12\.5 now"),
+    "views": (
+        {"views": views_of("centre", mirror=True)},
+        r"sampling\.views: 'none' there, \['centre', 'centre mirrored'\] now",
+    ),
+    "precision": ({"backbone": "bf16"}, r"precision: 'fp32' there, 'bf16' now"),
+    "clips and type": ({"dtype": "float16", "sampling": Sampling(4, clips=3)}, r"sampling\.clips"),
     "dtype": ({"dtype": "float16"}, r"dtype\.res: 'float32' there, 'float16' now"),
     "per clip": ({"per_clip": True}, r"per_clip: False there, True now"),
     "network": ({"backbone": "gain"}, r"options\.gain: 'none' there, '2' now"),
@@ -146,7 +153,8 @@ def test_another_run_is_refused_by_the_name_of_the_field(tmp_path, videos, tiny,
     extract(tiny, videos, "res", out)
     before = out.read_bytes()
     options = dict(change)
-    network = load_backbone(TINY, gain="2") if options.pop("backbone", None) else tiny
+    networks = {"gain": {"gain": "2"}, "bf16": {"precision": "bf16"}, None: {}}
+    network = load_backbone(TINY, **networks[options.pop("backbone", None)])
     layers = options.pop("layers", "res")
     with pytest.raises(UserError, match=message) as caught:
         extract(network, videos, layers, out, **options)
