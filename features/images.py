@@ -80,10 +80,12 @@ converting = _Clock()  # what this thread has spent on conversion
 class Converter:
     """Turns decoded frames (``av.VideoFrame``) into images; one for each thread.
 
+    Images are views of the decoder's memory where nothing has to be moved; they are not written to.
+
     Parameters
     ----------
     planes : bool
-        Whether to copy the planes of 4:2:0 frames of 8 bits and even height whose matrix is BT.601 or BT.709
+        Whether to give the planes of 4:2:0 frames of 8 bits and even height whose matrix is BT.601 or BT.709
         and that are not mirrored. Every other frame becomes RGB all the same: swscale knows all formats.
         For odd heights swscale interpolates colours, so that planes converted elsewhere would differ.
     """
@@ -111,12 +113,15 @@ class Converter:
 
     def rgb(self, frame: Any, shown: Orientation = UPRIGHT) -> NDArray[np.uint8]:
         """Convert to uint8 RGB H × W × 3 and make it upright. Transparent pixels keep the colour they have."""
-        image: Any = self._reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
-        if shown.turns:
-            image = np.rot90(image, shown.turns)
-        return np.ascontiguousarray(image[:, ::-1] if shown.mirrored else image)
+        converted = self._reformatter.reformat(frame, format="rgb24", threads=1)
+        image = _plane(converted.planes[0], 3).reshape(converted.height, converted.width, 3)
+        if shown == UPRIGHT:
+            return image
+        turned = np.rot90(image, shown.turns)
+        return np.ascontiguousarray(turned[:, ::-1] if shown.mirrored else turned)
 
 
-def _plane(plane: Any) -> NDArray[np.uint8]:
+def _plane(plane: Any, channels: int = 1) -> NDArray[np.uint8]:
+    """View a plane without the padding of its rows; it lives as long as the view."""
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    return rows[: plane.height, : plane.width].copy()
+    return rows[: plane.height, : plane.width * channels]

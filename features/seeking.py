@@ -9,7 +9,7 @@ from typing import Any
 from p3d_eval.features.packets import Anchor, PacketIndex
 from p3d_eval.features.sequential import opened, require_running
 
-_JUMP_PACKETS = 16  # a jump costs about as much as decoding so many packets (benchmarks/decoding.py)
+_JUMP_PACKETS = 4  # a jump costs as much as decoding two to four packets (benchmarks/decoding.py)
 
 
 class SeekError(Exception):
