@@ -84,7 +84,8 @@ def layer_similarities(
     lengths = source.read_norms()
 
     def similarities(norms: Array, how: Given) -> Array:
-        sums = PairSums(first, second, norms, norms, eps, given=how, device=device)
+        width = view.shape[1]
+        sums = PairSums(first, second, norms, norms, eps, given=how, device=device, dimensions=width)
         for block in source.blocks():
             sums.add(block)
         return sums.result()

@@ -85,7 +85,8 @@ def pair_similarities(
     for name, values in (("a", first), ("b", second)):
         _check(name, values)
     rows = np.arange(len(first))
-    sums = PairSums(rows, rows, l2_norms(first), l2_norms(second), eps, device=device)
+    norms = l2_norms(first), l2_norms(second)
+    sums = PairSums(rows, rows, *norms, eps, device=device, dimensions=first.shape[1])
     columns = max(1, _WIDENED // max(1, len(first)))
     for start in range(0, first.shape[1], columns):
         part = (slice(None), slice(start, start + columns))
@@ -153,6 +154,8 @@ class PairSums:
         Whether rows 1–8 take the descriptors as they are, or divided by their norms as rows 9–12 do.
     device : str or None
         Where to compute.
+    dimensions : int
+        How many will be added in all, where that is known: for much work a compiled loop is loaded.
     """
 
     def __init__(
@@ -165,6 +168,7 @@ class PairSums:
         *,
         given: Literal["none", "l2"] = "none",
         device: str | None = None,
+        dimensions: int = 0,
     ) -> None:
         require_eps(eps)
         self._device = find_device(device)
@@ -173,6 +177,7 @@ class PairSums:
         self._eps, self._given = eps, given
         self._sums = np.zeros((len(first), sums_of.SUMS))
         self._totals = np.zeros(len(first_norms)), np.zeros(len(second_norms))
+        self._work = len(first) * dimensions
         self._torch: TorchSums | None = None
         self._compiled: Any = None
 
@@ -203,10 +208,10 @@ class PairSums:
 
     def _find_compiled(self, width: int) -> Any:
         """Return the compiled loop where it is worth loading: for much work on the CPU."""
-        loops = load_loops(len(self._pairs[0]) * width) if self._device.type == "cpu" else None
-        if loops is not None and self._compiled is None:
-            self._compiled = loops.CompiledSums(*self._pairs)
-        return self._compiled if loops is not None else None
+        if self._compiled is None and self._device.type == "cpu":
+            loops = load_loops(max(self._work, len(self._pairs[0]) * width))
+            self._compiled = None if loops is None else loops.CompiledSums(*self._pairs)
+        return self._compiled
 
     def _add(self, found: Sums) -> None:
         for own, more in zip((self._sums, *self._totals), found, strict=True):

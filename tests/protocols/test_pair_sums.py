@@ -133,6 +133,20 @@ def test_norms_of_the_compiled_loop(monkeypatch):
         np.testing.assert_allclose(l2_norms(values.astype(np.float32)), truth, rtol=1e-7)
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_the_compiled_loop_sums_small_blocks_of_much_work_too(monkeypatch, known):
+    pytest.importorskip("numba")
+    values = rectified(6, 500)
+    first, second = np.random.default_rng(1).integers(0, 6, (2, 30))
+    norms = l2_norms(values)
+    monkeypatch.setattr(similarities, "_COMPILED_FROM", 30 * 400)
+    monkeypatch.setattr(similarities, "TorchSums", None)
+    sums = PairSums(first, second, norms, norms, given="l2", dimensions=500 if known else 0)
+    for start, stop in ((0, 10), (10, 500)) if known else ((0, 450), (450, 500)):
+        sums.add(values[:, start:stop])
+    np.testing.assert_allclose(sums.result(), expected(values, first, second), rtol=TYPICAL, atol=TYPICAL)
+
+
 def test_without_numba_torch_does_it_all(monkeypatch):
     values = rectified(6, 500)
     first, second = np.random.default_rng(1).integers(0, 6, (2, 30))
