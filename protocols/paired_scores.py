@@ -72,6 +72,8 @@ def _load(source: Source) -> Scored:
         scored = Scored(f"{source.label}-{source.result_id}", source.label, source, source.scores)
     else:
         path = Path(source)
+        if path.is_dir():
+            raise UserError(f"{path} is a folder", f"Name its result files: {path}/*.json")
         result = Result.load(path)
         scored = Scored(str(path), result.label, result, result.load_scores(path))
     _check_shapes(scored)

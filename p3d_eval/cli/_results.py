@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from p3d_eval.cli._shared import console
+from p3d_eval.cli._shared import console, print_whole
 
 if TYPE_CHECKING:
     from p3d_eval.protocols.result import Metric, Result
@@ -58,10 +58,10 @@ def _undefined(result: "Result") -> list[str]:
 def print_result(result: "Result", path: Path) -> None:
     """Print splits, headline, variants, choices, warnings and sources of a result saved at ``path``."""
     screen = console()
-    screen.print(_table(result))
+    print_whole(_table(result))
     grid = _grid(result)
     if grid is not None:
-        screen.print(grid)
+        print_whole(grid)
     for line in _undefined(result):
         screen.print(line, style="bold red", markup=False)
     for name, metric in result.metrics.items():

@@ -13,6 +13,8 @@ from p3d_eval.errors import UserError
 SOME_FAILED = 3  # exit code: finished, with failures listed
 _FAILURES_SHOWN = 20
 
+_WIDEST = 1000  # columns of a table
+
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
@@ -36,6 +38,15 @@ def console(stderr: bool = False) -> Any:
     from rich.console import Console
 
     return Console(stderr=stderr, soft_wrap=True, highlight=False)
+
+
+def print_whole(table: Any) -> None:
+    """Print a table on standard output with every digit: a narrow terminal wraps its lines, nothing is cut."""
+    screen = console()
+    screen.width = max(
+        screen.width, screen.measure(table, options=screen.options.update(width=_WIDEST)).maximum
+    )
+    screen.print(table)
 
 
 def print_error(message: str, hint: str | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, print_json, print_table
+from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, print_json, print_whole
 from p3d_eval.errors import UserError
 
 if TYPE_CHECKING:
@@ -100,21 +100,38 @@ def compare_results(
 
 def _print(report: "ComparisonReport", out: Path | None) -> None:
     """Print a table, then a sentence for each comparison, then what must be known."""
-    columns = ("first", "second", "difference", "interval", "p", "p (Holm)", "test", "over")
-    rows = [
-        (
-            f"{one.first} {100 * one.first_value:.2f}",
-            f"{one.second} {100 * one.second_value:.2f}",
+    from rich.markup import escape
+    from rich.table import Table
+
+    several = len(report.comparisons) > 1
+    first = report.comparisons[0]
+    table = Table(
+        title=escape(
+            f"{report.protocol}: {report.metric} in %, {report.trials} trials; {first.test} over {first.units}"
+        ),
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("first")
+    table.add_column("", justify="right")
+    table.add_column("second")
+    for heading in ("", "difference", "interval", "p", *(["p (Holm)"] if several else [])):
+        table.add_column(heading, justify="right")
+    for one in report.comparisons:
+        low, high = one.difference.low or 0, one.difference.high or 0
+        table.add_row(
+            escape(one.first),
+            f"{100 * one.first_value:.2f}",
+            escape(one.second),
+            f"{100 * one.second_value:.2f}",
             f"{100 * (one.first_value - one.second_value):+.2f}",
-            f"{100 * (one.difference.low or 0):+.2f} to {100 * (one.difference.high or 0):+.2f}",
+            f"{100 * low:+.2f} to {100 * high:+.2f}",
             f"{one.p_value:.2g}",
-            f"{one.adjusted_p_value:.2g}",
-            one.test,
-            one.units,
+            *([f"{one.adjusted_p_value:.2g}"] if several else []),
         )
-        for one in report.comparisons
-    ]
-    print_table(f"{report.protocol}, {report.metric} in %, {report.trials} trials", columns, rows)
+    print_whole(table)
     screen = console()
     for one in report.comparisons:
         screen.print(one.sentence, markup=False)

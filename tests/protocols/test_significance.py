@@ -286,10 +286,11 @@ def files(three, tmp_path):
 
 
 def test_command(files, three, tmp_path, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "150")
+    monkeypatch.setenv("COLUMNS", "60")
     out = tmp_path / "comparison.json"
     shown = CliRunner().invoke(app, ["compare", *files, "--out", str(out)])
     assert shown.exit_code == 0, shown.output
+    assert "accuracy in %, 400 trials; sign-flip over 80 (class, group) clusters" in shown.stdout
     expected = pe.compare(files)
     for one in expected.comparisons:
         assert one.sentence in shown.stdout
@@ -310,6 +311,7 @@ def test_command_with_wrong_input(files, tmp_path):
         ([*files[1:], "--out", files[1]], "exists"),
         ([*files[1:], "--out", files[1], "--overwrite"], "is one of the results"),
         (["absent.json", files[1]], "absent.json: no such result file"),
+        ([str(tmp_path), files[1]], "is a folder"),
     ):
         shown = CliRunner().invoke(app, ["compare", *arguments])
         assert shown.exit_code == 2
