@@ -22,6 +22,7 @@ from p3d_eval.features.transfer import Stopwatch, wait_for
 
 _BATCHES_AHEAD = 2  # ready while the network runs: one to take, one that is being made
 _LAUNCHED = 2  # batches that a GPU has in hand before the first one's results are awaited
+_NO_MEMORY = "can't allocate memory"  # what torch says on a CPU
 _RESULT_BYTES = 256 << 20  # results that wait to be written
 
 
@@ -163,11 +164,11 @@ def _explained(plan: ExtractionPlan) -> Iterator[None]:
         yield
     except P3DEvalError:
         raise
-    except torch.cuda.OutOfMemoryError as error:
+    except Exception as error:
+        if not isinstance(error, torch.cuda.OutOfMemoryError) and _NO_MEMORY not in str(error):
+            raise network_failed(plan.backbone, plan.layers, error) from error
         raise UserError(
             f"{plan.backbone.device} has too little memory for batches of {plan.batch_clips} clips "
             f"of {plan.backbone.name}",
             "Choose a smaller --batch-size",
         ) from error
-    except Exception as error:
-        raise network_failed(plan.backbone, plan.layers, error) from error

@@ -207,6 +207,8 @@ class DecoderPool:
             self._replace(seat, decoder)
         elif self._hangs(seat, decoder, ready, passed):
             decoder.close()
+            if not decoder.ready:
+                raise RuntimeError(f"a decoding process did not start within {seat.silent:.0f} s")
             seat.streams.popleft().end(f"no frame for {self._timeout:g} s: given up (--video-timeout)")
             seat.decoder, seat.sent = None, 0
 
@@ -252,10 +254,11 @@ class DecoderPool:
     def _hangs(self, seat: _Seat, decoder: Decoder, spoke: bool, passed: float) -> bool:
         pulse = decoder.arena.pulse
         # A decoder with frames on loan may wait for us.
-        alive = spoke or pulse != seat.pulse or decoder.on_loan > 0 or not decoder.ready or not seat.sent
+        alive = spoke or pulse != seat.pulse or decoder.on_loan > 0 or not seat.sent
         seat.pulse = pulse
         seat.silent = 0.0 if alive else seat.silent + passed
-        return 0 < self._timeout < seat.silent
+        limit = self._timeout if decoder.ready else max(self._timeout, DEFAULT_TIMEOUT)
+        return self._timeout > 0 and seat.silent > limit
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

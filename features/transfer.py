@@ -103,7 +103,7 @@ def _pin(frames: NDArray[np.uint8], pinned: set[int]) -> None:
     runtime = torch.cuda.cudart()
     pinned.add(address)
     if int(runtime.cudaHostRegister(address, owner.nbytes, 0)) == 0:
-        weakref.finalize(owner, _unpin, address, pinned)
+        weakref.finalize(owner, _unpin, address, pinned).atexit = False  # CUDA is gone by then
 
 
 def _unpin(address: int, pinned: set[int]) -> None:

@@ -371,3 +371,16 @@ def test_all_layers_differing_are_named_before_their_types(tmp_path, videos, tin
     extract(tiny, videos, "prob,flat,res", tmp_path / "f.h5")
     with pytest.raises(UserError, match=r"another layers\.\w+: '\w+' there, 'none' now"):
         extract(tiny, videos, "res", tmp_path / "f.h5")
+
+
+def test_too_little_memory_for_a_batch_says_what_to_do(tmp_path, videos, tiny, monkeypatch):
+    from p3d_eval.features import computing
+
+    def fail(self, x):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(computing.Runner, "__call__", fail)
+    with pytest.raises(
+        UserError, match=r"cpu has too little memory for batches of 8 clips of .*\n.*--batch-size"
+    ):
+        extract(tiny, videos, "res", tmp_path / "f.h5")
