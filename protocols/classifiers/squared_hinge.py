@@ -27,7 +27,7 @@ _BLOCK_BYTES = (256 << 20, 64 << 20, 16 << 20, 4 << 20)  # of temporaries; the n
 _SMALL = 2e8  # n · D · k below which float64 costs nothing that one would notice
 _ONE_THREAD = 1e7  # n · D · k up to which one thread is faster than several
 _EXACT = 1e-12  # factor on the tolerance of such problems
-_CHUNK = 8  # times a block: room for the arrays (n, k) of one chunk of columns
+_CHUNK = 8  # times a block: room for the arrays (n, k) of the columns in work
 _COPY_BYTES = 1 << 30  # of X in the precision of the steps, where it comes in another
 _ARRAYS = 12  # of shape (n, k) alive at once
 _PATH_GAP = 0.1  # relative gap at which a smaller C has served its purpose as a start
@@ -175,8 +175,10 @@ class _Job:
             samples = samples.converted()
         n, k = self.signs.shape
         space = find_space(samples, k, float(self.cost.max()) if self.cost.numel() else 0.0)
-        chunk = max(1, _CHUNK * block_bytes // (max(n, 1) * samples.itemsize * _ARRAYS))
-        threads = torch.get_num_threads() if float(X.numel()) * k > _ONE_THREAD else 1
+        parallel = self.device.type == "cpu" and float(X.numel()) * k > _ONE_THREAD
+        threads = torch.get_num_threads() if parallel else 1
+        column_bytes = max(n, 1) * samples.itemsize * _ARRAYS
+        chunk = max(1, _CHUNK * block_bytes // (column_bytes * threads))
         found = in_streams(partial(self._chunk, space), k, self.device, threads, chunk)
         weights, gaps, solvers, steps = zip(*found, strict=True)
         return (
