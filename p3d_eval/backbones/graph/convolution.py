@@ -38,6 +38,11 @@ class Convolution(nn.Module):
         Groups of channels.
     """
 
+    weight: Tensor
+    bias: Tensor | None
+    # Whether the sum may be written into ``other``, which nothing reads afterwards.
+    other_is_free = False
+
     def __init__(
         self,
         weight: Tensor,
@@ -49,13 +54,14 @@ class Convolution(nn.Module):
     ) -> None:
         super().__init__()
         self.kind = kind_of(weight, stride, padding)
-        flat = {"frames": 0, "times": 2}.get(self.kind)
-        if flat is not None:
-            keep = [axis for axis in range(3) if axis != flat][: 2 if flat == 0 else 1]
-            weight = weight.squeeze(2) if flat == 0 else weight.squeeze(-1)
-            stride, padding, dilation = (
-                [values[axis] for axis in keep] if flat == 0 else [values[0], neutral]
-                for values, neutral in ((stride, 1), (padding, 0), (dilation, 1))
+        if self.kind == "frames":
+            weight, stride, padding, dilation = weight.squeeze(2), stride[1:], padding[1:], dilation[1:]
+        elif self.kind == "times":
+            weight, stride, padding, dilation = (
+                weight.squeeze(-1),
+                [stride[0], 1],
+                [padding[0], 0],
+                [dilation[0], 1],
             )
         self.layout = torch.channels_last_3d if weight.ndim == 5 else torch.channels_last
         self.register_buffer("weight", weight.contiguous(memory_format=self.layout))
@@ -96,14 +102,12 @@ class OneDnnConvolution(Convolution):
     """
 
     packed: Tensor | None = None
-    # Whether the sum may be written into ``other``, which nothing reads afterwards.
-    other_is_free = False
 
     def _convolve(self, x: Tensor, other: Tensor | None) -> Tensor:
         place = (self.padding, self.stride, self.dilation, self.groups)
         if self.packed is None:
             self.packed = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *place, list(x.shape))
-            self.weight = None
+            del self.weight
         after = "relu" if self.relu else "none"
         if other is None:
             return torch.ops.mkldnn._convolution_pointwise(x, self.packed, self.bias, *place, after, [], "")

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, fx
 
 from p3d_eval.backbones.graph.convolution import Convolution
-from p3d_eval.backbones.graph.tracing import constant, gives_alias
+from p3d_eval.backbones.graph.tracing import arguments, constant, gives_alias
 
 _ATEN = torch.ops.aten
-_CONVOLUTIONS = {_ATEN.conv2d.default: 2, _ATEN.conv3d.default: 3}
+_CONVOLUTIONS: dict[Any, int] = {_ATEN.conv2d.default: 2, _ATEN.conv3d.default: 3}
 _PADS = (_ATEN.pad.default, _ATEN.constant_pad_nd.default)
 
 
@@ -39,7 +39,8 @@ def _listed(value: Any, count: int) -> list[int]:
 def _replace(graph: fx.GraphModule, node: fx.Node, name: str, kind: type[Convolution]) -> bool:
     """Put a module in the place of a convolution and of the batch norm behind it."""
     axes = _CONVOLUTIONS[node.target]
-    given = (*node.args, *(None, None, None, 1, 0, 1, 1)[len(node.args) :])
+    given = arguments(node)
+    given += (None, None, None, 1, 0, 1, 1)[len(given) :]
     x, weight, bias = given[0], constant(graph, given[1]), constant(graph, given[2])
     example = node.meta["val"]
     if node.kwargs or weight is None or (given[2] is not None and bias is None) or example.ndim != axes + 2:
@@ -76,12 +77,13 @@ def _fold(
 ) -> tuple[fx.Node, Tensor, Tensor | None]:
     """Weights of a convolution and of the batch norm that alone uses it, in float64 until the end."""
     user = next(iter(node.users)) if len(node.users) == 1 else None
-    if user is None or user.target is not _ATEN.batch_norm.default or user.args[0] is not node:
+    if user is None or user.target is not _ATEN.batch_norm.default or arguments(user)[0] is not node:
         return node, weight, bias
-    scale, shift, mean, variance = (constant(graph, argument) for argument in user.args[1:5])
-    training, epsilon = user.args[5], user.args[7]
+    scale, shift, mean, variance = (constant(graph, argument) for argument in arguments(user)[1:5])
+    training, epsilon = arguments(user)[5], arguments(user)[7]
     lost = any(
-        a is not None and b is None for a, b in zip(user.args[1:5], (scale, shift, mean, variance), strict=True)
+        a is not None and b is None
+        for a, b in zip(arguments(user)[1:5], (scale, shift, mean, variance), strict=True)
     )
     if training or mean is None or variance is None or lost:
         return node, weight, bias
@@ -97,10 +99,11 @@ def _absorb_sums_and_relus(graph: fx.GraphModule) -> None:
     position = {node: index for index, node in enumerate(graph.graph.nodes)}
     for node in list(graph.graph.nodes):
         if node.target is _ATEN.relu.default:
-            convolution = _only_used_here(graph, node.args[0])
+            before = arguments(node)[0]
+            convolution = _only_used_here(graph, before)
             if convolution is not None and not convolution.relu:
                 convolution.relu = True
-                node.replace_all_uses_with(node.args[0])
+                node.replace_all_uses_with(before)
                 graph.graph.erase_node(node)
         elif node.target is _ATEN.add.Tensor and len(node.args) == 2 and not node.kwargs:
             _absorb_sum(graph, node, position)
@@ -114,7 +117,7 @@ def _only_used_here(graph: fx.GraphModule, node: Any) -> Convolution | None:
 
 
 def _absorb_sum(graph: fx.GraphModule, node: fx.Node, position: dict[fx.Node, int]) -> None:
-    for target, other in (node.args, node.args[::-1]):
+    for target, other in (arguments(node), arguments(node)[::-1]):
         module = _only_used_here(graph, target)
         if module is None or module.relu or len(target.args) != 1 or not isinstance(other, fx.Node):
             continue

@@ -1,6 +1,7 @@
 """From a module to a graph of the operators between its input and the layers asked for."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -81,6 +82,11 @@ def constant(graph: fx.GraphModule, node: Any) -> Tensor | None:
     return found if isinstance(found, Tensor) else None
 
 
+def arguments(node: fx.Node) -> tuple[Any, ...]:
+    """Arguments of a node, among them nodes, numbers and lists."""
+    return node.args
+
+
 def gives_alias(node: fx.Node) -> bool:
     """Whether a node's output may share memory with its input."""
     if node.op != "call_function":
@@ -91,9 +97,13 @@ def gives_alias(node: fx.Node) -> bool:
 
 def _forget_identities(graph: fx.Graph) -> None:
     for node in list(graph.nodes):
-        if node.target in _IDENTITIES and not node.args[2]:
-            node.replace_all_uses_with(node.args[0])
+        if node.target in _IDENTITIES and not arguments(node)[2]:
+            node.replace_all_uses_with(arguments(node)[0])
             graph.erase_node(node)
+
+
+def _comes_after(position: Mapping[fx.Node, int], node: fx.Node, user: fx.Node) -> bool:
+    return position[user] > position[node]
 
 
 def _forget_writes(graph: fx.Graph) -> None:
@@ -108,8 +118,8 @@ def _forget_writes(graph: fx.Graph) -> None:
         functional = getattr(_ATEN, name[:-1], None) if name.endswith("_") else None
         if functional is None or not written[0] or any(written[1:]):
             raise UntraceableError(f"{node.target} writes into a tensor")
-        source = node.args[0]
+        source = arguments(node)[0]
         if gives_alias(source) or any(gives_alias(user) for user in source.users if user is not node):
             raise UntraceableError(f"{node.target} writes into a tensor that has other names")
-        source.replace_all_uses_with(node, lambda user, at=position[node]: position[user] > at)
+        source.replace_all_uses_with(node, partial(_comes_after, position, node))
         node.target = getattr(functional, schema.overload_name or "default")
