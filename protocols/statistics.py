@@ -80,7 +80,9 @@ def mean_over_splits(parts: Sequence[Part], unit: str, kind: str, seed: int, lev
     """Make a metric of the mean over splits, with a bootstrap interval over clusters of units.
 
     Units of one cluster (UCF101: clips of one class and group, cut from one video) succeed or fail together,
-    so the cluster is what is drawn.
+    so the cluster is what is drawn. Two cases need no draws: a share of single units in one split has Wilson's
+    interval, and where all units are right, or all wrong, every resample is alike and would give no width: the
+    exact interval of as many trials as there are clusters stands instead.
 
     Parameters
     ----------
@@ -99,11 +101,18 @@ def mean_over_splits(parts: Sequence[Part], unit: str, kind: str, seed: int, lev
     n = sum(map(len, values))
     if not all(len(value) for value in values):
         return Metric(None, n=n, unit=unit, reason=f"no {unit} in a split")
+    clusters = cluster_count(parts)
+    mean = float(np.mean([value.mean() for value in values]))
+    if len(parts) == 1 and clusters == n and bool(np.isin(values[0], (0, 1)).all()):
+        return proportion(int(values[0].sum()), n, unit, level=level)
+    if all((value == mean).all() for value in values) and mean in (0, 1):
+        low, high = exact_interval(clusters if mean else 0, clusters, level)
+        method = f"exact (Clopper and Pearson), {clusters:,} {kind} taken as trials, all alike"
+        return Metric(mean, low, high, level, method, n, unit)
     low, high = percentile_interval(resampled_means(parts, seed), level)
-    drawn = f"{cluster_count(parts):,} {kind}"
     together = ", each with all splits it is tested in" if len(parts) > 1 else ""
-    method = f"percentile bootstrap, {RESAMPLES:,} resamples of {drawn}{together}"
-    return Metric(float(np.mean([value.mean() for value in values])), low, high, level, method, n, unit)
+    method = f"percentile bootstrap, {RESAMPLES:,} resamples of {clusters:,} {kind}{together}"
+    return Metric(mean, low, high, level, method, n, unit)
 
 
 def mean_precision(

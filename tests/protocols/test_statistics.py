@@ -6,7 +6,7 @@ from scipy import integrate, stats
 
 from p3d_eval.protocols import statistics
 from p3d_eval.protocols.normalisation import l2_normalise, normalise_rows, standardise
-from p3d_eval.protocols.resampling import Part
+from p3d_eval.protocols.resampling import Part, percentile_interval, resampled_means
 
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 10), (7, 10), (10, 10), (3019, 3783)])
@@ -37,8 +37,7 @@ def test_standard_error_is_that_of_the_aslan_paper():
 
 
 def interval(*parts):
-    metric = statistics.mean_over_splits([Part(*part) for part in parts], "videos", "clusters", seed=0)
-    return metric.low, metric.high
+    return percentile_interval(resampled_means([Part(*part) for part in parts], seed=0))
 
 
 def test_bootstrap_of_single_videos_agrees_with_the_normal_interval():
@@ -59,6 +58,27 @@ def test_bootstrap_of_clusters_that_agree_is_wider():
 def test_bootstrap_of_unequal_clusters_stays_a_share():
     """Each resample is hits over its own size: where all is right, every resample is 1."""
     assert interval((np.ones(210, bool), np.repeat(np.arange(20), np.arange(1, 21)))) == (1.0, 1.0)
+
+
+def mean_of(*parts):
+    return statistics.mean_over_splits([Part(*part) for part in parts], "videos", "clusters", seed=0)
+
+
+@pytest.mark.parametrize(("right", "trials"), [(True, 20), (False, 0)])
+def test_no_width_would_be_a_lie(right, trials):
+    """All right, or all wrong: resamples are alike; the exact interval of 20 clusters stands instead."""
+    metric = mean_of((np.full(210, right), np.repeat(np.arange(20), np.arange(1, 21))))
+    assert metric.value == right
+    expected = stats.binomtest(trials, 20).proportion_ci(0.95, "exact")
+    assert (metric.low, metric.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert metric.method == "exact (Clopper and Pearson), 20 clusters taken as trials, all alike"
+
+
+def test_single_videos_of_one_split_are_a_proportion():
+    correct = np.arange(130) % 10 > 0
+    assert mean_of((correct, np.arange(130))) == statistics.proportion(117, 130, "videos")
+    shares = mean_of((correct / 2, np.arange(130)))
+    assert shares.method == "percentile bootstrap, 10,000 resamples of 130 clusters"
 
 
 def test_auc_interval():
