@@ -65,8 +65,12 @@ def arithmetic(precision: str, device: torch.device) -> Iterator[None]:
     before = matmul.allow_tf32
     matmul.allow_tf32 = tf32
     try:
-        with torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=torch.backends.cudnn.deterministic, allow_tf32=tf32
+        cudnn: Any = torch.backends.cudnn
+        with cudnn.flags(
+            enabled=cudnn.enabled,  # the default of ``flags`` would switch cuDNN off
+            benchmark=cudnn.benchmark,
+            deterministic=cudnn.deterministic,
+            allow_tf32=tf32,
         ):
             yield
     finally:

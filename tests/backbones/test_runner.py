@@ -17,7 +17,7 @@ from p3d_eval.backbones.graph.tracing import trace
 from p3d_eval.backbones.i3d import I3D
 from p3d_eval.backbones.layers import parse_layers
 from p3d_eval.backbones.p3d import P3D
-from p3d_eval.backbones.precision import resolve_precision
+from p3d_eval.backbones.precision import arithmetic, resolve_precision
 from p3d_eval.backbones.runner import Runner
 from p3d_eval.errors import UnknownNameError, UserError
 
@@ -354,6 +354,20 @@ def test_wrong_words_are_refused(pieces):
     for name in ("tf32", "fp16"):
         with pytest.raises(UserError, match=f"precision {name} needs a GPU"):
             pieces.with_precision(name)
+
+
+@pytest.mark.parametrize(("precision", "tf32"), [("fp32", False), ("tf32", True), ("bf16", False)])
+def test_tf32_is_on_for_tf32_alone_and_cudnn_stays_on(precision, tf32):
+    """torch's switches, read inside and after; a build without CUDA has them too."""
+
+    def switches():
+        cudnn = torch.backends.cudnn
+        return torch.backends.cuda.matmul.allow_tf32, cudnn.allow_tf32, cudnn.enabled, cudnn.benchmark
+
+    before = switches()
+    with arithmetic(precision, torch.device("cuda")):
+        assert switches() == (tf32, tf32, True, False)
+    assert switches() == before
 
 
 def test_auto_is_the_reference_on_a_cpu(pieces):
