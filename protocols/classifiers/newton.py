@@ -108,9 +108,9 @@ def step(
     move = torch.empty_like(gradient)
     if few.any():
         at = chosen[few]
-        sides = columns.signs[:, at], columns.cost[:, at], scores[:, few]
-        sides = tuple(one.to(samples.dtype) for one in sides)
-        move[:, few] = working_set_steps(samples, sides, gradient[:, few])
+        whole = (columns.signs[:, at], columns.cost[:, at], scores[:, few])
+        signs, cost, here = (one.to(samples.dtype) for one in whole)
+        move[:, few] = working_set_steps(samples, (signs, cost, here), gradient[:, few])
     if wide.any():
         move[:, wide] = _primal_step(samples, columns, chosen[wide], active[:, wide], gradient[:, wide])
     if rough.any():

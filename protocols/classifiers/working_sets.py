@@ -90,8 +90,8 @@ def _minimum(
     slack = (sign.abs() - sign * score).clamp_(min=0)
     alpha = 2 * cost * slack * sign
     wanted = torch.where(slack > 0, rate, sign - score + rate)
-    active, first = slack > 0, None
-    for _ in range(_INNER_STEPS):
+    active, first, settled = slack > 0, torch.zeros_like(alpha), slack.new_zeros(len(slack), dtype=torch.bool)
+    for step in range(_INNER_STEPS):
         delta = torch.where(active, 0, -alpha)
         right = wanted - (K @ delta[:, :, None])[:, :, 0]
         index, valid = _padded(active)
@@ -100,7 +100,7 @@ def _minimum(
         ridge = torch.where(valid, 0.5 / cost.gather(1, index), 1.0)
         solved = solve_ridge(some, ridge, right.gather(1, index) * valid, valid)
         delta = delta.scatter_add(1, index, solved * valid)
-        first = delta if first is None else first
+        first = delta if step == 0 else first
         reached = score + (K @ delta[:, :, None])[:, :, 0] - rate
         fresh = sign.abs() - sign * reached > 0
         settled = (fresh == active).all(1)
