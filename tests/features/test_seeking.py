@@ -91,7 +91,7 @@ def test_sparse_clips_of_a_long_video_are_jumped_to(tmp_path, monkeypatch):
     sparse = plan_segments(index, [50, 51, 350])
     assert [(segment.anchor.number, segment.numbers) for segment in sparse] == [(40, (50, 51)), (340, (350,))]
     assert worth_seeking(index, sparse)
-    assert not worth_seeking(index, plan_segments(index, range(0, 400, 10)))
+    assert not worth_seeking(index, plan_segments(index, range(0, 400, 4)))
     monkeypatch.setattr(counting, "RETAINED_BYTES", 0)
     monkeypatch.setattr(decoding, "decode", None)  # the way through the file
     header, *frames = read_video(path, "v", Sampling(2, clips=2))
