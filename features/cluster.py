@@ -6,6 +6,7 @@ megabytes of frames, and its file half of one, so decoding belongs where the net
 
 import os
 import queue
+import socket
 import threading
 import time
 from collections.abc import Generator, Hashable, Iterable, Iterator
@@ -26,6 +27,7 @@ from p3d_eval.features.worker import Message, Orders, work
 _POLL_SECONDS = 0.5
 _PATIENCE_SECONDS = 60.0  # without any actor: by then a cluster that can offer what one needs has done so
 _MESSAGES_AHEAD = 8  # of an actor, before it waits for this process to take them
+_KNOCK_SECONDS = 10.0  # for a cluster's address to answer
 _STORE_BYTES = 128 << 20  # of the object store, where we start Ray ourselves; results are small
 
 
@@ -198,16 +200,26 @@ def connect(address: str | None) -> None:
             "Run this command on a node of the cluster, with --address auto or host:port",
         )
     quiet = {"log_to_driver": False, "logging_level": "error"}
+    address = address or os.environ.get("RAY_ADDRESS")
     try:
+        if address is not None and ":" in address:
+            _knock(address)
         if address is None:
             ray.init(include_dashboard=False, object_store_memory=_STORE_BYTES, **quiet)
         else:
             ray.init(address=address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, OverflowError) as error:
         raise UserError(
             f"--address {address}: no Ray cluster ({' '.join(str(error).split())[:200]})",
             "Start one with ray start --head, and give the address that it prints",
         ) from error
+
+
+def _knock(address: str) -> None:
+    """See whether anybody listens: Ray itself would try for many minutes."""
+    host, _, port = address.rpartition(":")
+    with socket.create_connection((host, int(port)), _KNOCK_SECONDS):
+        pass
 
 
 def cluster_device(address: str | None, device: str) -> str:

@@ -1,6 +1,7 @@
 """Extraction on a Ray cluster: three nodes on this machine, one of which is killed in the middle."""
 
 import os
+import socket
 
 import numpy as np
 import pytest
@@ -100,3 +101,13 @@ def test_what_a_cluster_cannot_take_is_refused():
         cluster_device(None, "cuda:1")
     with pytest.raises(UserError, match=r"ray://head:10001: Ray's client has no streams"):
         cluster.connect("ray://head:10001")
+
+
+def test_an_address_where_nobody_listens_is_found_at_once():
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'p3d-eval[ray]'")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        for wrong in (address, "127.0.0.1:ninety", "127.0.0.1:99999"):
+            with pytest.raises(UserError, match=f"--address {wrong}: no Ray cluster"):
+                cluster.connect(wrong)
