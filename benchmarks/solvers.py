@@ -113,8 +113,8 @@ def main() -> None:
     for row in rows:
         goal = row.goal(given.device)
         print(
-            f"| {row.name} | {row.peer} | {row.ours_s:.3g} s | {row.peer_s:.4g} s | {row.ratio:.2g} | "
-            f"≥ {goal:.2g} | {'yes' if row.ratio >= goal else 'no'} |"
+            f"| {row.name} | {row.peer} | {row.ours_s:.3g} s | {row.peer_s:.4g} s | {row.ratio:.3g} | "
+            f"≥ {goal:.3g} | {'yes' if row.ratio >= goal else 'no'} |"
         )
     said = [
         vars(row)
