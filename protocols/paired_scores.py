@@ -87,7 +87,8 @@ def _check_shapes(scored: Scored) -> None:
     lengths = {len(scores.split), len(scores.labels), len(scores.scores)}
     if scores.clusters is not None:
         lengths.add(len(scores.clusters))
-    if lengths != {n} or not n or np.isnan(scores.scores).any():
+    wide = scores.scores.ndim == 2 and scores.scores.shape[1] == len(scores.classes)
+    if lengths != {n} or not n or not (wide or scores.scores.ndim == 1) or np.isnan(scores.scores).any():
         raise UserError(f"{scored.name}: its scores are empty, hold NaN or differ in length")
 
 

@@ -114,3 +114,11 @@ def test_the_api_takes_results_and_paths_together(saved):
     assert [row.label for row in report.tables[0].groups[0].rows] == ["i3d", "p3d63"]
     with pytest.raises(UserError, match="same result"):
         Report.of([saved / "ucf101-i3d.json", ucf101_result("i3d", 0.91, backbone="i3d")])
+
+
+def test_a_failed_certificate_is_a_warning_beside_the_table(saved):
+    ucf101_result("loose", 0.95, backbone="i3d", gap=1e-2).save(saved / "loose.json")
+    shown = run(saved, "--format", "csv")
+    assert shown.stdout == Report.of([saved]).to_csv()
+    assert "warning: NOT CONVERGED, do not quote: loose" in " ".join(shown.stderr.split())
+    assert "warning" not in run(saved / "aslan-i3d.json").stderr
