@@ -97,7 +97,25 @@ class Orders:
                 f"{socket.gethostname()}: {name} is {found!r}, {there!r} where the extraction was planned",
                 "Give every machine the same weights and packages",
             )
+        _require_videos(plan)
         return plan
+
+
+def _require_videos(plan: ExtractionPlan) -> None:
+    """Check that a video that was there when the extraction was planned is there where it is computed.
+
+    Raises
+    ------
+    UserError
+        When it is not: all of this machine's videos would be listed as failed.
+    """
+    there = (video for video, record in zip(plan.videos, plan.store.videos, strict=True) if record.size)
+    video = next(there, None)
+    if video is not None and not video.path.exists():
+        raise UserError(
+            f"{socket.gethostname()}: {video.path} is not there",
+            "Every machine must see the videos under the same path",
+        )
 
 
 def work(orders: Orders, device: str, ask: Callable[[], Group | None], send: Callable[[Message], None]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -17,7 +18,9 @@ from p3d_eval.errors import UserError
 from p3d_eval.features import open_features
 from p3d_eval.features.engines import choose_engine
 from p3d_eval.features.extractor import extract
+from p3d_eval.features.planning import plan_extraction
 from p3d_eval.features.sampling import Sampling
+from p3d_eval.features.worker import Orders
 from tests.features.conftest import TINY
 from tests.support.processes import left_over, mark
 from tests.support.videos import make_video
@@ -129,6 +132,17 @@ def test_a_network_that_other_processes_load_differently_is_refused(tmp_path, fo
     (tmp_path / "net.py").write_text(source + "\n# changed meanwhile\n")
     with pytest.raises(UserError, match=r"options\.code_sha256 is '.*where the extraction was planned"):
         in_two(network, folder, tmp_path / "two.h5")
+
+
+def test_a_machine_that_does_not_see_the_videos_is_refused(tmp_path, tiny):
+    moved = make_video(tmp_path / "v" / "v.avi", 9)
+    plan = plan_extraction(tiny, tmp_path / "v", "res", tmp_path / "f.h5", **OPTIONS)
+    orders = pickle.loads(pickle.dumps(Orders.of(plan, 1, 3)))
+    again = orders.unpack("cpu")
+    assert (again.videos, again.workers, again.backbone.weights) == (plan.videos, 3, tiny.weights)
+    moved.rename(tmp_path / "elsewhere.avi")
+    with pytest.raises(UserError, match=r"v\.avi is not there\nEvery machine must see the videos"):
+        orders.unpack("cpu")
 
 
 def test_a_network_without_a_recipe_stays_in_this_process(tmp_path, folder, tiny):
