@@ -77,6 +77,7 @@ def _work(task):
     return f"done {task}"
 
 
+@pytest.mark.ci
 def test_tasks_that_hang_or_crash_cost_only_themselves():
     tasks = ["a", "crash", "b", "hang", "c"]
     found = list(map_isolated(_work, tasks, lambda task, reason: f"{task}: {reason}", workers=2, seconds=5))
