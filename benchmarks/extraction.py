@@ -12,6 +12,7 @@ nearly all the work (the decoders' share is left out for ours and (a), not for (
 """
 
 import argparse
+import copy
 import json
 import os
 import shutil
@@ -126,17 +127,29 @@ class Decoded(Dataset):
         return torch.from_numpy(frames), torch.from_numpy(self.sampling.starts(len(frames), ""))
 
 
-def _eager(backbone: Backbone, precision: str, x: Tensor) -> Tensor:
-    low = low_type(precision)
-    with torch.autocast(x.device.type, low or torch.bfloat16, enabled=low is not None):
-        return backbone.features(x, LAYER)[LAYER].float()
+class Eager:
+    """Peer (a)'s network: in eager mode, converted as a whole for 16 bits, its layer taken with a hook."""
+
+    def __init__(self, backbone: Backbone, precision: str) -> None:
+        self.dtype = low_type(precision) or torch.float32
+        self.tf32 = precision == "tf32"
+        self.module = copy.deepcopy(backbone.module).to(self.dtype)
+        self.module.get_submodule(LAYER).register_forward_hook(self._keep)
+
+    def _keep(self, _module: object, _inputs: object, output: Tensor) -> None:
+        self.kept = output
+
+    def __call__(self, x: Tensor) -> Tensor:
+        torch.backends.cuda.matmul.allow_tf32 = self.tf32
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=self.tf32):
+            self.module(x.to(self.dtype))
+        return self.kept.float()
 
 
 def competent(backbone: Backbone, paths: list[Path], given: argparse.Namespace) -> Found:
-    plain = backbone.with_precision("tf32" if backbone.precision == "tf32" else "fp32")
+    plain, network = backbone.with_precision("fp32"), Eager(backbone, backbone.precision)
     sampling = Sampling(backbone.input_spec.clip_length, clips=given.clips)
     on_gpu = backbone.device.type == "cuda"
-    torch.backends.cudnn.benchmark = on_gpu
     loader = DataLoader(
         Decoded(paths, sampling), batch_size=None, num_workers=max(1, given.workers), pin_memory=on_gpu
     )
@@ -146,12 +159,11 @@ def competent(backbone: Backbone, paths: list[Path], given: argparse.Namespace) 
             prepared = plain.prepare_frames(frames.to(plain.device, non_blocking=True))
             numbers = starts[:, None] + torch.arange(sampling.clip_length)
             parts = [
-                _eager(plain, backbone.precision, plain.finish_clips(prepared[part.to(plain.device)]))
+                network(plain.finish_clips(prepared[part.to(plain.device)]))
                 for part in numbers.split(given.batch)
             ]
             means.append(torch.cat(parts).double().mean(0).cpu().numpy())
         times.append(now(started))
-    torch.backends.cudnn.benchmark = False
     return np.stack(means), times
 
 
