@@ -41,7 +41,7 @@ Out = Annotated[Path, typer.Option("--out", help="Feature file to make or to con
 Layers = Annotated[
     str | None,
     typer.Option(
-        "--layers", help="[alias=]layer[:flat|avg|spatial|cls|mean], …; default: the network's for ASLAN."
+        "--layers", help="\\[alias=]layer[:flat|avg|spatial|cls|mean], …; default: the network's for ASLAN."
     ),
 ]
 SamplingKind = Annotated[str, typer.Option("--sampling", help="uniform, random or sliding.")]
