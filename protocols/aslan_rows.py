@@ -45,19 +45,17 @@ def row_variants(
         Cells with the options ``similarity`` and ``layer``, and the worst certificate of each.
     """
     table = np.arange(vectors.shape[1]).reshape(len(layers), len(SIMILARITIES))
+    rows = [(name, table[:, [column]]) for column, name in enumerate(SIMILARITIES)] + [(ALL, table)]
     variants: list[Variant] = []
     certificates: list[Certificate] = []
-    for similarity in (*SIMILARITIES, ALL):
-        for layer in (*layers, *([ALL] if len(layers) > 1 else [])):
-            rows = slice(None) if layer == ALL else [list(layers).index(layer)]
-            columns = slice(None) if similarity == ALL else [SIMILARITIES.index(similarity)]
-            own = table[rows][:, columns].ravel()
+    for similarity, columns in rows:
+        parts = [(layer, columns[row]) for row, layer in enumerate(layers)]
+        for layer, own in [*parts, *([(ALL, columns.ravel())] if len(layers) > 1 else [])]:
             if len(own) == vectors.shape[1]:
                 continue
             outcomes = run_folds(pairs, vectors[:, own], usable, counted, "zscore", classifier)
             name = f"{similarity} · {layer}"
-            cell = {"similarity": similarity, "layer": layer}
-            variants.append(Variant(name, cell, summarise(outcomes)))
+            variants.append(Variant(name, {"similarity": similarity, "layer": layer}, summarise(outcomes)))
             certificates += worst_of([one for fold in outcomes for one in fold.certificates], name)
     return tuple(variants), tuple(certificates)
 
