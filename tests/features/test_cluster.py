@@ -1,4 +1,4 @@
-"""Extraction on a Ray cluster: three nodes on this machine, one of which is killed in the middle."""
+"""Extraction on a Ray cluster: nodes on this machine, of which some are killed and one joins in the middle."""
 
 import os
 import socket
@@ -54,30 +54,33 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-class Killing(Progress):
-    """Kills a node when so many videos are stored."""
+class Storm(Progress):
+    """Kills a node when eight videos are stored; at twenty, another one joins and all older ones are killed."""
 
-    def __init__(self, made, node, after: int) -> None:
+    def __init__(self, made, nodes) -> None:
         super().__init__("extract", 100, "videos", quiet=True)
-        self.made, self.node, self.after = made, node, after
+        self.made, self.nodes = made, nodes
 
     def advance(self, steps: int = 1) -> None:
         super().advance(steps)
-        if self.done == self.after:
-            self.made.remove_node(self.node, allow_graceful=False)
+        if self.done == 8:
+            self.made.remove_node(self.nodes.pop(), allow_graceful=False)
+        elif self.done == 20:
+            self.made.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+            while self.nodes:
+                self.made.remove_node(self.nodes.pop(), allow_graceful=False)
 
 
 @pytest.mark.ci
-def test_a_node_that_is_killed_costs_no_video(tmp_path, tiny, three_nodes, one_thread):
+def test_nodes_that_are_killed_or_join_cost_no_video(tmp_path, tiny, three_nodes, one_thread):
     made, nodes, marked = three_nodes
     folder = tmp_path / "v"
     for number in range(40):
         make_video(folder / f"v_{number:02}.avi", 5 + number)
     (folder / "v_50.avi").write_bytes(b"no video")
     plan = plan_extraction(tiny, folder, "prob,res", tmp_path / "many.h5", **OPTIONS)
-    killed = Killing(made, nodes[1], after=8)
     engine = choose_engine("ray", "auto", address=made.address)
-    summary = run_extraction(plan, lambda *_: killed, engine=engine)
+    summary = run_extraction(plan, lambda *_: Storm(made, nodes), engine=engine)
     assert (summary.done, set(summary.failed)) == (40, {"v_50"})
     assert not left_over(marked, "features.decode_worker")
     extract(tiny, folder, "prob,res", tmp_path / "one.h5", **OPTIONS)
