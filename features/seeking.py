@@ -9,7 +9,7 @@ from typing import Any
 from p3d_eval.features.packets import Anchor, PacketIndex
 from p3d_eval.features.sequential import opened, require_running
 
-_JUMP_PACKETS = 4  # a jump costs as much as decoding two to four packets (benchmarks/decoding.py)
+_JUMP_PACKETS = 8  # a jump costs as much as decoding 2 to 15 packets (benchmarks/decoding.py, several runs)
 
 
 class SeekError(Exception):
