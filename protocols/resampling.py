@@ -120,3 +120,14 @@ def percentile_interval(resampled: Array, level: float = LEVEL) -> tuple[float, 
     """Find the ends of the central share ``level`` of resampled values."""
     low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def centred_interval(resampled: Array, value: float, level: float = LEVEL) -> tuple[float, float]:
+    """Move the percentile interval of a share so that the resamples' mean lies on the value itself.
+
+    For statistics that resampling itself shifts: a positive that is drawn twice follows itself in a ranking,
+    which raises average precision, the more the lower it is.
+    """
+    low, high = percentile_interval(resampled, level)
+    shift = value - float(resampled.mean())
+    return max(0.0, min(low + shift, value)), min(1.0, max(high + shift, value))

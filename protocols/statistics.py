@@ -14,6 +14,7 @@ from p3d_eval.protocols.resampling import (
     LEVEL,
     RESAMPLES,
     Part,
+    centred_interval,
     cluster_count,
     percentile_interval,
     resampled_means,
@@ -125,7 +126,7 @@ def mean_precision(
     unit: str = "videos",
     level: float = LEVEL,
 ) -> tuple[Metric, list[Metric]]:
-    """Mean average precision and every class's, with percentile intervals over resampled videos.
+    """Mean average precision and every class's, with intervals over resampled videos.
 
     A class that no video shows is undefined and no part of the mean; neither is, in a resample, a class that
     no drawn video shows.
@@ -148,11 +149,11 @@ def mean_precision(
     found = resampled_average_precision(values, wanted, seed, convention=convention, clusters=clusters)
     own = average_precision(values, wanted, convention)
     drawn = unit if clusters is None else "clusters"
-    method = f"percentile bootstrap, {len(found):,} resamples of {drawn}"
+    method = f"bootstrap, {len(found):,} resamples of {drawn}, centred on the value"
     shown = np.asarray(wanted.any(axis=0), bool)
 
     def metric(value: float, resampled: NDArray[np.float64], n: int) -> Metric:
-        low, high = percentile_interval(resampled[~np.isnan(resampled)], level)
+        low, high = centred_interval(resampled[~np.isnan(resampled)], float(value), level)
         return Metric(float(value), low, high, level, method, n, unit)
 
     classes = [

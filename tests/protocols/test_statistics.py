@@ -6,7 +6,9 @@ from scipy import integrate, stats
 
 from p3d_eval.protocols import statistics
 from p3d_eval.protocols.normalisation import l2_normalise, normalise_rows, standardise
+from p3d_eval.protocols.resampled_precision import resampled_average_precision
 from p3d_eval.protocols.resampling import Part, percentile_interval, resampled_means
+from p3d_eval.protocols.statistics import mean_precision
 
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 10), (7, 10), (10, 10), (3019, 3783)])
@@ -137,3 +139,19 @@ def test_exact_interval_against_scipy(correct, n):
     metric = statistics.proportion(correct, n, "videos", "exact")
     assert (metric.low, metric.high) == statistics.exact_interval(correct, n)
     assert metric.method == "exact (Clopper and Pearson), videos taken as independent"
+
+
+@pytest.mark.parametrize("convention", ["activitynet", "sklearn"])
+def test_the_interval_of_a_mean_precision_at_chance_holds_its_value(convention):
+    """Resampling alone raises average precision; near chance by more than the plain interval is wide."""
+    draw = np.random.default_rng(0)
+    labels = draw.integers(0, 40, 800)[:, None] == np.arange(40)
+    scores = draw.normal(size=labels.shape)
+    found = resampled_average_precision(scores, labels, 0, convention=convention)
+    mean, classes = mean_precision(scores, labels, 0, convention=convention)
+    plain = percentile_interval(np.nanmean(found, axis=1))
+    assert plain[0] > mean.value, "without the shift the value lies outside"
+    assert mean.low < mean.value < mean.high
+    # A shift changes no width.
+    assert mean.high - mean.low == pytest.approx(plain[1] - plain[0], rel=1e-6)
+    assert all(one.low <= one.value <= one.high for one in classes)
