@@ -25,6 +25,7 @@ from p3d_eval.features.results import Outcome
 from p3d_eval.features.worker import Message, Orders, work
 
 _POLL_SECONDS = 0.5
+_LOOK_SECONDS = 2.0  # between looks at the nodes
 _PATIENCE_SECONDS = 60.0  # without any actor: by then a cluster that can offer what one needs has done so
 _MESSAGES_AHEAD = 8  # of an actor, before it waits for this process to take them
 _KNOCK_SECONDS = 10.0  # for a cluster's address to answer
@@ -92,26 +93,26 @@ class RayCrew:
         self._actors: dict[Any, Any] = {}  # stream of messages → actor
         self._heard: set[Any] = set()
         self._since = time.monotonic()  # when there was an actor the last time
-        self._ours = False
+        self._looked = -_LOOK_SECONDS
+        self._room = 0  # how many actors the nodes that are there could hold
 
     def __enter__(self) -> Self:
-        self._ray = import_ray()
-        if not self._ray.is_initialized():
-            connect(self._address)
-            self._ours = True
+        self._ray = connect(self._address)
         self._orders_ref = self._ray.put(self._orders)
         return self
 
-    def _room(self) -> int:
-        """How many actors the nodes that are there could hold."""
+    def _look(self) -> None:
+        """See now and then which nodes are there."""
+        if time.monotonic() - self._looked < _LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        return sum(
-            int(min(node.get(name, 0.0) // need for name, need in self._needs.items())) for node in nodes
-        )
+        needs = self._needs.items()
+        self._room = sum(int(min(node.get(name, 0.0) // need for name, need in needs)) for node in nodes)
 
     def _hire(self, waiting: int) -> None:
         """Ask for as many actors as there is room and work for, and one more, so that a cluster can grow."""
-        wanted = min(self._room() + 1, len(self._heard) + waiting, self._most or waiting + len(self._heard))
+        wanted = min(self._room + 1, len(self._heard) + waiting, self._most or waiting + len(self._heard))
         while len(self._actors) < wanted:
             options = {"num_cpus": self._needs["CPU"], "num_gpus": self._needs.get("GPU", 0.0)}
             made = self._ray.remote(RayWorker).options(
@@ -125,11 +126,9 @@ class RayCrew:
 
     def listen(self, waiting: int) -> Iterator[tuple[Hashable, Message | Died]]:
         """Yield a message of each actor that has one; hire more while there is work for them."""
+        self._look()
         self._hire(waiting)
-        if not self._actors:
-            return
-        ready, _ = self._ray.wait(list(self._actors), num_returns=len(self._actors), timeout=_POLL_SECONDS)
-        for stream in ready:
+        for stream in self._ready():
             try:
                 message: Message | Died = self._ray.get(next(stream))
                 self._heard.add(stream)
@@ -139,11 +138,20 @@ class RayCrew:
             yield stream, message
         self._be_patient()
 
+    def _ready(self) -> list[Any]:
+        """Wait for the first stream that has something; return all that have."""
+        streams = list(self._actors)
+        for number, seconds in ((1, _POLL_SECONDS), (len(streams), 0)):
+            ready, _ = self._ray.wait(streams, num_returns=number, timeout=seconds)
+            if not ready:
+                break
+        return list(ready)
+
     def _be_patient(self) -> None:
         """Give up when the cluster has nothing to offer."""
         if self._heard:
             self._since = time.monotonic()
-        elif time.monotonic() - self._since > _PATIENCE_SECONDS and not self._room():
+        elif time.monotonic() - self._since > _PATIENCE_SECONDS and not self._room:
             needs = " and ".join(f"{need:g} {name}" for name, need in self._needs.items())
             raise UserError(
                 f"no node of the Ray cluster has {needs}", "Choose fewer --workers, another --device, or wait"
@@ -165,8 +173,6 @@ class RayCrew:
     ) -> None:
         for stream in list(self._actors):
             self._dismiss(stream)
-        if self._ours:
-            self._ray.shutdown()
 
 
 def import_ray() -> Any:
@@ -185,45 +191,54 @@ def import_ray() -> Any:
     return ray
 
 
-def connect(address: str | None) -> None:
-    """Join a cluster, or start Ray on this machine: no dashboard, a small object store.
+def connect(address: str | None) -> Any:
+    """Join a cluster, or start Ray on this machine: no dashboard, a small object store; return the module.
+
+    The process stays connected until it ends, for the next run.
 
     Raises
     ------
     UserError
-        When there is no such cluster.
+        When there is no such cluster, or the process is connected to another one.
     """
     ray = import_ray()
+    address = address or os.environ.get("RAY_ADDRESS")
     if address is not None and "://" in address:
         raise UserError(
             f"--address {address}: Ray's client has no streams of results",
             "Run this command on a node of the cluster, with --address auto or host:port",
         )
+    if ray.is_initialized():
+        there = ray.get_runtime_context().gcs_address
+        if address not in (None, "auto", there):
+            raise UserError(f"--address {address}: this process is connected to {there}", "Call ray.shutdown()")
+        return ray
     quiet = {"log_to_driver": False, "logging_level": "error"}
-    address = address or os.environ.get("RAY_ADDRESS")
     try:
-        if address is not None and ":" in address:
-            _knock(address)
         if address is None:
             ray.init(include_dashboard=False, object_store_memory=_STORE_BYTES, **quiet)
         else:
+            _knock(address)
             ray.init(address=address, **quiet)
     except (OSError, RuntimeError, ValueError, OverflowError) as error:
         raise UserError(
             f"--address {address}: no Ray cluster ({' '.join(str(error).split())[:200]})",
             "Start one with ray start --head, and give the address that it prints",
         ) from error
+    return ray
 
 
 def _knock(address: str) -> None:
     """See whether anybody listens: Ray itself would try for many minutes."""
-    host, _, port = address.rpartition(":")
+    host, colon, port = address.rpartition(":")
+    if not colon:
+        return  # auto: Ray looks for processes of its own
     with socket.create_connection((host, int(port)), _KNOCK_SECONDS):
         pass
 
 
 def cluster_device(address: str | None, device: str) -> str:
-    """Return the kind of device that actors use, ``cpu`` or ``cuda``; ``auto`` is a GPU where nodes have some.
+    """Connect; return the kind of device that actors use: for ``auto``, ``cuda`` where nodes have GPUs.
 
     Raises
     ------
@@ -232,11 +247,9 @@ def cluster_device(address: str | None, device: str) -> str:
     """
     if device not in ("auto", "cpu", "cuda"):
         raise UserError(f"--device {device} is one machine's", "With --engine ray choose auto, cpu or cuda")
+    ray = connect(address)
     if device != "auto":
         return device
-    ray = import_ray()
-    if not ray.is_initialized():
-        connect(address)
     return "cuda" if ray.cluster_resources().get("GPU", 0) else "cpu"
 
 

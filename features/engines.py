@@ -12,6 +12,7 @@ from p3d_eval.features.computing import compute_results
 from p3d_eval.features.groups import Group
 from p3d_eval.features.planning import ExtractionPlan
 from p3d_eval.features.results import Outcome
+from p3d_eval.features.worker import recipe_of
 
 ENGINES = ("local", "ray")
 ALL_GPUS = "cuda:all"
@@ -43,9 +44,16 @@ class Engine:
     notice: str = ""
 
     def placed(self, plan: ExtractionPlan) -> ExtractionPlan:
-        """Return the plan of a file that says where it was computed."""
+        """Return the plan of a file that says where it was computed.
+
+        Raises
+        ------
+        UserError
+            When other processes could not load the network.
+        """
         if not self.where:
             return plan
+        recipe_of(plan.backbone)
         provenance = dict(plan.store.provenance) | {"device": self.where}
         return replace(plan, store=replace(plan.store, provenance=provenance))
 

@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
+from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.errors import P3DEvalError, UserError
 from p3d_eval.features.groups import Group
 from p3d_eval.features.identity import field_difference
@@ -63,15 +64,11 @@ class Orders:
         UserError
             When nothing says how another process could load the network.
         """
-        if plan.backbone.recipe is None:
-            raise UserError(
-                f"{plan.backbone.name} was not made by load_backbone, and other processes cannot load it",
-                "Load it with load_backbone, or extract in this process",
-            )
+        given = recipe_of(plan.backbone)
         found = {one.name: getattr(plan, one.name) for one in fields(plan) if one.name != "backbone"}
         found |= {"workers": workers, "store": replace(plan.store, annotations={})}
         # What auto means is decided where the extraction was planned.
-        recipe = dict(plan.backbone.recipe) | {"precision": plan.backbone.precision}
+        recipe = dict(given) | {"precision": plan.backbone.precision}
         return cls(found, recipe, threads)
 
     def unpack(self, device: str) -> ExtractionPlan:
@@ -99,6 +96,22 @@ class Orders:
             )
         _require_videos(plan)
         return plan
+
+
+def recipe_of(backbone: Backbone) -> Mapping[str, Any]:
+    """Return how other processes can load a network.
+
+    Raises
+    ------
+    UserError
+        When nothing says so.
+    """
+    if backbone.recipe is None:
+        raise UserError(
+            f"{backbone.name} was not made by load_backbone, and other processes cannot load it",
+            "Load it with load_backbone, or extract in this process",
+        )
+    return backbone.recipe
 
 
 def _require_videos(plan: ExtractionPlan) -> None:

@@ -149,6 +149,7 @@ def test_a_network_without_a_recipe_stays_in_this_process(tmp_path, folder, tiny
     own = Backbone("own", tiny.network, tiny.weights, tiny.device)
     with pytest.raises(UserError, match="own was not made by load_backbone"):
         in_two(own, folder, tmp_path / "two.h5")
+    assert list(tmp_path.iterdir()) == []
 
 
 def interrupted(signal_number: int, videos: Path, out: Path) -> subprocess.Popen[str]:
