@@ -151,7 +151,7 @@ def test_the_interval_of_a_mean_precision_at_chance_holds_its_value(convention):
     mean, classes = mean_precision(scores, labels, 0, convention=convention)
     resampled = np.nanmean(found, axis=1)
     plain = percentile_interval(resampled)
-    assert (resampled > mean.value).mean() > 0.97, "without the shift the value lies at the edge, or outside"
+    assert (resampled > mean.value).mean() > 0.95, "without the shift the value lies at the edge, or outside"
     assert mean.low < mean.value < mean.high
     # A shift changes no width.
     assert mean.high - mean.low == pytest.approx(plain[1] - plain[0], rel=1e-6)
