@@ -10,24 +10,8 @@ from pathlib import Path, PurePosixPath
 from p3d_eval.errors import UserError, shorten
 from p3d_eval.features.frame_names import holds_frames
 
-VIDEO_EXTENSIONS = frozenset(
-    {
-        ".avi",
-        ".flv",
-        ".gif",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".ogv",
-        ".ts",
-        ".webm",
-        ".wmv",
-        ".3gp",
-    }
-)
+_NAMES = ("3gp", "avi", "flv", "gif", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "ogv", "ts", "webm", "wmv")
+VIDEO_EXTENSIONS = frozenset(f".{name}" for name in _NAMES)
 _FOUR_DIGITS = re.compile(r"(?<!\d)\d{4}(?!\d)")
 _YOUTUBE_PREFIX = "v_"
 _EXTENSION = re.compile(r"\.\w{1,5}$")
@@ -194,8 +178,8 @@ def _by_stem(ids: Iterable[str]) -> dict[str, list[str]]:
 def match_ids(names: Sequence[str], ids: Sequence[str]) -> dict[str, str | None]:
     """Match the names of an annotation list to ids.
 
-    A name matches by its path without extension, else by a stem that only one id has; a bare YouTube id also
-    matches ``v_`` + itself, and the other way round.
+    A name matches by its path without extension, else by a stem that only one id has (for a path: of those
+    that no other name matches by path); a bare YouTube id also matches ``v_`` + itself, and vice versa.
 
     Parameters
     ----------
@@ -215,26 +199,35 @@ def match_ids(names: Sequence[str], ids: Sequence[str]) -> dict[str, str | None]
         When a name has no id of its path and several of its stem, or two names mean one id.
     """
     known = set(ids)
-    stems = _by_stem(ids)
-    matched: dict[str, str | None] = {}
+    matched: dict[str, str | None] = {name: _match_path(name, known) for name in names}
     owners: dict[str, str] = {}
-    for name in names:
-        if name in matched:
-            continue
-        video = _match_one(name, known, stems)
-        matched[name] = video
-        if video is not None and owners.setdefault(video, name) != name:
-            raise UserError(f"{owners[video]!r} and {name!r} of the list both mean the video {video!r}")
+    for name, video in matched.items():
+        _claim(owners, name, video)
+    stems = _by_stem(ids)
+    # Folders hold files of equal names (beach/01, city/01): another name's path is no candidate for a path.
+    free = _by_stem(video for video in ids if video not in owners)
+    for name in [name for name, video in matched.items() if video is None]:
+        matched[name] = _match_stem(name, free if "/" in _plain(name) else stems)
+        _claim(owners, name, matched[name])
     return matched
 
 
-def _match_one(name: str, known: set[str], stems: Mapping[str, list[str]]) -> str | None:
+def _claim(owners: dict[str, str], name: str, video: str | None) -> None:
+    if video is not None and owners.setdefault(video, name) != name:
+        raise UserError(f"{owners[video]!r} and {name!r} of the list both mean the video {video!r}")
+
+
+def _plain(name: str) -> str:
+    return _without_extension(PurePosixPath(name.replace("\\", "/")))
+
+
+def _match_path(name: str, known: set[str]) -> str | None:
     # Any known extension is dropped, but an id may itself end like one: the full name is tried first.
-    plain = _without_extension(PurePosixPath(name.replace("\\", "/")))
-    for candidate in (name, plain):
-        if candidate in known:
-            return candidate
-    stem = _stem(plain)
+    return next((candidate for candidate in (name, _plain(name)) if candidate in known), None)
+
+
+def _match_stem(name: str, stems: Mapping[str, list[str]]) -> str | None:
+    stem = _stem(_plain(name))
     found = stems.get(stem, []) or stems.get(stem.removeprefix(_YOUTUBE_PREFIX), [])
     if len(found) > 1:
         raise UserError(f"{name!r} of the list matches several videos by name: {shorten(found)}")
@@ -299,5 +292,4 @@ def near_misses(names: Iterable[str], ids: Iterable[str]) -> dict[str, str]:
 
 
 def _loosely(name: str) -> str:
-    stem = _stem(_without_extension(PurePosixPath(name.replace("\\", "/"))))
-    return _EXTENSION.sub("", stem).casefold()
+    return _EXTENSION.sub("", _stem(_plain(name))).casefold()

@@ -100,6 +100,16 @@ def test_ambiguous_names_show_all_candidates():
         match_ids(["run/v_a", "v_a.avi"], IDS)
 
 
+def test_a_missing_video_is_not_confused_with_its_namesakes_in_other_folders():
+    ids = ["beach/01", "beach/02", "city/01", "city/02"]
+    names = ["beach/01", "beach/02", "city/01.avi", "city/02", "forest/01"]
+    assert match_ids(names, ids)["forest/01"] is None
+    assert match_ids(names, ids[1:])["beach/01"] is None
+    # Which of the folders the list means cannot be told where it names none of them.
+    with pytest.raises(UserError, match="matches several videos by name: beach/01, city/01"):
+        match_ids(["forest/01"], ids)
+
+
 def test_numbers_match_the_last_group_of_exactly_four_digits():
     ids = ["aslan/clip_0007", "2011/x_1234_0042_99999", "y_12345", "z0100"]
     assert match_numbers([7, 42, 1234, 100, 2011], ids) == {
