@@ -107,6 +107,15 @@ def group_folds(groups: Sequence[Hashable], folds: int, seed: int) -> Index:
     return np.array([fold[name] for name in groups], np.intp)
 
 
+def one_class_remains(labels: NDArray[Any], folds: Index) -> bool:
+    """Whether without some fold the others show one class only, so that nothing can be trained on them."""
+    for fold in np.unique(folds):
+        own = labels[folds != fold]
+        if (own.any(axis=0).sum() if own.ndim == 2 else len(np.unique(own))) < 2:
+            return True
+    return False
+
+
 def choose_c(
     predict: Callable[[Index, Index], NDArray[Any]],
     labels: NDArray[Any],

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from p3d_eval.protocols.c_path import FOLDS, CChoice, choose_c, group_folds
+from p3d_eval.errors import UserError
+from p3d_eval.protocols.c_path import FOLDS, CChoice, choose_c, group_folds, one_class_remains
 from p3d_eval.protocols.classifiers.choice import Classifier, Fitted, fit_path, fit_subsets
 from p3d_eval.protocols.normalisation import Normalisation, Standardiser
 from p3d_eval.protocols.result import Certificate
@@ -69,13 +70,15 @@ def train(
     Raises
     ------
     UserError
-        When C is to be chosen and there is one group only.
+        When C is to be chosen, and there is one group only, or a fold leaves one class to train on.
     """
     choice: CChoice | None = None
     checks: list[Certificate] = []
     values = classifier.values
     if len(values) > 1:
         folds = group_folds(groups, FOLDS, classifier.seed)
+        if one_class_remains(y, folds):
+            raise UserError(f"{problem}: one class only to train on while C is chosen", "Give one value: --C 1")
         together: list[list[Fitted]] = []
         if classifier.name == "svm" and normalisation != "zscore":  # folds that share their samples' values
             subsets = [np.flatnonzero(folds != fold) for fold in range(int(folds.max()) + 1)]

@@ -56,23 +56,34 @@ class ClassificationOptions:
         )
 
     def require_untrained(self, kept: tuple[str, ...], why: str) -> None:
-        """Refuse options of the training where nothing is trained.
-
-        Parameters
-        ----------
-        kept : tuple of str
-            Options that matter all the same.
-        why : str
-            What is judged, for the message.
+        """Refuse options of the training where nothing is trained: all but ``kept``.
 
         Raises
         ------
         UserError
             When an option that would have no effect is not its default.
         """
+        others = tuple(option.name for option in fields(self) if option.name not in kept)
+        self.require_default(others, f"{why}, nothing is trained")
+
+    def require_default(self, unused: tuple[str, ...], why: str) -> None:
+        """Refuse options that would have no effect.
+
+        Parameters
+        ----------
+        unused : tuple of str
+            Their names.
+        why : str
+            What is done instead, for the message.
+
+        Raises
+        ------
+        UserError
+            When one of them is not its default.
+        """
         for option in fields(self):
-            if option.name not in kept and getattr(self, option.name) != option.default:
+            if option.name in unused and getattr(self, option.name) != option.default:
                 raise UserError(
-                    f"{option.name}: {getattr(self, option.name)!r} has no effect: {why}, nothing is trained",
+                    f"{option.name}: {getattr(self, option.name)!r} has no effect: {why}",
                     f"Leave --{option.metadata.get('flag', option.name.replace('_', '-'))} out",
                 )

@@ -1,5 +1,6 @@
 """Anybody's data: classification, retrieval or pair verification from a CSV of id, label[, group][, split]."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Literal
@@ -27,6 +28,27 @@ VERSION = "1"
 Scheme = Literal["auto", "split", "folds", "left-out"]
 FOLDS = 5
 PAIRS = 600  # of a fold, as in ASLAN
+
+_UNUSED: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "classification": (("pairs",), "no pairs are drawn"),
+    "retrieval": (
+        (
+            "classifier",
+            "C",
+            "neighbours",
+            "temperature",
+            "tol",
+            "pca",
+            "pca_solver",
+            "device",
+            "folds",
+            "pairs",
+        ),
+        "videos are searched by cosine, nothing is trained",
+    ),
+    "pairs": (("scheme", "pca", "pca_solver"), "pairs are drawn in folds, and judged by ASLAN's pipeline"),
+}
+"""Options that a task has no use for, and why."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +94,9 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
     """
     if annotations is None:
         raise UserError("custom: a table is needed", f"Give --table with a CSV of {','.join(COLUMNS[:2])}")
+    unused, why = _UNUSED[options.task]
+    options.require_default(unused, why)
+    options.make_classifier()  # checks its settings, and the seed, before folds are drawn
     if options.folds < 2:
         raise UserError(f"folds: {options.folds} is less than 2")
     if isinstance(store, FusedStore) and options.task != "classification":
@@ -142,13 +167,19 @@ def _make_folds(labels: np.ndarray, groups: Sequence[str], folds: int, seed: int
     names, encoded = np.unique(groups, return_inverse=True)
     if len(names) < folds:
         raise UserError(f"folds: {folds} of {len(names)} groups", "Use fewer --folds, or --scheme left-out")
-    if len(np.unique(labels)) < 2:
+    sizes = np.unique(labels, return_counts=True)[1]
+    if len(sizes) < 2:
         raise UserError("the table has one class only", "A classifier needs two")
+    if sizes.max() < folds:
+        raise UserError(
+            f"folds: {folds}, but no class has more than {sizes.max()} videos",
+            f"Use --folds {max(2, sizes.max())}, or --scheme left-out",
+        )
     dealt = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    return [
-        TaskSplit(f"fold {number}", train, test)
-        for number, (train, test) in enumerate(dealt.split(labels, labels, encoded), 1)
-    ]
+    with warnings.catch_warnings():  # of a class with fewer videos than folds: results say it by name
+        warnings.simplefilter("ignore", UserWarning)
+        parts = list(dealt.split(labels, labels, encoded))
+    return [TaskSplit(f"fold {number}", train, test) for number, (train, test) in enumerate(parts, 1)]
 
 
 def _verify(
@@ -157,8 +188,6 @@ def _verify(
     """Tell pairs of one class from others by ASLAN's pipeline."""
     if options.normalise not in ("l2", "none"):
         raise UserError(f"normalise: pairs take l2 or none, not {options.normalise}")
-    if options.pca is not None:
-        raise UserError("pca: pairs have no principal components", "Leave --pca out")
     drawn = draw_pairs(videos, options.folds, options.pairs, options.seed)
     own = aslan.Options(
         layers=options.layer,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from p3d_eval.errors import UserError
-from p3d_eval.protocols.c_path import FOLDS, group_folds
+from p3d_eval.protocols.c_path import FOLDS, group_folds, one_class_remains
 from p3d_eval.protocols.classification import train, worst_of
 from p3d_eval.protocols.classification_options import ClassificationOptions
 from p3d_eval.protocols.fused_store import CV, FusedStore
@@ -220,11 +220,22 @@ def weight_grid(parts: int) -> list[Weights]:
 def choose_weights(
     store: FusedStore, blocks: Sequence[TaskFeatures], split: TaskSplit, options: ClassificationOptions
 ) -> WeightChoice:
-    """Choose weights by group-aware cross validation on a split's training videos."""
+    """Choose weights by group-aware cross validation on a split's training videos.
+
+    Raises
+    ------
+    UserError
+        When there is one group only, or a fold leaves one class to train on.
+    """
     task = blocks[0].task
     rows = blocks[0].there(split.train)
     groups = [task.groups[row] for row in rows.tolist()]
+    even = f"Give them: --weights {','.join(['1'] * len(blocks))}"
+    if len(set(groups)) < 2:
+        raise UserError(f"weights: split {split.name} has training videos of one group only", even)
     folds = group_folds(groups, FOLDS, options.seed)
+    if one_class_remains(targets(task, rows), folds):
+        raise UserError(f"weights: split {split.name}: a fold leaves one class only to train on", even)
     grid = weight_grid(len(blocks))
     right = np.zeros(len(grid), np.int64)
     shown = task.indicator(rows)

@@ -18,6 +18,7 @@ from p3d_eval.protocols.annotations import hmdb51 as hmdb51_lists
 from p3d_eval.protocols.annotations import ucf101 as ucf101_lists
 from p3d_eval.protocols.classify import describe_task
 from p3d_eval.protocols.description import AllowMissing, describe_features, feature_warnings
+from p3d_eval.protocols.leaks import leak_warnings
 from p3d_eval.protocols.nearest import RANKS, Retrieved, retrieve
 from p3d_eval.protocols.normalisation import SPOKEN, Normalisation, Standardiser
 from p3d_eval.protocols.protocol import AnnotationFiles, AnnotationOption, Protocol
@@ -46,6 +47,10 @@ class RetrievalOptions:
         default=None, metadata={"help": "Go on without some videos: count missing queries as wrong, or not."}
     )
     seed: int = field(default=0, metadata={"help": "Seed of the bootstrap."})
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise UserError(f"seed: {self.seed} is negative")
 
 
 @dataclass(frozen=True)
@@ -145,6 +150,8 @@ def retrieve_task(
             )
             for one in searches
         )
+    with timer.phase("leaks"):
+        leaks = leak_warnings([data], annotations, store.provenance.get("trained_on") or "")
     official = task.official and matched.coverage.counted_as == "complete"
     return Result(
         protocol=protocol,
@@ -158,7 +165,7 @@ def retrieve_task(
         coverage=matched.coverage,
         splits=splits,
         per_class=_per_class(task, searches),
-        warnings=tuple(feature_warnings(store)),
+        warnings=(*leaks, *feature_warnings(store)),
         seconds=timer.seconds,
         scores=_scores(data, searches),
     )

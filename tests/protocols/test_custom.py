@@ -151,7 +151,6 @@ def test_drawn_pairs_are_balanced_disjoint_and_never_of_one_group(seed, folds, c
         ({}, {"task": "retrieval", "scheme": "folds"}, "retrieval has no folds"),
         ({}, {"task": "pairs", "folds": 4}, "6 classes are too few for 4 folds"),
         ({}, {"task": "pairs", "folds": 2, "pairs": 1}, "1 pairs in 2 folds"),
-        ({}, {"task": "pairs", "folds": 2, "pca": "3"}, "pairs have no principal components"),
         ({}, {"task": "pairs", "folds": 2, "normalise": "zscore"}, "pairs take l2 or none, not zscore"),
         ({"group": ["g"] * 60}, {"task": "pairs", "folds": 2}, "fold 1 has no pair of one class"),
         ({"label": ["a"] * 60}, {}, "the table has one class only"),
@@ -183,3 +182,81 @@ def test_seeds_give_other_folds(study, tmp_path):
         evaluate("custom", store, table=table, seed=seed).annotations["split_hashes"] for seed in range(3)
     ]
     assert all(one != two for one, two in pairwise(hashes))
+
+
+def few(tmp_path, classes, per_class, *, widths=(6,), grouped=False):
+    """Return stores of a few videos and the columns of their table; grouped: each class is one group."""
+    labels = [LABELS[number] for number in range(classes) for _ in range(per_class)]
+    ids = [f"{label}/{number:02}" for number, label in enumerate(labels)]
+    draw = np.random.default_rng(1)
+    stores = [
+        open_features(write_store(tmp_path / f"few{width}.h5", ids, {"pool5": draw.random((len(ids), width))}))
+        for width in widths
+    ]
+    return stores, {"id": ids, "label": labels} | ({"group": labels} if grouped else {})
+
+
+def test_more_folds_than_videos_of_any_class(tmp_path):
+    (store,), columns = few(tmp_path, 3, 4)
+    table = write(tmp_path / "t.csv", columns)
+    with pytest.raises(UserError, match="folds: 5, but no class has more than 4 videos"):
+        evaluate("custom", store, table=table)
+    assert evaluate("custom", store, table=table, folds=4).coverage.used == 12
+
+
+def test_a_class_of_fewer_videos_than_folds_is_said_once_by_us(tmp_path, recwarn):
+    (store,), columns = few(tmp_path, 3, 4)
+    columns = {name: values[:-3] for name, values in columns.items()}
+    result = evaluate("custom", store, table=write(tmp_path / "t.csv", columns), folds=4)
+    assert any("no training video of drive" in warning for warning in result.warnings)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"C": "cv"}, "one class only to train on while C is chosen"),
+        ({"weights": "cv"}, "weights: split test: a fold leaves one class only to train on"),
+        ({"weights": "cv", "fusion": "late"}, "weights: split test: a fold leaves one class only to train on"),
+    ],
+)
+def test_cross_validation_that_leaves_one_class(tmp_path, options, message):
+    stores, columns = few(tmp_path, 3, 4, widths=(6, 5), grouped=True)
+    columns |= {"split": ["train"] * 8 + ["test"] * 4}
+    table = write(tmp_path / "t.csv", columns)
+    with pytest.raises(UserError, match=message):
+        evaluate("custom", stores if "weights" in options else stores[0], table=table, **options)
+
+
+def test_weights_of_one_group(tmp_path):
+    stores, columns = few(tmp_path, 3, 4, widths=(6, 5))
+    columns |= {"group": ["g"] * 12, "split": ["train"] * 8 + ["test"] * 4}
+    with pytest.raises(UserError, match="weights: split test has training videos of one group only"):
+        evaluate("custom", stores, table=write(tmp_path / "t.csv", columns), weights="cv")
+
+
+@pytest.mark.parametrize("task", ["classification", "retrieval", "pairs"])
+@pytest.mark.parametrize(("seed", "message"), [(-1, "seed: -1 is negative"), (2**32, "not below 4294967296")])
+def test_seeds_out_of_range(study, tmp_path, task, seed, message):
+    store, labels, _ = study
+    table = write(tmp_path / "t.csv", {"id": store.ids, "label": labels})
+    with pytest.raises(UserError, match=message):
+        evaluate("custom", store, table=table, task=task, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "message"),
+    [
+        ("retrieval", {"classifier": "knn"}, "classifier: 'knn' has no effect"),
+        ("retrieval", {"C": 10}, "C: 10.0 has no effect"),
+        ("retrieval", {"folds": 3}, "folds: 3 has no effect"),
+        ("pairs", {"scheme": "left-out"}, "scheme: 'left-out' has no effect"),
+        ("pairs", {"pca": "3"}, "pca: '3' has no effect"),
+        ("classification", {"pairs": 20}, "pairs: 20 has no effect"),
+    ],
+)
+def test_options_of_another_task(study, tmp_path, task, options, message):
+    store, labels, _ = study
+    table = write(tmp_path / "t.csv", {"id": store.ids, "label": labels})
+    with pytest.raises(UserError, match=message):
+        evaluate("custom", store, table=table, task=task, **options)

@@ -97,3 +97,20 @@ def test_missing_queries(tmp_path):
     wrong, excluded = (evaluate("retrieval", store, allow_missing=how) for how in ("wrong", "excluded"))
     for name, metric in wrong.metrics.items():
         assert metric.value * 56 == pytest.approx(excluded.metrics[name].value * 55)
+
+
+def test_a_query_that_is_in_the_gallery_under_another_name_is_warned_of(tmp_path):
+    ids = data.ucf_ids()
+    values = np.random.default_rng(2).random((len(ids), 24))
+    query, copy = "YoYo/v_YoYo_g03_c01", "YoYo/v_YoYo_g20_c02"
+    values[ids.index(query)] = values[ids.index(copy)]
+    provenance = {"trained_on": "UCF101 split 1"}
+    store = open_features(write_store(tmp_path / "c.h5", ids, {"pool5": values}, provenance=provenance))
+    result = evaluate("retrieval", store)
+    assert any(f"{query} and {copy} (1.00000)" in warning for warning in result.warnings)
+    assert any("LEAK: the weights were trained on 'UCF101 split 1'" in warning for warning in result.warnings)
+
+
+def test_a_negative_seed(store):
+    with pytest.raises(UserError, match="seed: -1 is negative"):
+        evaluate("retrieval", store, seed=-1)
