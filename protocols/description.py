@@ -97,8 +97,22 @@ def make_coverage(
     missing: Sequence[str],
     allow_missing: AllowMissing,
     what: str,
+    where: str = "",
 ) -> Coverage:
     """Count the videos that the annotations name, and refuse missing ones unless the user allowed them.
+
+    Parameters
+    ----------
+    store : FeatureStore or FusedStore
+    expected : int
+        Number of videos that the annotations name.
+    missing : sequence of str
+        Those without features.
+    allow_missing : {"wrong", "excluded"} or None
+    what : str
+        What names the videos, e.g. ``"the splits"``.
+    where : str
+        What lacks them, where that is not the store's one file.
 
     Raises
     ------
@@ -107,7 +121,8 @@ def make_coverage(
     """
     if missing and (allow_missing is None or len(missing) == expected):
         raise UserError(
-            f"{store.path}: {len(missing)} of {expected} videos of {what} have no features: {shorten(missing)}",
+            f"{where or store.path}: {len(missing)} of {expected} videos of {what} have no features: "
+            f"{shorten(missing)}",
             _mend_missing(store, missing, complete=len(missing) == expected),
         )
     counted = (allow_missing or "complete") if missing else "complete"

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.features import FeatureStore
@@ -107,9 +106,16 @@ class FusedStore:
     def __getitem__(self, text: str) -> "FusedLayer":
         return FusedLayer(self, self.layers_of(text))
 
-    def rows(self, number: int, layer: str, ids: Sequence[str]) -> NDArray[np.floating[Any]]:
-        """Read a layer of file ``number`` for videos by the first file's ids, shape (len(ids), values)."""
-        return self.parts[number][layer].rows([self._ids[number][video] for video in ids])
+    def ids_in(self, number: int, ids: Sequence[str]) -> list[str]:
+        """Ids in file ``number`` of videos by the first file's ids."""
+        return [self._ids[number][video] for video in ids]
+
+    def lacking(self, videos: Sequence[str | None]) -> str:
+        """Name the files without features of some of these ids of the first file; None: no id of it."""
+        first, *others = self._ids
+        lack = [any(video not in first for video in videos)]
+        lack += [any(video in first and video not in other for video in videos) for other in others]
+        return " and ".join(str(part.path) for part, missing in zip(self.parts, lack, strict=True) if missing)
 
 
 class FusedLayer:

@@ -21,9 +21,8 @@ from p3d_eval.protocols.classification import train, worst_of
 from p3d_eval.protocols.classification_options import ClassificationOptions
 from p3d_eval.protocols.fused_store import CV, FusedStore
 from p3d_eval.protocols.left_out import SPLIT
-from p3d_eval.protocols.normalisation import normalise_rows
 from p3d_eval.protocols.result import Certificate
-from p3d_eval.protocols.task_features import Matched, TaskFeatures
+from p3d_eval.protocols.task_features import Matched, TaskFeatures, read_features
 from p3d_eval.protocols.task_fits import Fits, Outcome, targets
 from p3d_eval.protocols.tasks import Index, TaskSplit
 from p3d_eval.protocols.timing import Timer
@@ -100,18 +99,17 @@ def describe_fusion(store: FusedStore) -> str:
 
 
 def read_blocks(store: FusedStore, matched: Matched, options: ClassificationOptions) -> list[TaskFeatures]:
-    """Read each file's features of the matched videos, normalised one file at a time."""
-    place = np.full(len(matched.task.names), -1, np.intp)
-    place[list(matched.ids)] = np.arange(len(matched.ids))
-    ids = list(matched.ids.values())
-    return [
-        TaskFeatures(
-            matched,
-            normalise_rows(np.asarray(store.rows(number, layer, ids), np.float64), options.normalise),
-            place,
-        )
-        for number, layer in enumerate(store.layers_of(options.layer))
-    ]
+    """Read each file's features of the matched videos, normalised one file at a time.
+
+    A huge layer is replaced by coordinates (see `read_features`). Put one after the other, blocks of these
+    have the same inner products as the layers themselves.
+    """
+    blocks = []
+    for number, layer in enumerate(store.layers_of(options.layer)):
+        own = store.ids_in(number, list(matched.ids.values()))
+        there = replace(matched, ids=dict(zip(matched.ids, own, strict=True)))
+        blocks.append(read_features(store.parts[number], there, layer, options.normalise, options.device))
+    return blocks
 
 
 def _only(block: TaskFeatures, split: TaskSplit) -> TaskFeatures:

@@ -93,7 +93,8 @@ def match_task(store: FeatureStore | FusedStore, task: Task, allow_missing: Allo
         if video is not None and video in stored:
             ids[row] = video
     missing = [name for row, name in zip(rows, names, strict=True) if row not in ids]
-    return Matched(task, ids, make_coverage(store, len(names), missing, allow_missing, "the splits"))
+    where = store.lacking([found[name] for name in missing]) if isinstance(store, FusedStore) else ""
+    return Matched(task, ids, make_coverage(store, len(names), missing, allow_missing, "the splits", where))
 
 
 def read_features(

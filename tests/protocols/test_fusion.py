@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 from p3d_eval.cli import app
 from p3d_eval.errors import UserError
 from p3d_eval.features import open_features, write_store
+from p3d_eval.protocols import task_features
+from p3d_eval.protocols.coordinates import coordinates
 from p3d_eval.protocols.evaluation import evaluate
 from p3d_eval.protocols.fusion import weight_grid
 from tests.support import protocol_data as data
@@ -122,12 +124,38 @@ def test_leave_one_out_fuses_too(stores):
     np.testing.assert_allclose(result.scores.scores, found.values, atol=1e-5)
 
 
-def test_a_video_that_one_file_lacks_is_missing(stores):
+def _lists(folder, ids):
+    """Write the official lists of these videos."""
+    for name, content in data.ucf_lists(list(ids)).items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize("fusion", ["early", "late"])
+def test_huge_layers_are_fused_by_coordinates(stores, monkeypatch, fusion):
+    """Of layers that are never held, fusion gives what it gives of held ones."""
+    options = {"layer": "pool5,fv", "split": 1, "fusion": fusion, "weights": "0.3,0.7"}
+    held = evaluate("ucf101", stores, **options)
+    made = []
+    monkeypatch.setattr(task_features, "_HELD_BYTES", 0)
+    monkeypatch.setattr(task_features, "_WIDER", 0)
+    monkeypatch.setattr(task_features, "coordinates", lambda gram: made.append(gram.shape) or coordinates(gram))
+    unheld = evaluate("ucf101", stores, **options)
+    assert made == [(200, 200)] * 2
+    np.testing.assert_allclose(unheld.scores.scores, held.scores.scores, atol=1e-5)
+
+
+def test_a_video_that_one_file_lacks_is_missing(stores, tmp_path):
+    folder = tmp_path
     first, second = stores
     kept = [video for video in second.ids if not video.endswith("YoYo_g03_c01")]
     less = write_store(second.path.with_name("less.h5"), kept, {"fv": second["fv"].rows(kept)})
-    with pytest.raises(UserError, match="1 of 200 videos of the splits have no features: YoYo/v_YoYo_g03_c01"):
+    told = "less.h5: 1 of 200 videos of the splits have no features: YoYo/v_YoYo_g03_c01"
+    with pytest.raises(UserError, match=told) as refused:
         evaluate("ucf101", [first, less], layer="pool5,fv")
+    assert str(first.path) not in refused.value.message
+    with pytest.raises(UserError, match=told):
+        evaluate("ucf101", [less, first], layer="fv,pool5", splits=_lists(folder, first.ids))
     result = evaluate("ucf101", [first, less], layer="pool5,fv", allow_missing="excluded", split=1)
     assert result.coverage.missing == ("YoYo/v_YoYo_g03_c01",)
 
