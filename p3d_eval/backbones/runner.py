@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from p3d_eval.backbones.backbone import Backbone, LayerTexts
 from p3d_eval.backbones.graph.convolution import Convolution, OneDnnConvolution, has_onednn
@@ -21,6 +22,8 @@ from p3d_eval.errors import UnknownNameError, UserError
 # Largest difference to the network as written in fp32, of a layer's largest value, that counts as rounding.
 # More is a fault of the rewriting, and the network runs as written.
 BOUNDS = {"fp32": 1e-4, "tf32": 3e-2, "fp16": 3e-2, "bf16": 1e-1}
+# The clip that it is measured on: noise of 0 … 255 in one value for so many frames and pixels, smooth between.
+_EXAMPLE_GRID = (4, 16, 16)
 _WARM_UP = 3  # runs before a CUDA graph is recorded, as torch.cuda.graph asks for
 
 Run = Callable[[Tensor], tuple[Tensor, ...]]
@@ -29,8 +32,9 @@ Run = Callable[[Tensor], tuple[Tensor, ...]]
 class Runner:
     """A network prepared for one batch shape and one list of layers.
 
-    The first batch says whether the rewritten network gives what the network as written gives; until then
-    nothing is known of ``difference``. Batches of another shape run as written.
+    A clip that is always the same (`example_batch`) says whether the rewritten network gives what the network
+    as written gives: so it does not depend on which batch comes first, and a run that is resumed or
+    divided decides as one that is not. Batches of another shape run as written.
 
     Parameters
     ----------
@@ -50,12 +54,13 @@ class Runner:
     notices : list of str
         What the user should know: why something is not used.
     difference : mapping of str to float
-        Layer → difference to the network as written in fp32 on the first clip, of its largest value.
+        Layer → difference to the network as written in fp32 on that clip, of its largest value; empty
+        where the network cannot be rewritten.
 
     Raises
     ------
     UserError
-        When a layer or the way to compile is unknown.
+        When a layer or the way to compile is unknown, or numbers exceed the range of fp16.
     """
 
     def __init__(
@@ -72,7 +77,8 @@ class Runner:
         self._compiling = compiling == "on" or (compiling == "auto" and backbone.device.type == "cuda")
         self.how = "as written"
         self._run: Run | None = self._rewrite()
-        self._checked = False
+        if self._run is not None:
+            self._check(self._run)
 
     @torch.inference_mode()
     def __call__(self, x: Tensor) -> dict[str, Tensor]:
@@ -81,16 +87,11 @@ class Runner:
         Raises
         ------
         UserError
-            When the network cannot take this input, or numbers exceed the range of fp16.
+            When the network cannot take this input.
         """
         if self._run is None or tuple(x.shape) != self.shape:
             return self.backbone.features(x, self.layers)
-        x = x.to(self.backbone.device, torch.float32)
-        found = self._named(self._run(x))
-        if not self._checked:
-            self._checked = True
-            return self._check(x, found)
-        return found
+        return self._named(self._run(x.to(self.backbone.device, torch.float32)))
 
     def _named(self, found: tuple[Tensor, ...]) -> dict[str, Tensor]:
         return {request.name: values for request, values in zip(self.requests, found, strict=True)}
@@ -142,14 +143,17 @@ class Runner:
         self.how += ", compiled"
         return compiled
 
-    def _check(self, x: Tensor, found: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Run the first clip as written too, and settle how the network runs from now on."""
+    @torch.inference_mode()
+    def _check(self, run: Run) -> None:
+        """Run the example as written too, and settle how the network runs."""
+        x = example_batch(self.backbone, self.shape[0])
+        found = self._named(run(x))
         expected = self.backbone.with_precision(REFERENCE).features(x[:1], self.layers)
         self.difference = {name: _difference(found[name][:1], expected[name]) for name in expected}
         worst = max(self.difference, key=lambda name: self.difference[name])
         if self.difference[worst] <= BOUNDS[self.backbone.precision]:
             self._record(x)
-            return found
+            return
         if self.backbone.precision == "fp16" and not torch.isfinite(found[worst]).all():
             raise UserError(
                 f"{self.backbone.name}: numbers in layer {worst!r} or before it exceed the range of fp16",
@@ -160,7 +164,6 @@ class Runner:
             f"{self.backbone.name} runs as it is written: layer {worst!r} of the rewritten network differs by "
             f"{self.difference[worst]:.1e} of its largest value"
         )
-        return self.backbone.features(x, self.layers)
 
     def _record(self, x: Tensor) -> None:
         """Record a CUDA graph of the run: one launch instead of hundreds."""
@@ -172,6 +175,17 @@ class Runner:
             self.notices.append(f"the network runs without a CUDA graph: {str(error).splitlines()[0]}")
             return
         self.how += ", CUDA graph"
+
+
+@torch.inference_mode()
+def example_batch(backbone: Backbone, batch_size: int) -> Tensor:
+    """Return the network's input for a clip of blurred noise, the same on every call, ``batch_size`` times."""
+    channels, *size = backbone.input_spec.input_shape
+    generator = torch.Generator().manual_seed(0)
+    coarse = [-(-length // step) + 1 for length, step in zip(size, _EXAMPLE_GRID, strict=True)]
+    noise = 255 * torch.rand(1, channels, *coarse, generator=generator)
+    frames = functional.interpolate(noise, size=size, mode="trilinear", align_corners=True).transpose(1, 2)
+    return backbone.finish_clips(frames).repeat(batch_size, 1, 1, 1, 1)
 
 
 def _difference(found: Tensor, expected: Tensor) -> float:

@@ -18,7 +18,7 @@ from p3d_eval.backbones.i3d import I3D
 from p3d_eval.backbones.layers import parse_layers
 from p3d_eval.backbones.p3d import P3D
 from p3d_eval.backbones.precision import arithmetic, resolve_precision
-from p3d_eval.backbones.runner import Runner
+from p3d_eval.backbones.runner import Runner, example_batch
 from p3d_eval.errors import UnknownNameError, UserError
 
 SHALLOW = (("res2a", "res2b", "res2c"), ("res3a", "res3b"), ("res4a",), ("res5a",))
@@ -212,7 +212,7 @@ def test_bf16_is_near_fp32_and_means_and_probabilities_are_float32(pieces, layer
     except UserError as error:
         pytest.skip(error.message)
     runner = Runner(backbone, layers, 2)
-    x = clips(backbone)
+    x = example_batch(backbone, 2)
     found = assert_same(runner, x, bound)
     assert runner.difference == pytest.approx(
         {
@@ -234,7 +234,7 @@ def test_the_same_input_gives_the_same_bits(pieces):
     first = Runner(pieces, "prob,conv2:flat", 3)
     again = Runner(pieces, "prob,conv2:flat", 3)
     for name, values in first(x).items():
-        assert torch.equal(values, first(x)[name])  # before and after the first batch was checked
+        assert torch.equal(values, first(x)[name])
         assert torch.equal(values, again(x)[name])
 
 
@@ -261,15 +261,6 @@ class Overwriting(Pieces):
         return self.relu(x)
 
 
-class Changing(Pieces):
-    """Not what it was when it was traced: stands for any fault of the rewriting."""
-
-    gain = 1.0
-
-    def forward(self, x):
-        return super().forward(x) * self.gain
-
-
 @pytest.mark.parametrize(
     ("kind", "layer", "reason"),
     [(ByValue, "prob", ""), (Noisy, "prob", "is random"), (Overwriting, "relu", "writes into a tensor")],
@@ -285,16 +276,47 @@ def test_networks_that_cannot_be_rewritten_run_as_written(kind, layer, reason):
     assert torch.equal(runner(x)[layer], backbone.features(x, layer)[layer])
 
 
-def test_a_wrong_graph_is_found_on_the_first_batch_and_not_used():
-    torch.manual_seed(0)
-    module = trained(Changing())
-    backbone = backbone_of(module, spec_of(4, 8))
-    runner = Runner(backbone, "conv:avg,prob", 2)
-    module.prob.register_forward_hook(lambda _module, _inputs, output: output * 1.01)
-    x = clips(backbone)
-    assert torch.equal(runner(x)["prob"], backbone.features(x, "prob")["prob"])
-    assert "layer 'prob' of the rewritten network differs by 9.9e-03" in runner.notices[0]
+@pytest.fixture
+def wrong_rewriting(monkeypatch):
+    """Shift the first convolution by a number: little beside large inputs, much beside small ones."""
+
+    def fuse_wrongly(graph, _kind):
+        count = fuse(graph, Convolution)
+        graph.get_submodule("convolution_0").bias += 0.05
+        return count
+
+    monkeypatch.setattr(runner_module, "fuse", fuse_wrongly)
+
+
+def test_a_wrong_graph_is_found_before_the_first_batch_and_not_used(pieces, wrong_rewriting):
+    runner = Runner(pieces, "conv2:avg,prob", 2)
     assert runner.how == "as written"
+    assert "of the rewritten network differs by" in runner.notices[0]
+    x = clips(pieces)
+    assert torch.equal(runner(x)["prob"], pieces.features(x, "prob")["prob"])
+
+
+@pytest.mark.parametrize("allowed", [1e-9, 1.0])
+def test_how_a_network_runs_does_not_depend_on_the_batch_that_comes_first(
+    pieces, wrong_rewriting, monkeypatch, allowed
+):
+    monkeypatch.setitem(runner_module.BOUNDS, "fp32", allowed)
+    x = clips(pieces)
+    first, resumed = Runner(pieces, "conv2:avg,prob", 2), Runner(pieces, "conv2:avg,prob", 2)
+    assert first.difference == resumed.difference
+    first(x * 1e-3)  # each of these batches alone would say something else of the fault
+    resumed(x * 1e5)
+    for name, values in first(x).items():
+        assert torch.equal(values, resumed(x)[name])
+    assert (first.how == "as written") == (allowed < 1)
+
+
+def test_the_example_is_a_picture_in_the_range_of_bytes(pieces):
+    x = example_batch(pieces, 3)
+    assert x.shape == (3, 3, 4, 8, 8)
+    assert torch.equal(x[0], x[2])
+    assert torch.equal(x, example_batch(pieces, 3))
+    assert 0 <= x.min() < 64 < 192 < x.max() <= 255  # the spec leaves bytes as they are
 
 
 @pytest.mark.parametrize("gain", [1e38, float("inf"), float("nan")])
