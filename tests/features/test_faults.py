@@ -106,12 +106,12 @@ def _tear(videos: Path, tmp_path: Path, cases: int, seed: int, tiny) -> None:
 
 
 def test_torn_writes_are_never_called_done(tmp_path, videos, tiny):
-    _tear(videos, tmp_path, cases=6, seed=3, tiny=tiny)
+    _tear(videos, tmp_path, cases=4, seed=3, tiny=tiny)
 
 
 @pytest.mark.ci
-def test_forty_torn_writes_are_never_called_done(tmp_path, videos, tiny):
-    _tear(videos, tmp_path, cases=40, seed=4, tiny=tiny)
+def test_twenty_torn_writes_are_never_called_done(tmp_path, videos, tiny):
+    _tear(videos, tmp_path, cases=20, seed=4, tiny=tiny)
 
 
 def test_every_truncation_of_an_unfinished_file_is_found(tmp_path, videos, tiny):

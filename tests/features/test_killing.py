@@ -12,6 +12,7 @@ import torch
 from p3d_eval.features import open_features
 from p3d_eval.features.extractor import extract
 from tests.features.conftest import TINY
+from tests.support.processes import left_over, mark
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,7 +41,9 @@ def _kill_and_compare(folder: Path, tmp_path: Path, kills: int, seed: int, longe
     expected = open_features(whole)
     out = tmp_path / "killed.h5"
     arguments = [str(folder), str(out), str(kills), str(seed), str(longest)]
-    environment = os.environ | {"TINY_DELAY": "0.01", "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    marked = mark()
+    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    environment = os.environ | {"TINY_DELAY": "0.01"} | threads | marked
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.killing", *arguments],
         cwd=ROOT,
@@ -50,6 +53,7 @@ def _kill_and_compare(folder: Path, tmp_path: Path, kills: int, seed: int, longe
         text=True,
     )
     assert done.returncode == 0, done.stderr
+    assert not left_over(marked)  # decoders end with the run that was killed
     found = open_features(out)
     assert found.identity == expected.identity
     assert found.ids == expected.ids

@@ -37,7 +37,8 @@ def _run(videos: Path, out: Path, told: int) -> None:
     def begin(total: int, done: int) -> Progress:
         return _Telling(told, total, done)
 
-    extract(load_backbone(NETWORK), videos, "prob,res", out, batch_size=3, per_clip=True, progress=begin)
+    options = {"batch_size": 3, "per_clip": True, "workers": 1}
+    extract(load_backbone(NETWORK), videos, "prob,res", out, progress=begin, **options)
 
 
 def _start(videos: Path, out: Path) -> tuple[int, int]:

@@ -23,7 +23,7 @@ REFUSED = 2  # exit code of a run that the disk failed
 
 
 def _run(videos: Path, out: Path) -> None:
-    extract(load_backbone(NETWORK), videos, "prob,res", out, batch_size=3, per_clip=True)
+    extract(load_backbone(NETWORK), videos, "prob,res", out, batch_size=3, per_clip=True, workers=1)
 
 
 def _tear(write: int, share: float, fatal: bool) -> None:
