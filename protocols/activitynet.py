@@ -109,15 +109,16 @@ def judge_list(
         shares = hits_at_k(predictions, wanted, k)
         for name, values in ((f"top{k}", np.ceil(shares)), (f"avg_top{k}", shares)):
             metrics[name] = mean_over_splits([Part(values, videos)], "videos", "videos", seed)
-    scores = predictions.matrix(*wanted.shape)
+    order = predictions.order(len(wanted))  # equal scores are ranked by their places in the list
+    scores, wanted = predictions.matrix(*wanted.shape)[order], wanted[order]
     mean, per_class = mean_precision(scores, wanted, seed)
     if (scores > -np.inf).sum() < len(predictions.score):  # a matrix cannot say all that the list says
-        own = average_precision(predictions, wanted)
+        own = average_precision(predictions, wanted[np.argsort(order)])
         why = "no interval: the list repeats labels or names videos that are not tested"
-        mean = Metric(float(own.mean()), method=why, n=len(wanted), unit="videos")
+        mean = Metric(float(np.nanmean(own)), method=why, n=len(wanted), unit="videos")
         per_class = [
-            Metric(float(value), method=why, n=int(count), unit="videos")
-            for value, count in zip(own, wanted.sum(axis=0), strict=True)
+            Metric(float(value), method=why, n=one.n, unit="videos") if one.n else one
+            for value, one in zip(own, per_class, strict=True)
         ]
     metrics["map"] = mean
     metrics["map_sklearn"] = mean_precision(scores, wanted, seed, convention="sklearn")[0]

@@ -30,6 +30,13 @@ class Predictions:
     label: Index
     score: Array
 
+    def order(self, videos: int) -> Index:
+        """Rows of the tested videos in the order in which the list names them first, the others behind."""
+        named, first = np.unique(self.video[self.video >= 0], return_index=True)
+        place = np.full(videos, len(self.video))
+        place[named] = np.flatnonzero(self.video >= 0)[first]
+        return np.argsort(place, kind="stable")
+
     def matrix(self, videos: int, classes: int) -> Array:
         """Highest score of each tested video and class, shape (videos, classes); −∞ where there is none."""
         scores = np.full((videos, classes), -np.inf)
@@ -71,7 +78,11 @@ def average_precision(predictions: Predictions, wanted: NDArray[np.bool_]) -> Ar
     ----------
     predictions : Predictions
     wanted : ndarray of bool, shape (videos, classes)
-        Every class is shown by a video.
+
+    Returns
+    -------
+    ndarray of float64, shape (classes,)
+        NaN for a class that no video shows.
     """
     order = np.lexsort((np.arange(len(predictions.score)), predictions.score))[::-1]
     video, label = predictions.video[order], predictions.label[order]
@@ -85,5 +96,5 @@ def average_precision(predictions: Predictions, wanted: NDArray[np.bool_]) -> Ar
         own = hit[label == number]
         precision = np.cumsum(own) / np.arange(1, len(own) + 1)
         envelope = np.maximum.accumulate(precision[::-1])[::-1]
-        values[number] = envelope[own].sum() / totals[number]
+        values[number] = envelope[own].sum() / totals[number] if totals[number] else np.nan
     return values

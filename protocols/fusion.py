@@ -160,7 +160,8 @@ def fuse_scores(scores: Sequence[Array], weights: Weights, fusion: str) -> Array
     values = [softmax(own, axis=1) if fusion == "late-softmax" else own for own in scores]
     total = np.zeros_like(values[0])
     for own, weight in zip(values, weights, strict=True):
-        total += np.where(np.isneginf(own), -np.inf, weight * own)  # 0 · −∞ is no number
+        total += weight * np.where(np.isneginf(own), 0.0, own)  # 0 · −∞ is no number
+        total[np.isneginf(own)] = -np.inf
     return total
 
 

@@ -235,6 +235,34 @@ def test_lists_that_a_matrix_cannot_hold(made, tmp_path):
     assert any("1 predictions are of videos that are not tested" in warning for warning in result.warnings)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_equal_scores_are_ranked_by_their_places_in_the_file(made, tmp_path, seed):
+    """As the official evaluation does of up to 16 predictions of a class, where its sort is stable."""
+    _, folder, truth, *_ = made
+    generator = np.random.default_rng(seed)
+    videos = generator.permutation(list(truth))[:15].tolist()
+    results = {v: [{"label": c, "score": float(generator.integers(2))} for c in LABELS] for v in videos}
+    path = tmp_path / "tied.json"
+    path.write_text(json.dumps(predictions_of({}, **results)))
+    result = evaluate("activitynet", predictions=path, annotations=folder)
+    rows = [(v, e["label"], e["score"]) for v, own in results.items() for e in own]
+    expected = [oracle_ap(rows, truth, label) for label in LABELS]
+    assert [result.per_class[label].value for label in LABELS] == pytest.approx(expected, abs=1e-12)
+    assert result.metrics["map"].value == pytest.approx(np.mean(expected), abs=1e-12)
+
+
+def test_a_class_without_videos_is_no_part_of_the_mean_of_a_list_that_repeats(made, tmp_path):
+    _, folder, truth, *_ = made
+    video = next(video for video, own in truth.items() if own == ("Archery",))
+    twice = [{"label": "Archery", "score": 1}, {"label": "Archery", "score": 2}]
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps(predictions_of({}, **{video: twice})))
+    result = evaluate("activitynet", predictions=path, annotations=folder, allow_missing="excluded")
+    assert result.metrics["map"].value == 1
+    assert result.per_class["Ballet"].value is None
+    assert result.per_class["Ballet"].reason == "no videos of this class"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

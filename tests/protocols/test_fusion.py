@@ -13,7 +13,7 @@ from p3d_eval.features import open_features, write_store
 from p3d_eval.protocols import task_features
 from p3d_eval.protocols.coordinates import coordinates
 from p3d_eval.protocols.evaluation import evaluate
-from p3d_eval.protocols.fusion import weight_grid
+from p3d_eval.protocols.fusion import fuse_scores, weight_grid
 from tests.support import protocol_data as data
 
 
@@ -217,3 +217,13 @@ def test_the_grid_of_weights():
     assert weight_grid(2)[0] == (0.5, 0.5)
     assert set(weight_grid(2)) == {(k / 10, (10 - k) / 10) for k in range(11)}
     assert all(sum(weights) == pytest.approx(1) for weights in weight_grid(4))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_class_that_no_file_was_taught_is_never_guessed():
+    one, two = np.array([[0.5, -np.inf, -2.0]]), np.array([[1.5, -np.inf, 4.0]])
+    for weights in ((0.5, 0.5), (1.0, 0.0), (0.0, 1.0)):
+        found = fuse_scores([one, two], weights, "late")
+        np.testing.assert_array_equal(found[0, 1], -np.inf)
+        np.testing.assert_allclose(found[0, ::2], weights[0] * one[0, ::2] + weights[1] * two[0, ::2])
+    np.testing.assert_allclose(fuse_scores([one, two], (0.5, 0.5), "late-softmax").sum(), 1)
