@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.errors import UnknownNameError, UserError
-from p3d_eval.protocols.metrics import average_precision, roc_auc
+from p3d_eval.protocols.metrics import average_precision, label_ranks, roc_auc
 from p3d_eval.protocols.resampled_precision import Convention
 from p3d_eval.protocols.scores import Scores
 
@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 Kind = Literal["trials", "folds", "ranking"]
 
 _TOP = re.compile(r"(?:top|hit)_?(?:at_?)?([1-9][0-9]?)(?:_accuracy)?")
+_VIDEO = re.compile(r"video_(?:top|hit)([1-9][0-9]?)")  # of the recognition protocols
 _RANKING: dict[str, Convention] = {"map": "activitynet", "map_sklearn": "sklearn"}
 
 
@@ -68,13 +69,15 @@ def paired_metric(name: str | None, scores: Scores) -> PairedMetric:
         )
     if wanted == "accuracy":
         return PairedMetric(wanted, "trials", _right_pairs if pairs else lambda one: hits(one, 1))
-    top = _TOP.fullmatch(wanted)
+    top = _TOP.fullmatch(wanted) or _VIDEO.fullmatch(wanted)
     if top and not pairs:
         k = int(top[1])
         if k > scores.scores.shape[1]:
             raise UserError(f"metric {wanted}: there are {scores.scores.shape[1]} classes")
-        return PairedMetric(wanted, "trials", lambda one: hits(one, k))
-    known = ["accuracy", "auc_mean_of_folds"] if pairs else ["accuracy", "top3", "top5", *_RANKING]
+        count = _video_hits if _VIDEO.fullmatch(wanted) else hits
+        return PairedMetric(wanted, "trials", lambda one: count(one, k))
+    known = ["accuracy", "top3", "top5", "video_top5", "video_hit5", *_RANKING]
+    known = ["accuracy", "auc_mean_of_folds"] if pairs else known
     raise UnknownNameError("metric", wanted, known)
 
 
@@ -92,6 +95,11 @@ def hits(scores: Scores, k: int) -> Array:
         found = order == scores.labels[:, None]
     scored = np.take_along_axis(scores.scores, order, axis=1) > -np.inf
     return np.asarray((found & scored).any(axis=1), np.float64)
+
+
+def _video_hits(scores: Scores, k: int) -> Array:
+    """1 for each video with any of its classes among its k highest scores, ties as Hit@k ranks them."""
+    return np.asarray(label_ranks(scores.scores, indicator(scores)) < k, np.float64)
 
 
 def _right_pairs(scores: Scores) -> Array:

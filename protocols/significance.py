@@ -105,8 +105,9 @@ def compare(
     sources : iterable of Result or path
         Two or more results of one protocol on the same annotations, with their scores.
     metric : str, optional
-        ``accuracy`` (the default), ``top3``, ``top5``, …; ``map`` (default where a video shows several
-        classes) and ``map_sklearn``; for pairs ``accuracy`` and ``auc_mean_of_folds``.
+        ``accuracy`` (the default), ``top3``, ``top5``, …; ``video_hit1`` or ``video_top1`` (default of the
+        protocols that have it), ``video_hit5``, …; ``map`` (default of other videos of several classes) and
+        ``map_sklearn``; for pairs ``accuracy`` and ``auc_mean_of_folds``.
     test : {"auto", "sign-flip", "mcnemar", "bootstrap", "student"}
         ``auto`` flips signs of clusters (of folds, for pairs), and bootstraps mean average precision.
     common : bool
@@ -130,7 +131,7 @@ def compare(
     results = load_scored(sources)
     require_comparable(results)
     aligned = align(results, common)
-    chosen = paired_metric(metric, aligned.scores[0])
+    chosen = paired_metric(metric or _headline(results[0]), aligned.scores[0])
     pairs = [
         _comparison(
             results[one].label,
@@ -152,6 +153,11 @@ def compare(
         results=tuple(f"{one.name} ({one.result.result_id})" for one in results),
         seed=seed,
     )
+
+
+def _headline(scored: Scored) -> str | None:
+    """Metric of a recognition protocol that is compared where none is named; None: what the scores suggest."""
+    return next((name for name in ("video_hit1", "video_top1") if name in scored.result.metrics), None)
 
 
 def _comparison(first: str, second: str, found: Difference) -> Comparison:

@@ -35,8 +35,8 @@ MetricOption = Annotated[
     str | None,
     typer.Option(
         "--metric",
-        help="accuracy, top3, top5, map, map_sklearn, auc_mean_of_folds (default: accuracy, or map for "
-        "several labels a video).",
+        help="accuracy, top3, top5, video_hit5, map, map_sklearn, auc_mean_of_folds (default: accuracy; the "
+        "first of a video's hits; or map for several labels a video).",
         show_default=False,
     ),
 ]

@@ -13,6 +13,7 @@ from p3d_eval.features import open_features, write_store
 from p3d_eval.protocols.class_columns import match_columns, spelling
 from p3d_eval.protocols.evaluation import evaluate
 from p3d_eval.protocols.metrics import label_ranks
+from p3d_eval.protocols.significance import compare
 from tests.support.clip_scores import clip_store
 
 SPORTS = ("archery", "bowling", "curling", "diving", "fencing", "golf")
@@ -214,3 +215,22 @@ def test_columns_are_matched_by_name():
 def test_columns_that_do_not_fit(classes, columns, message):
     with pytest.raises(UserError, match=message):
         match_columns(classes, columns, "f.h5")
+
+
+def test_two_networks_are_compared_by_the_metric_of_the_protocol(sports, tmp_path):
+    """Not by mean average precision, although some videos have two labels; values are the results' own."""
+    store, lists, labels, clips = sports
+    noise = np.random.default_rng(8)
+    worse = {video: np.round(noise.random(values.shape), 1) for video, values in clips.items()}  # with ties
+    results = [
+        evaluate("sports1m", one, annotations=lists)
+        for one in (store, clip_store(tmp_path / "w.h5", worse, store.classes))
+    ]
+    for metric in (None, "video_hit1", "video_hit5"):
+        report = compare(results, metric=metric)
+        name = metric or "video_hit1"
+        assert report.metric == name
+        (found,) = report.comparisons
+        assert found.first_value == pytest.approx(results[0].metrics[name].value)
+        assert found.second_value == pytest.approx(results[1].metrics[name].value)
+    assert len(labels) == report.trials

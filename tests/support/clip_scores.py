@@ -16,7 +16,7 @@ def clip_store(path: Path, clips: dict[str, np.ndarray], classes) -> FeatureStor
     plan = StorePlan(
         videos=tuple(VideoRecord(video) for video in clips),
         layers={"prob": LayerPlan((len(classes),), "C")},
-        identity={"made": "for a test", "layers": {"prob": "mean"}},
+        identity={"made": f"for a test, {path.stem}", "layers": {"prob": "mean"}},
         provenance=default_provenance() | {"backbone": "made"},
         classes=tuple(classes),
         clip_counts=counts,
