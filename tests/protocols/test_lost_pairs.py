@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from p3d_eval.protocols.aslan_folds import _judge, summarise
+from p3d_eval.protocols.aslan_folds import FoldPart, judge, summarise
 
 
 def outcome(same, decision, rows, lost=()):
     same, rows = np.array(same), np.array(rows)
-    return _judge(same, "fold", np.arange(2), rows, np.array(lost, int), np.array(decision), ())
+    return judge(same, FoldPart(0, "fold", np.arange(2), rows, np.array(lost, int)), np.array(decision))
 
 
 def test_a_lost_pair_ranks_beyond_folds_of_any_scale():
