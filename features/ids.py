@@ -1,9 +1,7 @@
-"""Identity of a video: its path below the folder, without extension, with ``/``; and matching names to it."""
+"""Identity of a video: its path below the folder, without extension, with ``/``."""
 
 import os
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -12,9 +10,6 @@ from p3d_eval.features.frame_names import holds_frames
 
 _NAMES = ("3gp", "avi", "flv", "gif", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "ogv", "ts", "webm", "wmv")
 VIDEO_EXTENSIONS = frozenset(f".{name}" for name in _NAMES)
-_FOUR_DIGITS = re.compile(r"(?<!\d)\d{4}(?!\d)")
-_YOUTUBE_PREFIX = "v_"
-_EXTENSION = re.compile(r"\.\w{1,5}$")
 
 
 @dataclass(frozen=True)
@@ -158,138 +153,3 @@ def _list_folder(folder: Path) -> tuple[VideoFile, ...]:
             f"Looked for {' '.join(sorted(VIDEO_EXTENSIONS))} and folders of numbered images",
         )
     return _unique(sorted(found, key=lambda video: (video.id, video.path.name)), folder)
-
-
-def _stem(name: str) -> str:
-    return name.rsplit("/", 1)[-1]
-
-
-def _by_stem(ids: Iterable[str]) -> dict[str, list[str]]:
-    """Stem → ids that have it, with and without YouTube's ``v_``."""
-    stems: dict[str, list[str]] = defaultdict(list)
-    for video in ids:
-        stem = _stem(video)
-        stems[stem].append(video)
-        if stem.startswith(_YOUTUBE_PREFIX):
-            stems[stem.removeprefix(_YOUTUBE_PREFIX)].append(video)
-    return stems
-
-
-def match_ids(names: Sequence[str], ids: Sequence[str]) -> dict[str, str | None]:
-    """Match the names of an annotation list to ids.
-
-    A name matches by its path without extension, else by a stem that only one id has (for a path: of those
-    that no other name matches by path); a bare YouTube id also matches ``v_`` + itself, and vice versa.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Paths or stems, with or without a video's extension.
-    ids : sequence of str
-        Ids of a store.
-
-    Returns
-    -------
-    dict of str to (str or None)
-        Name → id; None where no id matches.
-
-    Raises
-    ------
-    UserError
-        When a name has no id of its path and several of its stem, or two names mean one id.
-    """
-    known = set(ids)
-    matched: dict[str, str | None] = {name: _match_path(name, known) for name in names}
-    owners: dict[str, str] = {}
-    for name, video in matched.items():
-        _claim(owners, name, video)
-    stems = _by_stem(ids)
-    # Folders hold files of equal names (beach/01, city/01): another name's path is no candidate for a path.
-    free = _by_stem(video for video in ids if video not in owners)
-    for name in [name for name, video in matched.items() if video is None]:
-        matched[name] = _match_stem(name, free if "/" in _plain(name) else stems)
-        _claim(owners, name, matched[name])
-    return matched
-
-
-def _claim(owners: dict[str, str], name: str, video: str | None) -> None:
-    if video is not None and owners.setdefault(video, name) != name:
-        raise UserError(f"{owners[video]!r} and {name!r} of the list both mean the video {video!r}")
-
-
-def _plain(name: str) -> str:
-    return _without_extension(PurePosixPath(name.replace("\\", "/")))
-
-
-def _match_path(name: str, known: set[str]) -> str | None:
-    # Any known extension is dropped, but an id may itself end like one: the full name is tried first.
-    return next((candidate for candidate in (name, _plain(name)) if candidate in known), None)
-
-
-def _match_stem(name: str, stems: Mapping[str, list[str]]) -> str | None:
-    stem = _stem(_plain(name))
-    found = stems.get(stem, []) or stems.get(stem.removeprefix(_YOUTUBE_PREFIX), [])
-    if len(found) > 1:
-        raise UserError(f"{name!r} of the list matches several videos by name: {shorten(found)}")
-    return found[0] if found else None
-
-
-def match_numbers(numbers: Iterable[int], ids: Sequence[str]) -> dict[int, str | None]:
-    """Match ASLAN's sample numbers to ids by the last group of exactly four digits in the stem.
-
-    Parameters
-    ----------
-    numbers : iterable of int
-        Sample numbers (1 to 3697 in the official lists).
-    ids : sequence of str
-        Ids of a store.
-
-    Returns
-    -------
-    dict of int to (str or None)
-        Number → id; None where no id has the number.
-
-    Raises
-    ------
-    UserError
-        When two ids have a wanted number.
-    """
-    owners: dict[int, list[str]] = defaultdict(list)
-    for video in ids:
-        groups = _FOUR_DIGITS.findall(_stem(video))
-        if groups:
-            owners[int(groups[-1])].append(video)
-    matched: dict[int, str | None] = {}
-    for number in numbers:
-        found = owners.get(number, [])
-        if len(found) > 1:
-            raise UserError(f"sample {number:04d} matches several videos: {shorten(found)}")
-        matched[number] = found[0] if found else None
-    return matched
-
-
-def near_misses(names: Iterable[str], ids: Iterable[str]) -> dict[str, str]:
-    """Find ids that differ from names in letter case or in their extension only.
-
-    Such names are not matched, since YouTube's ids differ in case and ids may hold dots; but a list that
-    lacks many videos is often one that was written for other file names.
-
-    Parameters
-    ----------
-    names : iterable of str
-        Names that no id matches.
-    ids : iterable of str
-
-    Returns
-    -------
-    dict of str to str
-        Name → the first such id.
-    """
-    known: dict[str, str] = {}
-    for video in ids:
-        known.setdefault(_loosely(video), video)
-    return {name: known[_loosely(name)] for name in names if _loosely(name) in known}
-
-
-def _loosely(name: str) -> str:
-    return _EXTENSION.sub("", _stem(_plain(name))).casefold()

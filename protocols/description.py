@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from p3d_eval.errors import UserError, shorten
 from p3d_eval.features import FeatureStore
-from p3d_eval.features.ids import near_misses
+from p3d_eval.features.matching import near_misses
 from p3d_eval.protocols.classifiers.choice import Classifier
 from p3d_eval.protocols.fused_store import FusedStore
 from p3d_eval.protocols.protocol import AnnotationFiles

@@ -8,7 +8,7 @@ import numpy as np
 
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.features import FeatureStore
-from p3d_eval.features.ids import match_ids
+from p3d_eval.features.matching import match_ids
 from p3d_eval.provenance import sha256_json
 
 Fusion = Literal["early", "late", "late-softmax"]

@@ -6,7 +6,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from p3d_eval.errors import UserError
-from p3d_eval.features.ids import VideoFile, list_videos, near_misses
+from p3d_eval.features.ids import VideoFile, list_videos
+from p3d_eval.features.matching import near_misses
 from p3d_eval.files import atomic_output, require_new
 from p3d_eval.protocols.annotations.official import get_reader, has_official, read_official
 from p3d_eval.protocols.annotations.sources import user_data_folder

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from p3d_eval.features import FeatureStore
-from p3d_eval.features.ids import match_ids
+from p3d_eval.features.matching import match_ids
 from p3d_eval.protocols.coordinates import coordinates, inner_products
 from p3d_eval.protocols.description import AllowMissing, make_coverage
 from p3d_eval.protocols.fused_store import FusedStore

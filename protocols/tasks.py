@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.errors import UnknownNameError
-from p3d_eval.features.ids import match_ids
+from p3d_eval.features.matching import match_ids
 from p3d_eval.protocols.protocol import Listed
 from p3d_eval.provenance import sha256_json
 

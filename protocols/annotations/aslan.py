@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.errors import UserError, shorten
-from p3d_eval.features.ids import match_ids, match_numbers
+from p3d_eval.features.matching import match_ids, match_numbers
 from p3d_eval.protocols.annotations import matlab
 from p3d_eval.protocols.annotations.pairs import Pairs
 from p3d_eval.protocols.annotations.text import numbered_lines

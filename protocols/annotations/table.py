@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from p3d_eval.errors import UnknownNameError, UserError
-from p3d_eval.features.ids import match_ids
+from p3d_eval.features.matching import match_ids
 from p3d_eval.protocols.protocol import Listed
 
 COLUMNS = ("id", "label", "group", "split")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from p3d_eval.errors import UnknownNameError, UserError
-from p3d_eval.features.ids import match_ids
+from p3d_eval.features.matching import match_ids
 from p3d_eval.protocols.annotations.text import numbered_lines
 from p3d_eval.protocols.protocol import AnnotationReader, Listed
 from p3d_eval.provenance import sha256_json

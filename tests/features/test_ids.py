@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from p3d_eval.errors import UserError
-from p3d_eval.features.ids import list_videos, match_ids, match_numbers
+from p3d_eval.features.ids import list_videos
 
 
 def _touch(folder: Path, *names: str) -> Path:
@@ -70,57 +70,6 @@ def test_unusable_sources(tmp_path):
     for source, message in (("gone", "no such"), ("binary", "not UTF-8"), ("empty", "no videos")):
         with pytest.raises(UserError, match=message):
             list_videos(tmp_path / source)
-
-
-IDS = ["run/v_a", "jump/v_b", "jump/c", "run/c", "v_dQw4w9WgXcQ", "--9hXiQ_dash", "x.y/file.v2"]
-
-
-@pytest.mark.parametrize(
-    ("name", "video"),
-    [
-        ("run/v_a", "run/v_a"),
-        ("run/v_a.avi", "run/v_a"),
-        ("elsewhere/v_a.mp4", "run/v_a"),
-        ("v_b", "jump/v_b"),
-        ("jump/c.avi", "jump/c"),
-        ("dQw4w9WgXcQ", "v_dQw4w9WgXcQ"),
-        ("v_--9hXiQ_dash", "--9hXiQ_dash"),
-        ("x.y/file.v2", "x.y/file.v2"),
-        ("nobody", None),
-    ],
-)
-def test_names_match_by_path_then_by_unique_stem(name, video):
-    assert match_ids([name], IDS) == {name: video}
-
-
-def test_ambiguous_names_show_all_candidates():
-    with pytest.raises(UserError, match=r"'c\.avi'.*jump/c, run/c"):
-        match_ids(["c.avi"], IDS)
-    with pytest.raises(UserError, match=r"'run/v_a' and 'v_a\.avi'.*'run/v_a'"):
-        match_ids(["run/v_a", "v_a.avi"], IDS)
-
-
-def test_a_missing_video_is_not_confused_with_its_namesakes_in_other_folders():
-    ids = ["beach/01", "beach/02", "city/01", "city/02"]
-    names = ["beach/01", "beach/02", "city/01.avi", "city/02", "forest/01"]
-    assert match_ids(names, ids)["forest/01"] is None
-    assert match_ids(names, ids[1:])["beach/01"] is None
-    # Which of the folders the list means cannot be told where it names none of them.
-    with pytest.raises(UserError, match="matches several videos by name: beach/01, city/01"):
-        match_ids(["forest/01"], ids)
-
-
-def test_numbers_match_the_last_group_of_exactly_four_digits():
-    ids = ["aslan/clip_0007", "2011/x_1234_0042_99999", "y_12345", "z0100"]
-    assert match_numbers([7, 42, 1234, 100, 2011], ids) == {
-        7: "aslan/clip_0007",
-        42: "2011/x_1234_0042_99999",
-        1234: None,
-        100: "z0100",
-        2011: None,
-    }
-    with pytest.raises(UserError, match="sample 0007.*a/0007, b/0007"):
-        match_numbers([7], ["a/0007", "b/0007"])
 
 
 def test_a_name_that_is_not_utf8_is_named(tmp_path):

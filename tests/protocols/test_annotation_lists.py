@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from p3d_eval.errors import UserError
-from p3d_eval.features.ids import near_misses
+from p3d_eval.features.matching import near_misses
 from p3d_eval.protocols.annotations import activitynet, hmdb51, kinetics, read_official, sports1m, ssv2
 from p3d_eval.protocols.annotations.official import get_reader
 from tests.support import annotation_files as made
