@@ -216,13 +216,17 @@ def connect(address: str | None) -> Any:
     quiet = {"log_to_driver": False, "logging_level": "error"}
     try:
         if address is None:
-            ray.init(include_dashboard=False, object_store_memory=_STORE_BYTES, **quiet)
+            # "local": else it would join whatever cluster happens to run on this machine.
+            ray.init("local", include_dashboard=False, object_store_memory=_STORE_BYTES, **quiet)
         else:
             _knock(address)
             ray.init(address=address, **quiet)
     except (OSError, RuntimeError, ValueError, OverflowError) as error:
+        why = " ".join(str(error).split())[:200]
+        if address is None:
+            raise UserError(f"--engine ray: Ray did not start here ({why})", "Or leave it out") from error
         raise UserError(
-            f"--address {address}: no Ray cluster ({' '.join(str(error).split())[:200]})",
+            f"--address {address}: no Ray cluster ({why})",
             "Start one with ray start --head, and give the address that it prints",
         ) from error
     return ray
@@ -243,14 +247,19 @@ def cluster_device(address: str | None, device: str) -> str:
     Raises
     ------
     UserError
-        When a device is named that is one machine's own, or there is no such cluster.
+        When a device is named that is one machine's own, there is no such cluster, or this machine alone
+        is to compute and has no GPU.
     """
     if device not in ("auto", "cpu", "cuda"):
         raise UserError(f"--device {device} is one machine's", "With --engine ray choose auto, cpu or cuda")
-    ray = connect(address)
-    if device != "auto":
-        return device
-    return "cuda" if ray.cluster_resources().get("GPU", 0) else "cpu"
+    gpus = connect(address).cluster_resources().get("GPU", 0)
+    if device == "auto":
+        return "cuda" if gpus else "cpu"
+    if device == "cuda" and not gpus and not (address or os.environ.get("RAY_ADDRESS")):
+        raise UserError(
+            "--device cuda: this machine has no GPU for Ray", "Name a cluster with --address, or --device cpu"
+        )
+    return device
 
 
 def compute_on_cluster(

@@ -1,16 +1,23 @@
 """Work in child processes that may hang or crash without harm to the rest."""
 
-import multiprocessing
+import os
+import socket
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-_GRACE_SECONDS = 5.0  # for a child that closed its pipe to leave its exit status
+_START = "import sys; sys.path[:] = {path!r}; from p3d_eval.features.isolation import main; main({connection})"
+_GRACE_SECONDS = 5.0  # for a child that closed its connection to leave its exit status
 
 
 class WorkerDiedError(Exception):
@@ -23,43 +30,53 @@ class _Child(Generic[Task, Result]):
     def __init__(self, work: Callable[[Task], Result], seconds: float) -> None:
         self._work = work
         self._seconds = seconds
-        self._process: Any = None
-        self._pipe: Any = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Any = None
         self._stopped = False
 
     def run(self, task: Task) -> Result:
         if self._stopped:
             raise WorkerDiedError("stopped")
-        if self._process is None:
-            self._start()
         try:
-            self._pipe.send(task)
-            if not self._pipe.poll(self._seconds):
+            if self._process is None:
+                self._start()
+            self._connection.send(task)
+            if not self._connection.poll(self._seconds):
                 self._discard()
                 raise WorkerDiedError(f"took longer than {self._seconds:g} s")
-            result: Result = self._pipe.recv()
+            result: Result = self._connection.recv()
         except (EOFError, OSError):
             code = self._discard(crashed=True)
             raise WorkerDiedError(f"the decoder crashed (exit status {code})") from None
         return result
 
     def _start(self) -> None:
-        # Spawned, not forked: a fork of a process with threads may stand still for ever.
-        context = multiprocessing.get_context("spawn")
-        self._pipe, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other, self._work), daemon=True)
-        self._process.start()
-        other.close()
+        """Start a process and wait until it is ready: that is not the task's time."""
+        ours, theirs = socket.socketpair()
+        self._connection = Connection(ours.detach())
+        # Not multiprocessing: it would run the user's script again in every process.
+        path = [folder or str(Path.cwd()) for folder in sys.path]
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603  (our own words)
+                [sys.executable, "-c", _START.format(path=path, connection=theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                process_group=0,  # Ctrl-C is for us: we end our children
+            )
+        self._connection.send(self._work)
+        self._connection.recv()
 
     def _discard(self, crashed: bool = False) -> int | None:
         """End the process, whatever it does, and return its exit status."""
         process, self._process = self._process, None
-        self._pipe.close()
-        process.join(_GRACE_SECONDS if crashed else 0)
+        self._connection.close()
+        if process is None:
+            return None
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_SECONDS if crashed else 0)
         process.kill()
-        process.join()
-        code: int | None = process.exitcode
-        return code
+        return process.wait()
 
     def stop(self) -> None:
         """Kill the process; the thread that waits for it goes on."""
@@ -69,13 +86,23 @@ class _Child(Generic[Task, Result]):
             process.kill()
 
 
-def _serve(pipe: Connection, work: Callable[[Any], Any]) -> None:
-    while True:
+def main(connection: int) -> None:
+    """Do tasks for the process at the other end of an inherited connection; end when it closes it, or dies."""
+    link = Connection(connection)
+    work = link.recv()
+    tasks: SimpleQueue[Any] = SimpleQueue()
+
+    def listen() -> None:
         try:
-            task = pipe.recv()
-        except (EOFError, KeyboardInterrupt):
-            return
-        pipe.send(work(task))
+            while True:
+                tasks.put(link.recv())
+        except (EOFError, OSError):
+            os._exit(0)  # whatever the task is doing
+
+    threading.Thread(target=listen, name="isolated-listens", daemon=True).start()
+    link.send("ready")
+    while True:
+        link.send(work(tasks.get()))
 
 
 def map_isolated(

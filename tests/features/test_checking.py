@@ -3,6 +3,8 @@
 import csv
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from p3d_eval.features.isolation import map_isolated
 from p3d_eval.features.sampling import Sampling
 from tests.support.mutations import good_videos, mutated_corpus
 from tests.support.videos import make_video, numbered_frame
+
+ROOT = Path(__file__).parents[2]
 
 
 def _reason(path):
@@ -86,6 +90,28 @@ def test_tasks_that_hang_or_crash_cost_only_themselves():
     assert found[2] == "done b"
     assert found[3] == "hang: took longer than 5 s"
     assert found[4] == "done c"
+
+
+_SCRIPT = """
+from pathlib import Path
+from p3d_eval.features.checking import check_all
+from p3d_eval.features.ids import list_videos
+print("begun", flush=True)
+print([check.status for check in check_all(list_videos(Path({folder!r})), workers=2)])
+"""
+
+
+def test_a_script_without_a_main_guard_is_run_once(folder, tmp_path):
+    script = tmp_path / "check.py"
+    script.write_text(_SCRIPT.format(folder=str(folder)))
+    done = subprocess.run(
+        [sys.executable, script],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["begun", "['bad', 'good']"]
 
 
 def _run(*arguments):

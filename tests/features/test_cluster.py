@@ -106,6 +106,53 @@ def test_what_a_cluster_cannot_take_is_refused():
         cluster.connect("ray://head:10001")
 
 
+class NoRay:
+    """Stands for the module: notes what it is asked for."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.asked: list[tuple] = []
+        self.error = error
+
+    def is_initialized(self) -> bool:
+        return False
+
+    def init(self, *address, **options) -> None:
+        self.asked.append((address, options))
+        if self.error is not None:
+            raise self.error
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 2.0}
+
+
+@pytest.fixture
+def no_address(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+
+def test_without_an_address_ray_is_started_here_whatever_else_runs(monkeypatch, no_address):
+    """``ray.init()`` alone joins a cluster that runs here, and then refuses the size of the object store."""
+    stand_in = NoRay()
+    monkeypatch.setattr(cluster, "import_ray", lambda: stand_in)
+    assert cluster_device(None, "auto") == "cpu"
+    (address, options) = stand_in.asked[0]
+    assert address == ("local",)
+    assert options["include_dashboard"] is False
+    assert options["object_store_memory"] == cluster._STORE_BYTES
+
+
+def test_a_gpu_that_is_not_there_is_refused_at_once(monkeypatch, no_address):
+    monkeypatch.setattr(cluster, "import_ray", NoRay)
+    with pytest.raises(UserError, match="--device cuda: this machine has no GPU"):
+        cluster_device(None, "cuda")
+
+
+def test_a_ray_that_does_not_start_is_not_called_an_address(monkeypatch, no_address):
+    monkeypatch.setattr(cluster, "import_ray", lambda: NoRay(RuntimeError("no\nroom")))
+    with pytest.raises(UserError, match=r"^--engine ray: Ray did not start here \(no room\)"):
+        cluster_device(None, "auto")
+
+
 def test_an_address_where_nobody_listens_is_found_at_once():
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'p3d-eval[ray]'")
     with socket.socket() as free:
