@@ -1,6 +1,6 @@
 """What every result says about the features behind it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from p3d_eval.errors import UserError, shorten
@@ -84,11 +84,16 @@ def describe_classifier(classifier: Classifier, splits: Sequence[Split]) -> str:
 
 
 def _chosen_c(split: Split) -> str:
+    """Say which C was chosen, of each file where scores of several were averaged."""
+    return " and ".join(_told_c(chosen) for chosen in split.chosen.get("parts", [split.chosen]))
+
+
+def _told_c(chosen: Mapping[str, Any]) -> str:
     """Say which C was chosen, or in how many folds which."""
-    folds = split.chosen.get("folds")
+    folds = chosen.get("folds")
     if isinstance(folds, dict):
         return ", ".join(f"{value} in {count} folds" for value, count in folds.items())
-    return f"{split.chosen['C']:g}"
+    return f"{chosen['C']:g}"
 
 
 def make_coverage(

@@ -128,18 +128,15 @@ def describe_copies(near: NearCopies, names: Mapping[int, str], where: str, test
     """Say which test videos have near copies in training, the closest first."""
     if not len(near.test):
         return []
-    if len(near.test) > max(1, _TOO_MANY * tested):
-        told = (
-            f"{where}: {len(near.test)} of {tested} test videos have a training video of cosine {NEAR} or more"
-        )
-        return [
-            f"{told}: copies, or a layer that hardly tells videos apart (class probabilities often do not)."
-        ]
     pairs = [
         f"{names[test]} and {names[train]} ({cosine:.5f})"
         for test, train, cosine in zip(
             near.test.tolist(), near.train.tolist(), near.cosine.tolist(), strict=True
         )
     ]
+    if len(near.test) > max(1, _TOO_MANY * tested):
+        told = f"{where}: {len(pairs)} of {tested} test videos have a training video of cosine {NEAR} or more"
+        doubt = "copies, or a layer that hardly tells videos apart (class probabilities often do not)"
+        return [f"{told}: {doubt}: {shorten(pairs, _SHOWN)}."]
     told = f"LEAK: {where}: {len(pairs)} test videos have a near copy in training (cosine {NEAR} or more)"
     return [f"{told}: {shorten(pairs, _SHOWN)}."]

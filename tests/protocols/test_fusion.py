@@ -227,3 +227,9 @@ def test_a_class_that_no_file_was_taught_is_never_guessed():
         np.testing.assert_array_equal(found[0, 1], -np.inf)
         np.testing.assert_allclose(found[0, ::2], weights[0] * one[0, ::2] + weights[1] * two[0, ::2])
     np.testing.assert_allclose(fuse_scores([one, two], (0.5, 0.5), "late-softmax").sum(), 1)
+
+
+def test_late_fusion_says_the_c_of_each_file(stores):
+    result = evaluate("ucf101", stores, layer="pool5,fv", split=1, fusion="late", C="0.001,100")
+    first, second = (part["C"] for part in result.splits[0].chosen["parts"])
+    assert any(f"(1: {first:g} and {second:g})" in choice for choice in result.choices)

@@ -59,6 +59,7 @@ def test_near_copies_are_named():
     assert warning.startswith(
         "split 1: 20 of 20 test videos have a training video of cosine 0.999 or more: copies, or"
     )
+    assert warning.count("(1.00000)") == 3, "the closest are named"
 
 
 def test_a_copy_in_another_group_is_found_when_left_out_in_turn():
