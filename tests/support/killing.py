@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+import torch
+
 from p3d_eval.backbones import load_backbone
 from p3d_eval.features.extractor import extract
 from p3d_eval.progress import Progress
@@ -41,14 +43,15 @@ def _run(videos: Path, out: Path, told: int) -> None:
     extract(load_backbone(NETWORK), videos, "prob,res", out, progress=begin, **options)
 
 
-def _start(videos: Path, out: Path) -> tuple[int, int]:
+def _start(videos: Path, out: Path, threads: int) -> tuple[int, int]:
     """Fork a run; return its process id and a descriptor to read `_Telling`'s bytes from."""
     heard, told = os.pipe()
-    child = os.fork()  # the parent has no threads: it only imported, waits and kills
+    child = os.fork()  # the parent has no threads: OpenMP's would be missing in the child, which waits for them
     if child == 0:
         os.close(heard)
         code = 1
         try:
+            torch.set_num_threads(threads)
             _run(videos, out, told)
             code = 0
         finally:
@@ -59,10 +62,12 @@ def _start(videos: Path, out: Path) -> tuple[int, int]:
 
 def main(videos: Path, out: Path, kills: int, seed: int, longest: float) -> int:
     """Kill ``kills`` runs after up to ``longest`` seconds each; let the next one finish."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     load_backbone(NETWORK).request_shapes("res")  # loads much of torch, here and not in every child
     moments = random.Random(seed)
     for number in range(kills + 1):
-        child, heard = _start(videos, out)
+        child, heard = _start(videos, out, threads)
         if number < kills:
             for _ in range(number % 3):
                 os.read(heard, 1)  # nothing comes where the run ended meanwhile
