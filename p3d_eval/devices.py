@@ -28,6 +28,10 @@ def find_device(device: str | torch.device | None) -> torch.device:
         raise UserError(f"device: {device!r} is unknown", "Choose auto, cpu or cuda") from error
     if found.type not in ("cpu", "cuda"):
         raise UserError(f"device: {device!r} is not supported", "Choose auto, cpu or cuda")
+    if found.type == "cpu" and found.index is not None:
+        raise UserError(
+            f"device: {device!r}: a CPU has no number", "Choose cpu; extract --processes N runs several"
+        )
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
         raise UserError(
             f"device: {device!r} is not available ({torch.cuda.device_count()} CUDA devices were found)",

@@ -17,6 +17,7 @@ def test_devices_by_name():
     ("device", "message"),
     [
         ("gpu", "device: 'gpu' is unknown"),
+        ("cpu:2", "device: 'cpu:2': a CPU has no number"),  # not two of them
         ("meta", "device: 'meta' is not supported"),
         ("xpu", "device: 'xpu' is not supported"),
         ("cuda:99", r"device: 'cuda:99' is not available \(\d+ CUDA devices were found\)"),

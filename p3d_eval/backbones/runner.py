@@ -129,7 +129,7 @@ class Runner:
         if self.backbone.device.type == "cpu" and not _cpp_compiler():
             self.notices.append("no C++ compiler was found: the network runs without torch.compile")
             return graph
-        compiled: Run = torch.compile(graph, dynamic=False, options={"freezing": True})
+        compiled: Run = torch.compile(graph, dynamic=False, options=_compile_options())
         tried = torch.zeros(self.shape, device=self.backbone.device)
         try:
             with torch.inference_mode(), arithmetic(self.backbone.precision, self.backbone.device):
@@ -203,6 +203,13 @@ def _cpp_compiler() -> str | None:
     """Path of the C++ compiler that torch.compile would use on a CPU."""
     named = os.environ.get("CXX")
     return next(filter(None, map(shutil.which, [named] if named else ["g++", "clang++"])), None)
+
+
+def _compile_options() -> dict[str, str | int | bool | Callable[..., Any]]:
+    """Options of ``torch.compile``: constants folded, and no kernel chosen by timing where that changes bits."""
+    wanted = {"freezing": True, "deterministic": True}
+    known = torch._inductor.list_options()  # torch before 2.9 has no deterministic
+    return {name: value for name, value in wanted.items() if name in known}
 
 
 def _cuda_graph(run: Run, example: Tensor) -> Run:
