@@ -206,7 +206,7 @@ def _cpp_compiler() -> str | None:
 
 
 def _compile_options() -> dict[str, str | int | bool | Callable[..., Any]]:
-    """Options of ``torch.compile``: constants folded, and no kernel chosen by timing where that changes bits."""
+    """Options of ``torch.compile``: constants folded; no kernel is chosen by timing where that changes bits."""
     wanted = {"freezing": True, "deterministic": True}
     known = torch._inductor.list_options()  # torch before 2.9 has no deterministic
     return {name: value for name, value in wanted.items() if name in known}
