@@ -2,16 +2,21 @@
 
 import csv
 import io
-from collections import defaultdict
-from collections.abc import Sequence
-from itertools import combinations
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from math import comb
 
 import numpy as np
+from numpy.typing import NDArray
 
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.annotations.table import LabelledVideo
 
 Row = tuple[str, LabelledVideo, LabelledVideo]
+Index = NDArray[np.intp]
+
+_LISTED = 1 << 20  # pairs of a fold up to which all are looked at; of more, pairs are drawn by their numbers
 
 
 def draw_pairs(videos: Sequence[LabelledVideo], folds: int, pairs: int, seed: int) -> tuple[Row, ...]:
@@ -54,28 +59,59 @@ def draw_pairs(videos: Sequence[LabelledVideo], folds: int, pairs: int, seed: in
     found: list[Row] = []
     for fold in range(folds):
         own = [by_class[name] for name in order[fold::folds]]
-        same = [pair for members in own for pair in combinations(members, 2) if _apart(*pair)]
-        different = [
-            (one, two)
-            for mine, yours in combinations(own, 2)
-            for one in mine
-            for two in yours
-            if _apart(one, two)
-        ]
-        count = min(pairs // 2, len(same), len(different))
+        members = [video for group in own for video in group]
+        count = min(pairs // 2, *_pairs_apart(members))
         if not count:
-            kind = "different classes" if same else "one class"
+            kind = "different classes" if _pairs_apart(members)[0] else "one class"
             raise UserError(
                 f"pairs: fold {fold + 1} has no pair of {kind} from two groups", "Use fewer --folds"
             )
-        for candidates in (same, different):
-            chosen = np.sort(generator.choice(len(candidates), count, replace=False))
-            found += [(str(fold + 1), *candidates[place]) for place in chosen.tolist()]
+        groups = np.unique([video.group for video in members], return_inverse=True)[1]
+        place, ends = np.arange(len(members)), np.repeat(np.cumsum([len(one) for one in own]), [*map(len, own)])
+        for partners in (_Partners(place + 1, ends), _Partners(ends, np.full(len(members), len(members)))):
+            chosen = partners.draw(groups, count, generator)
+            found += [(str(fold + 1), members[one], members[two]) for one, two in chosen.tolist()]
     return tuple(found)
 
 
-def _apart(one: LabelledVideo, two: LabelledVideo) -> bool:
-    return one.group != two.group
+def _pairs_apart(videos: Sequence[LabelledVideo]) -> tuple[int, int]:
+    """Count pairs of one class, and of two, that are not of one group."""
+
+    def alike(names: Iterable[Hashable]) -> int:
+        return sum(comb(count, 2) for count in Counter(names).values())
+
+    classes, groups = alike(one.label for one in videos), alike(one.group for one in videos)
+    both = alike((one.label, one.group) for one in videos)
+    return classes - both, comb(len(videos), 2) - classes - groups + both
+
+
+@dataclass(frozen=True)
+class _Partners:
+    """Pairs by number, never listed: video v goes with those from ``first[v]`` to before ``ends[v]``."""
+
+    first: Index
+    ends: Index
+
+    def draw(self, groups: Index, count: int, generator: np.random.Generator) -> Index:
+        """Draw distinct pairs from two groups, shape (count, 2), in ascending order; there are as many."""
+        total = int((self.ends - self.first).sum())
+        if total <= _LISTED:
+            apart = self._numbered(np.arange(total), groups)
+            return apart[np.sort(generator.choice(len(apart), count, replace=False))]
+        found = np.empty((0, 2), np.intp)
+        while len(found) < count:
+            drawn = self._numbered(generator.integers(total, size=max(1024, 2 * count)), groups)
+            both = np.concatenate([found, drawn])
+            found = both[np.sort(np.unique(both, axis=0, return_index=True)[1])]  # each once, as drawn
+        return np.array(sorted(found[:count].tolist()), np.intp)
+
+    def _numbered(self, numbers: Index, groups: Index) -> Index:
+        """Return pairs by their numbers, without those of one group."""
+        stops = np.cumsum(self.ends - self.first)
+        one = np.searchsorted(stops, numbers, side="right")
+        two = self.ends[one] - (stops[one] - numbers)
+        apart = groups[one] != groups[two]
+        return np.column_stack([one[apart], two[apart]])
 
 
 def pair_table(rows: Sequence[Row]) -> bytes:

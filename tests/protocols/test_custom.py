@@ -1,18 +1,21 @@
 """A user's own table: every task and scheme against scikit-learn or a loop, and tables that do not suffice."""
 
-from itertools import pairwise
+import tracemalloc
+from collections import Counter
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
 
 from p3d_eval.errors import UserError
 from p3d_eval.features import open_features, write_store
-from p3d_eval.protocols import aslan
+from p3d_eval.protocols import aslan, pair_drawing
 from p3d_eval.protocols.annotations.table import LabelledVideo
 from p3d_eval.protocols.evaluation import evaluate
 from p3d_eval.protocols.pair_drawing import draw_pairs, pair_table
@@ -139,6 +142,33 @@ def test_drawn_pairs_are_balanced_disjoint_and_never_of_one_group(seed, folds, c
     for fold in map(str, range(1, folds + 1)):
         same = [one.label == two.label for own, one, two in rows if own == fold]
         assert sum(same) * 2 == len(same) == count // 2 * 2
+
+
+@pytest.mark.parametrize("listed", [0, 1 << 20])
+def test_drawn_pairs_are_any_of_those_there_are(monkeypatch, listed):
+    """Every pair from two groups is drawn sometimes, no other ever, each as often as the others."""
+    monkeypatch.setattr(pair_drawing, "_LISTED", listed)
+    videos = [LabelledVideo(f"{n}", "abcd"[n % 4], f"g{n % 3}") for n in range(16)]
+    times = Counter()
+    for seed in range(600):
+        times.update((one.id, two.id) for _, one, two in draw_pairs(videos, 2, 6, seed))
+    apart = [(one, two) for one, two in combinations(videos, 2) if one.group != two.group]
+    assert {frozenset(pair) for pair in times} == {frozenset((one.id, two.id)) for one, two in apart}
+    same = [times[one.id, two.id] + times[two.id, one.id] for one, two in apart if one.label == two.label]
+    # Three of the pairs of one class of a fold are drawn in each of 600 runs.
+    drawn = 600 * 6 / len(same)
+    assert chisquare(same, [drawn] * len(same)).pvalue > 1e-4
+
+
+def test_pairs_of_many_videos_are_drawn_without_listing_them():
+    videos = [LabelledVideo(f"v{n}", f"c{n % 8}", f"g{n // 16}") for n in range(60_000)]
+    tracemalloc.start()
+    rows = draw_pairs(videos, 2, 600, 0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len({(one.id, two.id) for _, one, two in rows}) == 1200
+    assert sum(one.label == two.label for _, one, two in rows) == 600
+    assert peak < 64 << 20, "there are 5e8 pairs in a fold"
 
 
 @pytest.mark.parametrize(
