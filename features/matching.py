@@ -31,8 +31,7 @@ def match_ids(names: Sequence[str], ids: Sequence[str]) -> dict[str, str | None]
     """Match the names of an annotation list to ids.
 
     A name matches by its path without extension, perhaps below further folders, else by a stem that only one
-    id has (for a path: of the ids that no other name matches by path); a bare YouTube id also matches ``v_`` +
-    itself, and vice versa.
+    id has; a bare YouTube id also matches ``v_`` + itself, and vice versa.
 
     Parameters
     ----------
@@ -56,10 +55,20 @@ def match_ids(names: Sequence[str], ids: Sequence[str]) -> dict[str, str | None]
     owners: dict[str, str] = {}
     for name, video in matched.items():
         _claim(owners, name, video)
-    # Folders hold files of equal names (beach/01, city/01): another name's path is no candidate for a path.
-    free = _by_stem(video for video in ids if video not in owners)
+    by_path = set(owners)
     for name in [name for name, video in matched.items() if video is None]:
-        matched[name] = _match_stem(name, free if "/" in _plain(name) else stems)
+        found = _namesakes(name, stems)
+        # Folders hold files of equal names (beach/01, city/01): where each is another name's path, this one's
+        # video is missing.
+        if "/" in _plain(name) and by_path.issuperset(found):
+            continue
+        if len(found) > 1:
+            near = near_misses([name], found).get(name)
+            raise UserError(
+                f"{name!r} of the list matches several videos by name: {shorten(found)}",
+                near and f"Is {near!r} meant? Case and extension must agree",
+            )
+        matched[name] = found[0] if found else None
         _claim(owners, name, matched[name])
     return matched
 
@@ -98,16 +107,9 @@ def _by_end(paths: Mapping[str, str]) -> dict[str, list[str]]:
     return ends
 
 
-def _match_stem(name: str, stems: Mapping[str, list[str]]) -> str | None:
+def _namesakes(name: str, stems: Mapping[str, list[str]]) -> list[str]:
     stem = _stem(_plain(name))
-    found = stems.get(stem, []) or stems.get(stem.removeprefix(_YOUTUBE_PREFIX), [])
-    if len(found) > 1:
-        near = near_misses([name], found).get(name)
-        raise UserError(
-            f"{name!r} of the list matches several videos by name: {shorten(found)}",
-            near and f"Is {near!r} meant? Case and extension must agree",
-        )
-    return found[0] if found else None
+    return stems.get(stem, []) or stems.get(stem.removeprefix(_YOUTUBE_PREFIX), [])
 
 
 def match_numbers(numbers: Iterable[int], ids: Sequence[str]) -> dict[int, str | None]:

@@ -38,6 +38,11 @@ def test_a_missing_video_is_not_confused_with_its_namesakes_in_other_folders():
     names = ["beach/01", "beach/02", "city/01.avi", "city/02", "forest/01"]
     assert match_ids(names, ids)["forest/01"] is None
     assert match_ids(names, ids[1:])["beach/01"] is None
+    with pytest.raises(UserError, match="'x/v_1' and 'y/v_1' of the list both mean the video 'z/v_1'"):
+        match_ids(["x/v_1", "y/v_1"], ["z/v_1"])
+    # Namesakes that no name claims are not taken for it, be it only one of them.
+    with pytest.raises(UserError, match="'forest/01' of the list matches several videos by name: beach/01, l"):
+        match_ids(["beach/01", "forest/01"], ["beach/01", "lake/01"])
     # Which of the folders the list means cannot be told where it names none of them.
     with pytest.raises(UserError, match="matches several videos by name: beach/01, city/01"):
         match_ids(["forest/01"], ids)
