@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.errors import UserError, shorten
+from p3d_eval.features.matching import match_ids
 from p3d_eval.protocols.result import Result, Scores
 
 Index = NDArray[np.intp]
@@ -159,6 +160,7 @@ def align(results: Sequence[Scored], common: bool) -> Aligned:
     UserError
         When trials differ and ``common`` is false, none is common, or labels contradict each other.
     """
+    results = [results[0], *(_renamed(other, results[0]) for other in results[1:])]
     keys = [_keys(one) for one in results]
     shared = set(keys[0]).intersection(*keys[1:])
     everything = set(keys[0]).union(*keys[1:])
@@ -183,6 +185,20 @@ def align(results: Sequence[Scored], common: bool) -> Aligned:
                 f"{one.name} and {results[0].name} disagree on the label of {' / '.join(order[wrong[0]][1:])}"
             )
     return Aligned(scores, len(everything) - len(shared))
+
+
+def _renamed(other: Scored, first: Scored) -> Scored:
+    """Call videos as the first result does: feature files of one data set may differ in the folders of ids."""
+    own, wanted = np.unique(other.scores.ids), np.unique(first.scores.ids)
+    if np.array_equal(own, wanted):
+        return other
+    try:
+        found = match_ids(wanted.tolist(), own.tolist())
+    except UserError:  # as they are, they are reported as trials that one of them lacks
+        return other
+    name = {video: name for name, video in found.items() if video is not None}
+    ids = np.array([name.get(video, video) for video in other.scores.ids.ravel().tolist()])
+    return replace(other, scores=replace(other.scores, ids=ids.reshape(other.scores.ids.shape)))
 
 
 def _keys(scored: Scored) -> dict[tuple[str, ...], int]:

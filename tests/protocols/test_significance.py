@@ -229,6 +229,19 @@ def test_trials_that_one_lacks(three):
     assert report.comparisons == compare([without(strong, [3, 4]), fewer]).comparisons
 
 
+def test_feature_files_may_call_videos_by_longer_paths(three):
+    """Extracted with --videos data and with --videos data/UCF-101: the same videos."""
+    weak, _, strong = three
+    below = replace(
+        strong, scores=replace(strong.scores, ids=np.array([f"UCF-101/{v}" for v in strong.scores.ids]))
+    )
+    assert compare([weak, below]).comparisons == compare([weak, strong]).comparisons
+    (turned,), (expected,) = (compare([one, weak]).comparisons for one in (below, strong))
+    assert turned == expected
+    with pytest.raises(UserError, match="lacks 2 scored trials"):
+        compare([without(weak, [3, 4]), below])
+
+
 def test_what_is_not_comparable(three, pairs):
     weak, _, strong = three
     relabelled = replace(strong, scores=replace(strong.scores, labels=(strong.scores.labels + 1) % CLASSES))
