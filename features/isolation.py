@@ -51,7 +51,13 @@ class _Child(Generic[Task, Result]):
         return result
 
     def _start(self) -> None:
-        """Start a process and wait until it is ready: that is not the task's time."""
+        """Start a process and wait until it is ready: that is not the task's time.
+
+        Raises
+        ------
+        RuntimeError
+            When it ends before it is: no task is to blame.
+        """
         ours, theirs = socket.socketpair()
         self._connection = Connection(ours.detach())
         # Not multiprocessing: it would run the user's script again in every process.
@@ -64,8 +70,16 @@ class _Child(Generic[Task, Result]):
                 stdout=subprocess.DEVNULL,
                 process_group=0,  # Ctrl-C is for us: we end our children
             )
-        self._connection.send(self._work)
-        self._connection.recv()
+        try:
+            self._connection.send(self._work)
+            self._connection.recv()
+        except (EOFError, OSError):
+            raise RuntimeError(
+                f"a process could not start (exit status {self._discard(crashed=True)})"
+            ) from None
+        if self._stopped:  # `stop` may have come too early to see the process
+            self._discard()
+            raise WorkerDiedError("stopped")
 
     def _discard(self, crashed: bool = False) -> int | None:
         """End the process, whatever it does, and return its exit status."""
@@ -89,7 +103,10 @@ class _Child(Generic[Task, Result]):
 def main(connection: int) -> None:
     """Do tasks for the process at the other end of an inherited connection; end when it closes it, or dies."""
     link = Connection(connection)
-    work = link.recv()
+    try:
+        work = link.recv()
+    except (EOFError, OSError):
+        return
     tasks: SimpleQueue[Any] = SimpleQueue()
 
     def listen() -> None:

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from p3d_eval.cli.checking import command
-from p3d_eval.features.checking import VideoCheck, check_video, note_duplicates
+from p3d_eval.features.checking import VideoCheck, check_all, check_video, note_duplicates
 from p3d_eval.features.decode import DecodeError, read_video
 from p3d_eval.features.ids import VideoFile, list_videos
 from p3d_eval.features.isolation import map_isolated
@@ -90,6 +90,12 @@ def test_tasks_that_hang_or_crash_cost_only_themselves():
     assert found[2] == "done b"
     assert found[3] == "hang: took longer than 5 s"
     assert found[4] == "done c"
+
+
+def test_processes_that_never_start_are_no_videos_fault(folder, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(RuntimeError, match=r"could not start \(exit status 1\)"):
+        check_all(list_videos(folder))
 
 
 _SCRIPT = """
