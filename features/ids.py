@@ -89,10 +89,15 @@ def list_videos(source: Path, root: Path | None = None) -> tuple[VideoFile, ...]
     Raises
     ------
     UserError
-        When there is no video, two have the same id, a name is not UTF-8, or ``source`` or a listed file is
-        missing.
+        When there is no video, two have the same id, a name is not UTF-8, ``source`` or a listed file is
+        missing, or ``source`` is a folder and ``root`` another.
     """
     if source.is_dir():
+        if root is not None and root.resolve() != source.resolve():
+            raise UserError(
+                f"--root {root}: {source} is a folder, whose ids are relative to itself",
+                "Leave --root out: it is for a list of videos",
+            )
         return _list_folder(source)
     if not source.is_file():
         raise UserError(f"{source}: no such folder or list of videos")

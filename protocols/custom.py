@@ -17,6 +17,7 @@ from p3d_eval.protocols.classify import Setting, classify
 from p3d_eval.protocols.fused_store import FusedStore
 from p3d_eval.protocols.left_out import fit_left_out, left_out_split
 from p3d_eval.protocols.pair_drawing import draw_pairs, pair_table
+from p3d_eval.protocols.pair_vectors import Negatives
 from p3d_eval.protocols.protocol import AnnotationFiles, AnnotationOption, AnnotationReader, Protocol
 from p3d_eval.protocols.result import Result
 from p3d_eval.protocols.retrieval import RetrievalOptions, retrieve_task
@@ -30,7 +31,7 @@ FOLDS = 5
 PAIRS = 600  # of a fold, as in ASLAN
 
 _UNUSED: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "classification": (("pairs",), "no pairs are drawn"),
+    "classification": (("pairs", "negatives"), "no pairs are drawn"),
     "retrieval": (
         (
             "classifier",
@@ -43,6 +44,7 @@ _UNUSED: Mapping[str, tuple[tuple[str, ...], str]] = {
             "device",
             "folds",
             "pairs",
+            "negatives",
         ),
         "videos are searched by cosine, nothing is trained",
     ),
@@ -68,6 +70,10 @@ class Options(ClassificationOptions):
     )
     folds: int = field(default=FOLDS, metadata={"help": "Number of folds, of videos or of pairs."})
     pairs: int = field(default=PAIRS, metadata={"help": "Pairs of a fold, half of them of one class."})
+    negatives: Negatives = field(
+        default="error",
+        metadata={"help": "Negative activations of pairs: refuse; split into [x+, x-]; or clip to 0."},
+    )
 
 
 def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Options) -> Result:
@@ -143,7 +149,10 @@ def make_task(videos: Sequence[LabelledVideo], scheme: Scheme, folds: int, seed:
     if scheme == "split":
         parts = [np.flatnonzero([video.part == name for video in videos]) for name in ("train", "test")]
         if not all(map(len, parts)):
-            raise UserError("the table's split has no video to train on, or none to test")
+            raise UserError(
+                "the table's split has no video to train on, or none to test",
+                "Its column split needs both train and test; or use --scheme folds or left-out",
+            )
         splits, said = [TaskSplit("test", *parts)], "split of the table"
     elif scheme == "left-out":
         splits, said = [left_out_split(len(videos))], "classes of the table"
@@ -192,6 +201,7 @@ def _verify(
     own = aslan.Options(
         layers=options.layer,
         normalise=options.normalise,
+        negatives=options.negatives,
         classifier=options.classifier,
         C=options.C,
         neighbours=options.neighbours,

@@ -64,10 +64,13 @@ def find_annotations(
             return _found(reader, files, str(folder / next(iter(files)) if len(files) == 1 else folder))
     if not protocol.needs_annotations:
         return None
+    of_features = not isinstance(store, Path)
+    inside = f"none embedded in {path}, " if of_features else ""
+    embed = f", or p3d-eval annotate {path} {reader.dataset} FILE embeds it" if of_features else ""
     raise UserError(
-        f"{protocol.name}: no annotations: {option} not given, none embedded in {path}, "
+        f"{protocol.name}: no annotations: {option} not given, {inside}"
         f"no {', '.join(reader.files)} in {' or '.join(map(str, folders))}",
-        f"Official file: {reader.where}; p3d-eval annotate {path} {reader.dataset} FILE embeds it",
+        f"Give {option}{embed}; official file: {reader.where}",
     )
 
 

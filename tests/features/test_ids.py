@@ -72,6 +72,13 @@ def test_unusable_sources(tmp_path):
             list_videos(tmp_path / source)
 
 
+def test_a_folder_takes_no_other_root(tmp_path):
+    _touch(tmp_path / "videos", "a.avi")
+    with pytest.raises(UserError, match="is a folder, whose ids are relative to itself"):
+        list_videos(tmp_path / "videos", tmp_path)
+    assert [video.id for video in list_videos(tmp_path / "videos", tmp_path / "videos")] == ["a"]
+
+
 def test_a_name_that_is_not_utf8_is_named(tmp_path):
     (tmp_path / "ok.avi").touch()
     (tmp_path / os.fsdecode(b"caf\xe9.avi")).touch()

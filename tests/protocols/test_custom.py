@@ -171,6 +171,24 @@ def test_pairs_of_many_videos_are_drawn_without_listing_them():
     assert peak < 64 << 20, "there are 5e8 pairs in a fold"
 
 
+def test_pairs_of_signed_features_take_the_option_that_the_error_names(study, tmp_path):
+    _, labels, _ = study
+    values = np.random.default_rng(5).normal(size=(60, 9))
+    ids = [f"clip{number:03}" for number in range(60)]
+    table = write(tmp_path / "t.csv", {"id": ids, "label": labels})
+    signed = open_features(write_store(tmp_path / "signed.h5", ids, {"pool5": values}))
+    both = np.concatenate([np.maximum(values, 0), np.maximum(-values, 0)], axis=1)
+    split = open_features(write_store(tmp_path / "both.h5", ids, {"pool5": both}))
+    options = {"table": table, "task": "pairs", "folds": 2, "pairs": 40}
+    with pytest.raises(UserError, match="negative value") as caught:
+        evaluate("custom", signed, **options)
+    assert "--negatives split" in caught.value.hint
+    found = evaluate("custom", signed, negatives="split", **options)
+    expected = evaluate("custom", split, **options)
+    np.testing.assert_allclose(found.scores.scores, expected.scores.scores, atol=1e-6)
+    assert found.options["negatives"] == "split"
+
+
 @pytest.mark.parametrize(
     ("columns", "options", "message"),
     [
@@ -283,6 +301,8 @@ def test_seeds_out_of_range(study, tmp_path, task, seed, message):
         ("pairs", {"scheme": "left-out"}, "scheme: 'left-out' has no effect"),
         ("pairs", {"pca": "3"}, "pca: '3' has no effect"),
         ("classification", {"pairs": 20}, "pairs: 20 has no effect"),
+        ("classification", {"negatives": "split"}, "negatives: 'split' has no effect"),
+        ("retrieval", {"negatives": "clip"}, "negatives: 'clip' has no effect"),
     ],
 )
 def test_options_of_another_task(study, tmp_path, task, options, message):
