@@ -4,7 +4,6 @@ Usage: python -m tests.support.resident VIDEO OUT KIND
 """
 
 import re
-import resource
 import sys
 from pathlib import Path
 
@@ -24,10 +23,14 @@ def main(video: str, out: str, kind: str) -> None:
     extract(
         load_backbone(NETWORK), [VideoFile("v", Path(video))], "res", Path(out), sampling=sampling, workers=1
     )
-    peaks = [Path(f"/proc/{decoder.pid}/status").read_text() for decoder in decoders._idle]
-    children = sum(_KB * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) for status in peaks)
-    own = _KB * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    sys.stdout.write(f"{own} {children}\n")
+    children = sum(_peak(str(decoder.pid)) for decoder in decoders._idle)
+    sys.stdout.write(f"{_peak('self')} {children}\n")
+
+
+def _peak(process: str) -> int:
+    """Read the peak of this program alone: getrusage's is that of the process that started it, if larger."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return _KB * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
 
 
 if __name__ == "__main__":
