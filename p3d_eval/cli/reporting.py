@@ -45,6 +45,18 @@ Caption = Annotated[str | None, typer.Option("--caption", help="LaTeX: caption i
 Label = Annotated[str | None, typer.Option("--label", help="LaTeX: key for \\ref.")]
 
 
+def _format_of(out: Path | None) -> Format:
+    """Return the format that the output's suffix names; text without one."""
+    if out is None or not out.suffix:
+        return Format.TEXT
+    if out.suffix.lower() not in _BY_SUFFIX:
+        raise UserError(
+            f"{out}: no format has the suffix {out.suffix}",
+            f"Use one of {', '.join(_BY_SUFFIX)}, or add --format",
+        )
+    return _BY_SUFFIX[out.suffix.lower()]
+
+
 @command.command(NAME, epilog="Example: p3d-eval report results/*.json --format latex --out tables.tex")
 def print_report(
     results: Results = None,
@@ -63,7 +75,7 @@ def print_report(
     The difference to the paper is printed only for results on the official splits or pairs with
     every video; otherwise the published rows stand there for reference only.
     """
-    chosen = format_ or (_BY_SUFFIX.get(out.suffix.lower()) if out else None) or Format.TEXT
+    chosen = format_ or _format_of(out)
     if chosen is not Format.LATEX and (caption is not None or label is not None or not standalone):
         raise UserError(
             f"--caption, --label and --fragment belong to LaTeX, not to {chosen.value}", "Add --format latex"
@@ -87,7 +99,8 @@ def print_report(
         write_text(out, text, overwrite)
         if not quiet:
             console(stderr=True).print(
-                f"{chosen.value} with {len(report.tables)} table(s): {out}", markup=False
+                f"{out}: {len(report.tables)} table{'s' * (len(report.tables) != 1)}, {chosen.value}",
+                markup=False,
             )
     for note in dict.fromkeys(note.text for table in report.tables for note in table.footnotes if note.loud):
         console(stderr=True).print(f"warning: {note}", style="bold red", markup=False)

@@ -55,6 +55,14 @@ def test_the_suffix_of_the_output_chooses_the_format(saved, tmp_path):
     assert len(pd.read_csv(tmp_path / "table.csv")) == 2 + 17 + 1 + 6
 
 
+def test_a_suffix_of_no_format_is_refused_unless_the_format_is_named(saved, tmp_path):
+    refused = run(saved, "--out", tmp_path / "table.docx")
+    assert refused.exit_code == 2
+    assert "no format has the suffix .docx" in refused.output.replace("\n", " ")
+    assert not (tmp_path / "table.docx").exists()
+    assert run(saved, "--out", tmp_path / "table.dat", "--format", "text").exit_code == 0
+
+
 def test_only_measured(saved):
     frame = pd.read_csv(io.StringIO(run(saved, "--format", "csv", "--only-measured").stdout))
     assert set(frame["kind"]) == {"measured"}
