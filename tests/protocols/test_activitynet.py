@@ -319,3 +319,12 @@ def test_what_does_not_go_together(made, tmp_path):
         evaluate("activitynet", store, out=tmp_path / "o.json", write_predictions=tmp_path / "o.json")
     with pytest.raises(UserError, match="its labels are withheld"):
         evaluate("activitynet", store, subset="testing")
+
+
+def test_predictions_without_annotations_are_not_taken_for_a_feature_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("P3D_EVAL_DATA", str(tmp_path / "nothing"))
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({"version": "VERSION 1.3", "results": {}, "external_data": {}}))
+    with pytest.raises(UserError, match="no annotations: --annotations not given, no activity_net") as caught:
+        evaluate("activitynet", predictions=path)
+    assert caught.value.hint.startswith("Give --annotations; official file:")
