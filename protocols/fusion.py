@@ -72,15 +72,17 @@ def fit_fused(
     if store.weights != CV:
         return _with_weights(store, blocks, options, timer, fit, tuple(map(float, store.weights)))
     found: list[Fits] = []
+    said: list[str] = []
     for split in splits:
         with timer.phase("weights"):
             choice = choose_weights(store, blocks, split, options)
         alone = [_only(block, split) for block in blocks]
         found.append(_told(_with_weights(store, alone, options, timer, fit, choice.weights), choice))
+        said.append(f"{split.name}: {', '.join(f'{weight:g}' for weight in choice.weights)}")
     return Fits(
         [outcome for one in found for outcome in one.outcomes],
         {point: [one.swept[point][0] for one in found] for point in found[0].swept},
-        found[0].said,
+        "; ".join(filter(None, (found[0].said, f"weights chosen for split {', for split '.join(said)}"))),
     )
 
 

@@ -219,6 +219,9 @@ def extract(
     if not quiet:
         for line in _outcome(summary):
             screen.print(line, markup=False)
+    elif summary.failed:  # an error, which --quiet does not hide
+        counts = f"{len(summary.failed)} of {summary.expected} videos failed"
+        screen.print(f"{counts}: p3d-eval inspect {summary.path} lists them", markup=False)
     if summary.failed:
         raise typer.Exit(SOME_FAILED)
 

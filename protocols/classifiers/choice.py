@@ -68,6 +68,9 @@ class Classifier:
             raise UserError(f"seed: {self.seed} is {'negative' if self.seed < 0 else f'not below {_SEEDS}'}")
         if self.name not in _WITH_C and self.C != 1.0:
             raise UserError(f"C: the classifier {self.name} has none", f"Only {', '.join(_WITH_C)} do")
+        for name in ("neighbours", "temperature"):
+            if self.name != "knn" and getattr(self, name) != getattr(Classifier, name):
+                raise UserError(f"{name}: the classifier {self.name} has none", "Only knn does")
         find_device(self.device)
         if self.name != "svm" and self.device != "cpu":
             raise UserError(f"device: the classifier {self.name} runs on the CPU", "Only svm runs elsewhere")

@@ -230,3 +230,10 @@ def test_the_sweeps_problems_are_halved_until_they_fit(monkeypatch):
         np.testing.assert_allclose(found[point].weights, expected[point].weights, atol=2e-3)
         assert (found[point].relative_gaps <= 1e-6).all()
     assert max(tried) == 5
+
+
+@pytest.mark.parametrize("name", ["neighbours", "temperature"])
+def test_a_setting_of_neighbours_is_refused_where_there_are_none(name):
+    with pytest.raises(UserError, match=f"{name}: the classifier svm has none"):
+        Classifier(**{name: 3})
+    assert Classifier("knn", **{name: 3}).name == "knn"

@@ -85,7 +85,7 @@ def test_late_fusion_averages_scores(stores):
 @pytest.mark.parametrize("fusion", ["early", "late"])
 def test_weights_are_chosen_on_training_videos_alone(stores, fusion):
     """What the test videos hold changes no choice: with their features overwritten the weights are the same."""
-    first, second = stores
+    one, two = stores
     result = evaluate("ucf101", stores, layer="pool5,fv", split=1, fusion=fusion, weights="cv")
     (split,) = result.splits
     tried = split.chosen["weights tried"]
@@ -94,12 +94,14 @@ def test_weights_are_chosen_on_training_videos_alone(stores, fusion):
     even_first = sorted((w for w, share in tried.items() if share == best), key=lambda w: _unevenness(w))
     assert split.chosen["weights"] == [float(weight) for weight in even_first[0].split()]
     assert any("cross validation of weights" in one.problem for one in result.certificates)
+    first, second = split.chosen["weights"]
+    assert f"weights chosen for split 1: {first:g}, {second:g}" in result.choices
 
-    values = np.asarray(second["fv"], np.float64).copy()
-    tested = [int(video.split("_g")[-1][:2]) <= 7 for video in second.ids]
+    values = np.asarray(two["fv"], np.float64).copy()
+    tested = [int(video.split("_g")[-1][:2]) <= 7 for video in two.ids]
     values[tested] = np.random.default_rng(1).random(values[tested].shape)
-    other = write_store(second.path.with_name(f"{fusion}.h5"), second.ids, {"fv": values})
-    changed = evaluate("ucf101", [first, other], layer="pool5,fv", split=1, fusion=fusion, weights="cv")
+    other = write_store(two.path.with_name(f"{fusion}.h5"), two.ids, {"fv": values})
+    changed = evaluate("ucf101", [one, other], layer="pool5,fv", split=1, fusion=fusion, weights="cv")
     assert changed.splits[0].chosen["weights tried"] == tried
 
 
