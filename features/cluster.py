@@ -80,7 +80,7 @@ class RayCrew:
         Number of actors that is not exceeded.
     """
 
-    attempts = 3  # machines that come and go may take a group with them twice
+    attempts = 10  # machines come and go, and take the same group with them more than once
 
     def __init__(
         self, orders: Orders, address: str | None, device: str, cores: int, most: int | None = None
