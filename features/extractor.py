@@ -22,6 +22,7 @@ from p3d_eval.features.engines import Engine
 from p3d_eval.features.groups import groups_of
 from p3d_eval.features.identity import require_same
 from p3d_eval.features.ids import VideoFile
+from p3d_eval.features.interruption import heed_interrupts
 from p3d_eval.features.lock import WriterLock
 from p3d_eval.features.meter import Meter, Totals
 from p3d_eval.features.planning import ExtractionPlan, plan_extraction
@@ -185,9 +186,10 @@ def _extract_rows(
         **engine.settings,
     }
     shown = progress(len(plan.videos), len(plan.videos) - len(rows)) if progress else nullcontext()
-    with StoreWriter(plan.out, command_line(), settings) as writer, shown as bar:
+    with heed_interrupts() as check, StoreWriter(plan.out, command_line(), settings) as writer, shown as bar:
 
         def stored(result: VideoResult, reason: str | None) -> None:
+            check()
             if bar is not None:
                 for text in totals.news():
                     bar.note(text)
