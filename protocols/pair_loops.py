@@ -34,14 +34,22 @@ def _compile(fastmath: set[str]) -> Callable[[Any], Any]:
 @_compile({"reassoc", "contract", "nsz"})  # sums in any order, which a loop over vectors needs
 def _prepare(values: Any, start: int, factors: Any, unscale: Any, eps: Any, parts: Any, totals: Any) -> None:
     """Write x = values · factors, √x and x · unscale + eps, each (videos, columns); add Σ x to ``totals``."""
+    width = parts.shape[2]
     for row in range(parts.shape[1]):
+        # Slices of one axis become vector instructions; elements of three axes do not.
+        given, kept, roots, moved = (
+            values[row, start : start + width],
+            parts[0, row],
+            parts[1, row],
+            parts[2, row],
+        )
         factor = factors[row]
         total = factor - factor
-        for column in range(parts.shape[2]):
-            x = values[row, start + column] * factor
-            parts[0, row, column] = x
-            parts[1, row, column] = np.sqrt(x)
-            parts[2, row, column] = x * unscale + eps
+        for column in range(width):
+            x = given[column] * factor
+            kept[column] = x
+            roots[column] = np.sqrt(x)
+            moved[column] = x * unscale + eps
             total += x
         totals[row] += total
 
@@ -59,8 +67,9 @@ def _add_pairs(x: Any, y: Any, first: Any, second: Any, tiny: Any, sums: Any) ->
         i, j = first[pair], second[pair]
         inner = roots = harmonic = hellinger = manhattan = chi = tiny - tiny
         maximum = minimum = euclid = divergence = tiny - tiny
+        us, vs, roots_u, roots_v, logs_u, logs_v = x[0, i], y[0, j], x[1, i], y[1, j], x[2, i], y[2, j]
         for k in range(x.shape[2]):
-            u, v, root_u, root_v = x[0, i, k], y[0, j, k], x[1, i, k], y[1, j, k]
+            u, v, root_u, root_v = us[k], vs[k], roots_u[k], roots_v[k]
             difference, apart = u - v, root_u - root_v
             joint, squared, larger = _quotients(u, v, difference, tiny)
             inner += u * v
@@ -72,7 +81,7 @@ def _add_pairs(x: Any, y: Any, first: Any, second: Any, tiny: Any, sums: Any) ->
             maximum += np.sqrt(larger)
             minimum += min(u, v)
             euclid += difference * difference
-            divergence += difference * (x[2, i, k] - y[2, j, k])
+            divergence += difference * (logs_u[k] - logs_v[k])
         row = sums[pair]
         row[0] += inner
         row[1] += roots
@@ -89,9 +98,9 @@ def _add_pairs(x: Any, y: Any, first: Any, second: Any, tiny: Any, sums: Any) ->
 @_compile({"reassoc", "contract", "nsz"})
 def _add_squares(values: Any, sums: Any) -> None:
     for row in range(values.shape[0]):
-        total = 0.0
-        for column in range(values.shape[1]):
-            value = np.float64(values[row, column])
+        total, own = 0.0, values[row]
+        for column in range(len(own)):
+            value = np.float64(own[column])
             total += value * value
         sums[row] += total
 
