@@ -1,60 +1,13 @@
 """Something-Something v2: a network's own scores, of clips and of videos; or a probe on another layer."""
 
-from dataclasses import dataclass
-
-from p3d_eval.errors import UserError
-from p3d_eval.features import FeatureStore
 from p3d_eval.protocols.annotations import ssv2 as lists
-from p3d_eval.protocols.protocol import AnnotationFiles, AnnotationOption, Protocol
-from p3d_eval.protocols.recognition import Measures, RecognitionOptions, recognise
-from p3d_eval.protocols.result import Result
+from p3d_eval.protocols.recognition import Measures
+from p3d_eval.protocols.recognition_protocol import recognition_protocol
 
-VERSION = "1"
-MEASURES = Measures("ssv2", VERSION, "top", clip=(1, 5), video=(1, 5))
-
-
-@dataclass(frozen=True)
-class Options(RecognitionOptions):
-    """Options of the protocol."""
-
-
-def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Options) -> Result:
-    """Judge the scores ``prob``, or train a linear probe on another layer.
-
-    Parameters
-    ----------
-    store : FeatureStore
-        With ``prob`` of every clip, and the names of its classes.
-    annotations : AnnotationFiles
-        The official files.
-    options : Options
-
-    Returns
-    -------
-    Result
-        ``clip_top1``, ``clip_top5``, ``video_top1``, ``video_top5``.
-
-    Raises
-    ------
-    UserError
-        When a file is wrong, a class has no column, clips are not stored, or videos are missing.
-    """
-    if annotations is None:
-        raise UserError("ssv2: the official files are needed", "Give them with --annotations")
-    files = annotations.files
-    return recognise(MEASURES, store, lambda: lists.make_task(lists.parse(files)), annotations, options)
-
-
-PROTOCOL: Protocol = Protocol(
-    name="ssv2",
-    version=VERSION,
-    summary="Something-Something v2: clip and video top-1 and top-5 from prob, or a linear probe.",
-    options=Options,
-    run=run,
-    reader=lists.READER,
-    annotation_option=AnnotationOption(
-        "annotations", "Folder of the label, validation and training JSON files."
-    ),
-    needs_annotations=True,
-    fuses=True,
+PROTOCOL = recognition_protocol(
+    Measures("ssv2", "1", "top", clip=(1, 5), video=(1, 5)),
+    "Something-Something v2: clip and video top-1 and top-5 from prob, or a linear probe.",
+    lists.READER,
+    "Folder of the label, validation and training JSON files.",
+    lambda files, _ids: lists.make_task(lists.parse(files)),
 )
