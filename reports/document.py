@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape as escape_html
 from os import PathLike
 from typing import Self
 
@@ -9,14 +10,13 @@ from p3d_eval.errors import UnknownNameError
 from p3d_eval.protocols.result import Result
 from p3d_eval.reports.comparison import build_tables
 from p3d_eval.reports.formats.csv_table import to_csv
-from p3d_eval.reports.formats.html_table import to_html
 from p3d_eval.reports.formats.latex_table import to_latex_document, to_latex_fragment
 from p3d_eval.reports.formats.markdown_table import to_markdown
 from p3d_eval.reports.formats.text_table import to_text
 from p3d_eval.reports.loading import load_results
 from p3d_eval.reports.table import Table
 
-FORMATS = ("csv", "html", "latex", "markdown", "text")
+FORMATS = ("csv", "latex", "markdown", "text")
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,6 @@ class Report:
     ----------
     tables : tuple of Table
         What is drawn.
-    results : tuple of Result
-        What the measured rows were made from, in the order given.
 
     Examples
     --------
@@ -38,7 +36,6 @@ class Report:
     """
 
     tables: tuple[Table, ...]
-    results: tuple[Result, ...] = ()
 
     @classmethod
     def of(cls, sources: Iterable[Result | str | PathLike[str]], published: bool = True) -> Self:
@@ -56,8 +53,7 @@ class Report:
         UserError
             When there is nothing to report, a file is no result, or a result is given twice.
         """
-        results = load_results(sources)
-        return cls(tuple(build_tables(results, published)), tuple(results))
+        return cls(tuple(build_tables(load_results(sources), published)))
 
     def to_csv(self) -> str:
         """All tables as one CSV with one header; numbers in percent."""
@@ -85,10 +81,6 @@ class Report:
         """All tables as GitHub's Markdown."""
         return "\n".join(to_markdown(table) for table in self.tables)
 
-    def to_html(self) -> str:
-        """All tables as an HTML fragment."""
-        return "\n".join(to_html(table) for table in self.tables)
-
     def to_text(self) -> str:
         """All tables as aligned plain text."""
         return "\n".join(to_text(table) for table in self.tables)
@@ -97,7 +89,7 @@ class Report:
         return self.to_text()
 
     def _repr_html_(self) -> str:
-        return self.to_html()
+        return f"<pre>{escape_html(self.to_text())}</pre>"
 
 
 def render(tables: Table | Sequence[Table], format_name: str) -> str:
@@ -107,7 +99,7 @@ def render(tables: Table | Sequence[Table], format_name: str) -> str:
     ----------
     tables : Table or sequence of Table
         What is drawn.
-    format_name : {"csv", "html", "latex", "markdown", "text"}
+    format_name : {"csv", "latex", "markdown", "text"}
         How.
 
     Raises
@@ -118,7 +110,6 @@ def render(tables: Table | Sequence[Table], format_name: str) -> str:
     report = Report((tables,) if isinstance(tables, Table) else tuple(tables))
     draw = {
         "csv": report.to_csv,
-        "html": report.to_html,
         "latex": report.to_latex,
         "markdown": report.to_markdown,
         "text": report.to_text,

@@ -4,8 +4,6 @@ import io
 import re
 import shutil
 import subprocess
-from dataclasses import replace
-from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
@@ -223,58 +221,14 @@ def test_missing_videos_and_random_weights_are_said_in_every_format(name):
 
 
 def test_an_unknown_format_is_named():
-    with pytest.raises(UnknownNameError, match="pdf"):
-        render(SMALL, "pdf")
+    with pytest.raises(UnknownNameError, match="html"):
+        render(SMALL, "html")
 
 
-def test_html_golden():
-    assert render(SMALL, "html").splitlines()[3:] == [
-        (
-            '<thead><tr><th scope="col" class="left">Method</th><th scope="col" class="left">Model</th>'
-            '<th scope="col" class="right">Accuracy (%)</th>'
-            '<th scope="col" class="right">AUC (%)</th></tr></thead>'
-        ),
-        "<tbody>",
-        '<tr class="group"><th scope="rowgroup" colspan="4">measured</th></tr>',
-        (
-            '<tr class="measured"><th scope="row" class="left">a_b<sup>†</sup></th><td class="left">linear</td>'
-            '<td class="right" data-value="80.84"><strong>80.8 ± 0.4</strong></td>'
-            '<td class="right" data-value="87.9">87.9<sup>‡</sup></td></tr>'
-        ),
-        "</tbody>",
-        "<tbody>",
-        '<tr class="group"><th scope="rowgroup" colspan="4">published</th></tr>',
-        (
-            '<tr class="published"><th scope="row" class="left">MIP &amp; co</th><td class="left"></td>'
-            '<td class="right" data-value="65.5">65.5</td><td class="right"></td></tr>'
-        ),
-        "</tbody>",
-        "</table>",
-        '<ul class="notes">',
-        "<li><strong>Bold</strong>: best of the rows that may be compared</li>",
-        '<li><sup>†</sup> <strong class="loud">NOT CONVERGED</strong></li>',
-        "<li><sup>‡</sup> pooled</li>",
-        "<li>A note.</li>",
-        "</ul>",
-        "</div>",
-    ]
-
-
-def test_a_notebook_shows_the_tables_as_html():
-    assert Report((SMALL,))._repr_html_() == render(SMALL, "html")
-
-
-def test_html_takes_every_text_literally():
-    label = '<script>alert("x")</script> & \u202e _%$#'
-    row = Row(label, "measured", {"accuracy": Cell(1.0)})
-    drawn = render(replace(SMALL, title=label, groups=(Group(label, (row,)),)), "html")
-    tags, texts = [], []
-    reader = HTMLParser()
-    reader.handle_starttag = lambda tag, attributes: tags.append(tag)
-    reader.handle_data = texts.append
-    reader.feed(drawn)
-    assert "script" not in tags
-    assert texts.count(one_line(label)) == 3  # title, group and row
+def test_notebooks_show_the_text():
+    page = Report((SMALL,))._repr_html_()
+    assert page.startswith("<pre>Toy\n")
+    assert "MIP &amp; co" in page
 
 
 def unescaped(text):
