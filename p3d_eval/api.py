@@ -224,12 +224,12 @@ def evaluate(
     )
 
 
-def report(results: "Iterable[Result | StrPath]", *, published: bool = True) -> "Report":
+def report(results: "Result | StrPath | Iterable[Result | StrPath]", *, published: bool = True) -> "Report":
     """Build one table for each protocol from results, with the published rows beside them.
 
     Parameters
     ----------
-    results : iterable of Result or path
+    results : Result or path, or an iterable of these
         Results, their JSON files, or folders of these.
     published : bool
         Whether to set the published rows beside the measured ones.
@@ -237,7 +237,8 @@ def report(results: "Iterable[Result | StrPath]", *, published: bool = True) -> 
     Returns
     -------
     Report
-        ``to_text``, ``to_markdown``, ``to_latex``, ``to_csv``; shown as a table in a notebook.
+        ``to_text``, ``to_markdown``, ``to_latex``, ``to_csv``, ``to_html``, ``to_json``, ``to_frame`` (pandas);
+        shown as a table in a notebook.
 
     Raises
     ------

@@ -2,5 +2,6 @@
 
 from p3d_eval.reports.comparison import build_tables
 from p3d_eval.reports.document import FORMATS, Report, render
+from p3d_eval.reports.failed import Failed
 
-__all__ = ["FORMATS", "Report", "build_tables", "render"]
+__all__ = ["FORMATS", "Failed", "Report", "build_tables", "render"]

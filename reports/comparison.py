@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.result import Result
 from p3d_eval.reports.comparability import complete, obstacles, published_method, same_trials
+from p3d_eval.reports.failed import Failed
 from p3d_eval.reports.footnotes import Footnotes
 from p3d_eval.reports.layouts import Layout, layout_of
 from p3d_eval.reports.measured import (
@@ -33,7 +34,9 @@ class _Entry:
     ranked: bool
 
 
-def build_tables(results: Sequence[Result], published: bool = True) -> list[Table]:
+def build_tables(
+    results: Sequence[Result], published: bool = True, failures: Sequence[Failed] = ()
+) -> list[Table]:
     """Build one table for each protocol, in order of first appearance.
 
     Parameters
@@ -42,6 +45,8 @@ def build_tables(results: Sequence[Result], published: bool = True) -> list[Tabl
         Measured results.
     published : bool
         Set the published rows of the protocol's table beside the measured ones.
+    failures : sequence of Failed
+        Results that should be there and are not; each gets a row that says so.
 
     Returns
     -------
@@ -58,7 +63,7 @@ def build_tables(results: Sequence[Result], published: bool = True) -> list[Tabl
     coverage, made with the protocol's default options; where no row is on the official annotations with
     complete coverage, the published rows are for reference only and never compete for the best value.
     """
-    if not results:
+    if not results and not failures:
         raise UserError("no results to report", "Give the JSON files that the protocols wrote")
     seen: dict[str, Result] = {}
     for result in results:
@@ -68,17 +73,26 @@ def build_tables(results: Sequence[Result], published: bool = True) -> list[Tabl
                 "Give every result once",
             )
         seen[result.result_id] = result
-    protocols = dict.fromkeys(result.protocol for result in results)
-    return [_build([r for r in results if r.protocol == name], published) for name in protocols]
+    protocols = dict.fromkeys([*(one.protocol for one in results), *(one.protocol for one in failures)])
+    return [
+        _build(
+            name,
+            [one for one in results if one.protocol == name],
+            [one for one in failures if one.protocol == name],
+            published,
+        )
+        for name in protocols
+    ]
 
 
-def _build(results: list[Result], published: bool) -> Table:
-    layout = layout_of(results[0].protocol, results)
+def _build(protocol: str, results: list[Result], failures: list[Failed], published: bool) -> Table:
+    layout = layout_of(protocol, results)
     footnotes = Footnotes()
     labels = distinct_labels(results)
     rows = published_rows(layout.published) if layout.published else ()
     beside = bool(rows) and any(not obstacles(result, layout) for result in results)
     entries = _measured(results, labels, layout, rows, beside, footnotes)
+    entries += [_failed_entry(one, layout, footnotes) for one in failures]
     if published:
         ordered = sorted(rows, key=lambda row: row.group != layout.peers)  # rows made as ours are come first
         entries += [_published_entry(row, layout, beside, rows[0].source, footnotes) for row in ordered]
@@ -131,6 +145,12 @@ def _marks(result: Result, hindered: tuple[str, ...], failed: str, footnotes: Fo
         marks.append(footnotes.mark(f"not comparable with the published rows: {', '.join(hindered)}"))
     marks += [footnotes.mark(warning) for warning in result.warnings if not warning.startswith(_UNCONVERGED)]
     return tuple(dict.fromkeys(marks))
+
+
+def _failed_entry(failed: Failed, layout: Layout, footnotes: Footnotes) -> _Entry:
+    cells = {shown.key: Cell(words="failed") for shown in layout.shown[:1]}
+    row = Row(failed.label, "failed", cells, (footnotes.mark(f"failed: {failed.reason}"),))
+    return _Entry(row, "failed", ranked=False)
 
 
 def _with_differences(row: Row, method: str | None, layout: Layout, rows: Sequence[PublishedRow]) -> Row:

@@ -2,21 +2,24 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape as escape_html
-from os import PathLike
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 from p3d_eval.errors import UnknownNameError
-from p3d_eval.protocols.result import Result
 from p3d_eval.reports.comparison import build_tables
-from p3d_eval.reports.formats.csv_table import to_csv
+from p3d_eval.reports.failed import Failed
+from p3d_eval.reports.formats.csv_table import to_csv, to_frame
+from p3d_eval.reports.formats.html_table import to_html
+from p3d_eval.reports.formats.json_table import to_json, to_plain
 from p3d_eval.reports.formats.latex_table import to_latex_document, to_latex_fragment
 from p3d_eval.reports.formats.markdown_table import to_markdown
 from p3d_eval.reports.formats.text_table import to_text
-from p3d_eval.reports.loading import load_results
+from p3d_eval.reports.loading import Loaded, Source, load_results
 from p3d_eval.reports.table import Table
 
-FORMATS = ("csv", "latex", "markdown", "text")
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMATS = ("csv", "html", "json", "latex", "markdown", "text")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,10 @@ class Report:
     ----------
     tables : tuple of Table
         What is drawn.
+    results : tuple of Loaded
+        The results it was made from, with their files.
+    warnings : tuple of str
+        What was left out while they were read.
 
     Examples
     --------
@@ -36,24 +43,32 @@ class Report:
     """
 
     tables: tuple[Table, ...]
+    results: tuple[Loaded, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, sources: Iterable[Result | str | PathLike[str]], published: bool = True) -> Self:
+    def of(
+        cls, sources: Source | Iterable[Source], published: bool = True, failures: Sequence[Failed] = ()
+    ) -> Self:
         """Build a report from results, result files or folders of them.
 
         Parameters
         ----------
-        sources : iterable of Result or path
+        sources : Result or path, or an iterable of these
             What was measured.
         published : bool
             Set the published rows beside the measured ones.
+        failures : sequence of Failed
+            Results that should be there and are not; each gets a row that says so.
 
         Raises
         ------
         UserError
             When there is nothing to report, a file is no result, or a result is given twice.
         """
-        return cls(tuple(build_tables(load_results(sources), published)))
+        found = load_results(sources)
+        tables = build_tables([one.result for one in found.loaded], published, failures)
+        return cls(tuple(tables), found.loaded, found.warnings)
 
     def to_csv(self) -> str:
         """All tables as one CSV with one header; numbers in percent."""
@@ -85,11 +100,27 @@ class Report:
         """All tables as aligned plain text."""
         return "\n".join(to_text(table) for table in self.tables)
 
+    def to_html(self) -> str:
+        """All tables as HTML, for a page of your own."""
+        return "\n".join(to_html(table) for table in self.tables)
+
+    def to_json(self) -> str:
+        """All tables as one JSON document: everything that the other formats draw."""
+        return to_json(self.tables)
+
+    def to_plain(self) -> list[dict[str, Any]]:
+        """All tables as plain JSON values."""
+        return to_plain(self.tables)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """All tables as one pandas ``DataFrame`` with the columns of the CSV."""
+        return to_frame(self.tables)
+
     def __str__(self) -> str:
         return self.to_text()
 
     def _repr_html_(self) -> str:
-        return f"<pre>{escape_html(self.to_text())}</pre>"
+        return self.to_html()
 
 
 def render(tables: Table | Sequence[Table], format_name: str) -> str:
@@ -99,7 +130,7 @@ def render(tables: Table | Sequence[Table], format_name: str) -> str:
     ----------
     tables : Table or sequence of Table
         What is drawn.
-    format_name : {"csv", "latex", "markdown", "text"}
+    format_name : {"csv", "html", "json", "latex", "markdown", "text"}
         How.
 
     Raises
@@ -110,6 +141,8 @@ def render(tables: Table | Sequence[Table], format_name: str) -> str:
     report = Report((tables,) if isinstance(tables, Table) else tuple(tables))
     draw = {
         "csv": report.to_csv,
+        "html": report.to_html,
+        "json": report.to_json,
         "latex": report.to_latex,
         "markdown": report.to_markdown,
         "text": report.to_text,

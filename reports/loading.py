@@ -1,57 +1,122 @@
-"""Results from files and folders, each once."""
+"""Results from files and folders, each once; what a folder holds besides is named and left out."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, shorten
 from p3d_eval.protocols.result import Result
 
+Source = Result | str | PathLike[str]
 
-def result_paths(sources: Iterable[str | PathLike[str]]) -> list[Path]:
-    """Replace every folder by the ``*.json`` files in it, in order of name.
+
+@dataclass(frozen=True)
+class Loaded:
+    """A result and where it came from.
+
+    Parameters
+    ----------
+    result : Result
+    path : Path or None
+        Its JSON file; None for a result that was given as an object.
+    """
+
+    result: Result
+    path: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What errors call it: its file, or its label."""
+        return f"result {self.result.label!r}" if self.path is None else str(self.path)
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Results in the order given, and one line for everything that was left out.
+
+    Parameters
+    ----------
+    loaded : tuple of Loaded
+    warnings : tuple of str
+    """
+
+    loaded: tuple[Loaded, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def load_results(sources: Source | Iterable[Source]) -> Collection:
+    """Read results from files and folders (with the folders in them), or take them as they are.
+
+    Parameters
+    ----------
+    sources : Result or path, or an iterable of these
+        In a folder, JSON files that are no results, and results that were read before, are left out and
+        named in ``warnings``.
 
     Raises
     ------
     UserError
-        When a folder holds none.
+        When a file that was named is no result of this package, two that were named are the same result
+        (same ``result_id``), or a folder holds none.
     """
-    paths: list[Path] = []
-    for source in map(Path, sources):
-        if not source.is_dir():
-            paths.append(source)
-            continue
-        inside = sorted(source.glob("*.json"))
-        if not inside:
-            raise UserError(
-                f"{source}: no results in this folder", "Run a protocol first, e.g. p3d-eval ucf101"
-            )
-        paths += inside
-    return paths
-
-
-def load_results(sources: Iterable[Result | str | PathLike[str]]) -> list[Result]:
-    """Read results from files, folders of files, or take them as they are.
-
-    Raises
-    ------
-    UserError
-        When a file is no result of this package, or two are the same result (same ``result_id``).
-    """
-    results: list[Result] = []
-    seen: dict[str, str] = {}
-    for source in sources:
-        loaded: list[tuple[str, Result]]
-        if isinstance(source, Result):
-            loaded = [(f"result {source.label!r}", source)]
+    given = [sources] if isinstance(sources, Result | str | PathLike) else list(sources)
+    loaded: dict[str, tuple[Loaded, bool]] = {}
+    warnings: list[str] = []
+    for source in given:
+        if not isinstance(source, Result) and Path(source).is_dir():
+            found, left_out = _folder(Path(source))
+            warnings += left_out
+            named = False
         else:
-            loaded = [(str(path), Result.load(path)) for path in result_paths([source])]
-        for name, result in loaded:
-            if result.result_id in seen:
-                raise UserError(
-                    f"{name} is the same result as {seen[result.result_id]} (id {result.result_id})",
-                    "Give every result once",
-                )
-            seen[result.result_id] = name
-            results.append(result)
-    return results
+            found, named = [_named(source)], True
+        for one in found:
+            first, first_named = loaded.setdefault(one.result.result_id, (one, named))
+            if first is one:
+                continue
+            if named and first_named:
+                raise UserError(_twice(one, first), "Give every result once")
+            warnings.append(f"{_twice(one, first)}; it is shown once{_other_numbers(one, first)}")
+    return Collection(tuple(one for one, _ in loaded.values()), tuple(warnings))
+
+
+def _named(source: Source) -> Loaded:
+    if isinstance(source, Result):
+        return Loaded(source)
+    path = Path(source)
+    return Loaded(Result.load(path), path)
+
+
+def _folder(folder: Path) -> tuple[list[Loaded], list[str]]:
+    """Read every result in a folder, in order of path, and say what else lies there.
+
+    Raises
+    ------
+    UserError
+        When it holds no result.
+    """
+    found, others = [], []
+    for path in sorted(folder.rglob("*.json")):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue
+        try:
+            found.append(Loaded(Result.load(path), path))
+        except UserError as error:
+            others.append(error.message.replace(str(path), str(path.relative_to(folder)), 1))
+    if not found:
+        there = f" ({shorten(others, 3)})" if others else ""
+        raise UserError(
+            f"{folder}: no results in this folder{there}", "Run a protocol first, e.g. p3d-eval ucf101"
+        )
+    told = f"{folder}: {len(others)} other JSON file{'s' * (len(others) != 1)} left out: {shorten(others, 3)}"
+    return found, [told] if others else []
+
+
+def _twice(one: Loaded, first: Loaded) -> str:
+    return f"{one.name} is the same result as {first.name} (id {first.result.result_id})"
+
+
+def _other_numbers(one: Loaded, first: Loaded) -> str:
+    """Say that two results of one id do not agree, and which of them is shown."""
+    same = dict(one.result.metrics) == dict(first.result.metrics)
+    return "" if same else f", with the numbers of {first.name}, which are others"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-ROW_KINDS = ("measured", "published")
+ROW_KINDS = ("measured", "published", "failed")
 MISSING = "–"
 
 
@@ -45,8 +45,8 @@ class Cell:
         Print the sign of a positive number too (differences).
     words : str or None
         Printed instead of a number.
-    best : bool
-        Best of the rows that may be compared with it.
+    best, second : bool
+        Best, or second, of the rows that may be compared with it.
     marks : tuple of str
         Marks of footnotes.
     """
@@ -59,6 +59,7 @@ class Cell:
     signed: bool = False
     words: str | None = None
     best: bool = False
+    second: bool = False
     marks: tuple[str, ...] = ()
 
     @property
@@ -96,7 +97,7 @@ class Row:
     label : str
         Name in the first column.
     kind : str
-        ``"measured"`` or ``"published"``.
+        ``"measured"``, ``"published"`` or ``"failed"``.
     cells : mapping of str to Cell
         By the column's key; an absent one is empty.
     marks : tuple of str
@@ -149,6 +150,8 @@ class Table:
         What the marks mean, in order.
     notes : tuple of str
         What holds for the whole table.
+    best_means : str
+        What is said of the best values.
     """
 
     protocol: str
@@ -158,6 +161,7 @@ class Table:
     groups: tuple[Group, ...]
     footnotes: tuple[Footnote, ...] = ()
     notes: tuple[str, ...] = ()
+    best_means: str = "best of the rows that may be compared"
 
     @property
     def rows(self) -> Iterator[Row]:
@@ -169,3 +173,8 @@ class Table:
     def has_best(self) -> bool:
         """Whether some cell is the best of its column."""
         return any(cell.best for row in self.rows for cell in row.cells.values())
+
+    @property
+    def has_second(self) -> bool:
+        """Whether some cell is the second of its column."""
+        return any(cell.second for row in self.rows for cell in row.cells.values())

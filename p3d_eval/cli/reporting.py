@@ -18,12 +18,19 @@ class Format(StrEnum):
     """How tables are drawn."""
 
     CSV = "csv"
+    JSON = "json"
     LATEX = "latex"
     MARKDOWN = "markdown"
     TEXT = "text"
 
 
-_BY_SUFFIX = {".csv": Format.CSV, ".tex": Format.LATEX, ".md": Format.MARKDOWN, ".txt": Format.TEXT}
+_BY_SUFFIX = {
+    ".csv": Format.CSV,
+    ".json": Format.JSON,
+    ".tex": Format.LATEX,
+    ".md": Format.MARKDOWN,
+    ".txt": Format.TEXT,
+}
 
 Results = Annotated[
     list[Path] | None,
@@ -83,8 +90,6 @@ def print_report(
     if as_json and out is None and format_ is not None:
         raise UserError(f"--json and --format {chosen.value} both want standard output", "Add --out FILE")
 
-    from dataclasses import asdict
-
     from p3d_eval.files import require_new, write_text
     from p3d_eval.reports import Report, render
 
@@ -102,9 +107,10 @@ def print_report(
                 f"{out}: {len(report.tables)} table{'s' * (len(report.tables) != 1)}, {chosen.value}",
                 markup=False,
             )
-    for note in dict.fromkeys(note.text for table in report.tables for note in table.footnotes if note.loud):
-        console(stderr=True).print(f"warning: {note}", style="bold red", markup=False)
+    loud = dict.fromkeys(note.text for table in report.tables for note in table.footnotes if note.loud)
+    for warning in (*report.warnings, *loud):
+        console(stderr=True).print(f"warning: {warning}", style="bold red", markup=False)
     if as_json:
-        print_json({"out": None if out is None else str(out), "tables": [asdict(t) for t in report.tables]})
-    elif out is None:
+        print_json({"out": None if out is None else str(out), "tables": report.to_plain()})
+    elif out is None and not quiet:
         sys.stdout.write(text)

@@ -23,8 +23,10 @@ def to_markdown(table: Table) -> str:
         for note in table.footnotes
     ]
     remarks += [f"- {escape(note)}" for note in table.notes]
+    if table.has_second:
+        remarks.insert(0, "- <u>underlined</u>: second")
     if table.has_best:
-        remarks.insert(0, "- **bold**: best of the rows that may be compared")
+        remarks.insert(0, f"- **bold**: {escape(table.best_means)}")
     if remarks:
         lines += ["", *remarks]
     return "\n".join(lines) + "\n"
@@ -40,7 +42,9 @@ def _cells(row: Row, columns: tuple[Column, ...]) -> list[str]:
     for column in columns:
         cell = row.cells.get(column.key)
         text = "" if cell is None else escape(cell.shown + joined(cell.marks))
-        cells.append(f"**{text}**" if cell is not None and cell.best else text)
+        if cell is not None and (cell.best or cell.second):
+            text = f"**{text}**" if cell.best else f"<u>{text}</u>"
+        cells.append(text)
     return cells
 
 

@@ -8,6 +8,7 @@ from p3d_eval.reports.table import Column, Row, Table, joined
 _GAP = "  "
 _INDENT = "  "
 _BEST = "*"
+_SECOND = "'"
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # control characters, lone surrogates, line and paragraph separators
 _WIDTH = 100  # columns that footnotes and notes are wrapped at
 
@@ -52,7 +53,7 @@ def _cells(row: Row, columns: tuple[Column, ...]) -> list[str]:
         cell = row.cells.get(column.key)
         text = "" if cell is None else cell.shown + joined(cell.marks)
         # A blank keeps the digits of right-aligned numbers below each other.
-        star = _BEST if cell is not None and cell.best else " "
+        star = " " if cell is None or not (cell.best or cell.second) else _BEST if cell.best else _SECOND
         cells.append(text + star if column.align == "right" else text)
     return cells
 
@@ -66,7 +67,8 @@ def _line(cells: list[str], widths: list[int], left: list[bool]) -> str:
 
 
 def _remarks(table: Table) -> list[str]:
-    remarks = [f"{_BEST} best of the rows that may be compared"] if table.has_best else []
+    remarks = [f"{_BEST} {table.best_means}"] if table.has_best else []
+    remarks += [f"{_SECOND} second"] if table.has_second else []
     remarks += [f"{note.mark} {one_line(note.text)}" for note in table.footnotes]
     remarks += [one_line(note) for note in table.notes]
     wrapped = []

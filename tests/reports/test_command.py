@@ -2,13 +2,16 @@
 
 import io
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+import p3d_eval as pe
 from p3d_eval.cli import app
 from p3d_eval.errors import UserError
+from p3d_eval.protocols.result import Metric, Result
 from p3d_eval.reports import Report
 from tests.support.results import aslan_result, ucf101_result
 
@@ -39,6 +42,7 @@ def test_every_format_is_what_the_api_gives(saved):
     report = Report.of([saved])
     assert run(saved, "--format", "csv").stdout == report.to_csv()
     assert run(saved, "--format", "markdown").stdout == report.to_markdown()
+    assert run(saved, "--format", "json").stdout == report.to_json()
     assert run(saved, "--format", "latex").stdout == report.to_latex()
     fragment = run(saved, "--format", "latex", "--fragment", "--caption", "A & B", "--label", "tab:x").stdout
     assert fragment == report.to_latex(standalone=False, caption="A & B", label="tab:x")
@@ -84,6 +88,51 @@ def test_an_existing_output_is_kept_unless_told_otherwise(saved, tmp_path):
     assert out.read_text(encoding="utf-8") == "mine"
     assert run(saved, "--out", out, "--overwrite").exit_code == 0
     assert out.read_text(encoding="utf-8") != "mine"
+
+
+def test_a_folder_of_other_things_is_read_around(saved):
+    """A foreign JSON file and a copy are named in one line each, and left out."""
+    (saved / "notes.json").write_text("[1, 2]", encoding="utf-8")
+    (saved / "broken.json").write_text('{"protocol": "ucf101"', encoding="utf-8")
+    (saved / "z-copy.json").write_bytes((saved / "aslan-i3d.json").read_bytes())
+    report = Report.of(saved)
+    assert [len(table.groups[0].rows) for table in report.tables] == [1, 2]
+    assert [one.path.name for one in report.results] == [
+        "aslan-i3d.json",
+        "ucf101-i3d.json",
+        "ucf101-p3d199.json",
+    ]
+    left_out, twice = sorted(report.warnings, key=len, reverse=True)
+    assert "2 other JSON files left out: broken.json: not a result" in left_out
+    assert "notes.json: not a result of p3d-eval (it has no 'protocol')" in left_out
+    assert "z-copy.json is the same result as" in twice
+    assert "warning: " in run(saved).stderr
+
+
+def test_a_copy_with_other_numbers_is_said_to_have_them(saved):
+    one = Result.load(saved / "aslan-i3d.json")
+    replace(one, metrics={"accuracy": Metric(0.5)}).save(saved / "z.json")
+    (warning,) = Report.of(saved).warnings
+    assert warning.endswith(
+        f"it is shown once, with the numbers of {saved / 'aslan-i3d.json'}, which are others"
+    )
+
+
+def test_a_file_named_beside_its_folder_is_shown_once(saved):
+    one = saved / "aslan-i3d.json"
+    assert run(one, saved).stdout == run(saved).stdout
+    assert run(saved, one).stdout == run(saved).stdout
+
+
+def test_quiet_prints_nothing(saved):
+    assert run(saved, "--quiet").output == ""
+
+
+def test_the_api_takes_one_result_or_one_path(saved):
+    path = saved / "aslan-i3d.json"
+    expected = pe.report([path]).to_text()
+    assert pe.report(path).to_text() == pe.report(str(path)).to_text() == expected
+    assert pe.report(Result.load(path)).to_text() == expected
 
 
 def test_mistakes_are_named_and_exit_with_2(saved, tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.result import Certificate, Metric, Variant
-from p3d_eval.reports import build_tables
+from p3d_eval.reports import Failed, build_tables
 from tests.support.results import aslan_result, ucf101_result
 
 
@@ -225,6 +225,16 @@ def test_nothing_to_report():
 def test_a_result_given_twice():
     with pytest.raises(UserError, match="given twice"):
         build_tables([aslan_result(), aslan_result()])
+
+
+def test_what_failed_is_shown_as_failed():
+    failed = Failed("ucf101", "i3d", "out of memory")
+    table = table_of(ucf101_result(accuracy=0.87), failures=[failed])
+    row = rows(table)["i3d"]
+    assert (row.kind, row.cells["accuracy"].shown) == ("failed", "failed")
+    assert remarks(table, "i3d") == ["failed: out of memory"]
+    (alone,) = build_tables([], failures=[failed])
+    assert alone.groups[0].heading == "failed"
 
 
 @given(st.lists(st.integers(0, 1000), min_size=2, max_size=6))

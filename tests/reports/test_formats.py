@@ -1,9 +1,11 @@
 """What each format draws: golden small outputs, and what a reader of the format gets back."""
 
 import io
+import json
 import re
 import shutil
 import subprocess
+from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
@@ -115,9 +117,9 @@ def test_latex_golden():
 
 def test_csv_golden():
     assert render(SMALL, "csv") == (
-        "protocol,group,method,kind,model,accuracy,accuracy_standard_error,auc,best,source,remarks\n"
-        "toy,measured,a_b,measured,linear,80.84,0.42,87.9,accuracy,measured,NOT CONVERGED; pooled\n"
-        "toy,published,MIP & co,published,,65.5,,,,Table 5,\n"
+        "protocol,group,method,kind,model,accuracy,accuracy_standard_error,auc,best,second,source,remarks\n"
+        "toy,measured,a_b,measured,linear,80.84,0.42,87.9,accuracy,,measured,NOT CONVERGED; pooled\n"
+        "toy,published,MIP & co,published,,65.5,,,,,Table 5,\n"
     )
 
 
@@ -221,14 +223,80 @@ def test_missing_videos_and_random_weights_are_said_in_every_format(name):
 
 
 def test_an_unknown_format_is_named():
-    with pytest.raises(UnknownNameError, match="html"):
-        render(SMALL, "html")
+    with pytest.raises(UnknownNameError, match="docx"):
+        render(SMALL, "docx")
 
 
-def test_notebooks_show_the_text():
+class _Cells(HTMLParser):
+    """Text of every table cell, and what stands in bold or underlined, as a browser reads them."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows, self.strong, self.underlined, self.open = [], [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("th", "td"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "tr" in self.open and "sup" not in self.open and data.strip():
+            self.rows[-1][-1] += data
+            if "strong" in self.open:
+                self.strong.append(data)
+            if "u" in self.open:
+                self.underlined.append(data)
+
+
+def test_html_parses_into_the_same_cells():
+    report = everything()
+    for table, drawn in zip(report.tables, report.to_html().split("</figure>"), strict=False):
+        cells = _Cells()
+        cells.feed(drawn + "</figure>")
+        cells.close()
+        assert not cells.open
+        assert cells.rows[0] == [table.first, *(column.heading for column in table.columns)]
+        rows = [row for row in cells.rows[1:] if len(row) > 1]
+        shown = [
+            [row.label, *(row.cells[c.key].shown if c.key in row.cells else "" for c in table.columns)]
+            for row in table.rows
+        ]
+        assert rows == shown
+        best = [
+            row.cells[c.key].shown
+            for row in table.rows
+            for c in table.columns
+            if c.key in row.cells and row.cells[c.key].best
+        ]
+        assert cells.strong == best
+
+
+def test_notebooks_show_a_table():
     page = Report((SMALL,))._repr_html_()
-    assert page.startswith("<pre>Toy\n")
+    assert "<caption>Toy</caption>" in page
     assert "MIP &amp; co" in page
+
+
+def test_json_holds_what_is_drawn():
+    (table,) = json.loads(Report((SMALL,)).to_json())["tables"]
+    cell = table["groups"][0]["rows"][0]["cells"]["accuracy"]
+    assert (cell["value"], cell["standard_error"], cell["best"]) == (80.84, 0.42, True)
+    assert cell["shown"] == "80.8 ± 0.4"
+    assert table["footnotes"][0] == {"mark": "†", "text": "NOT CONVERGED", "loud": True}
+
+
+def test_a_frame_is_what_the_csv_holds():
+    report = everything()
+    frame = report.to_frame()
+    read = pd.read_csv(io.StringIO(report.to_csv()), keep_default_na=False, na_values={"accuracy": [""]})
+    assert list(frame.columns) == list(read.columns)
+    assert frame["accuracy"].tolist() == pytest.approx(read["accuracy"].tolist(), nan_ok=True)
+    assert frame["method"].tolist() == read["method"].tolist()
 
 
 def unescaped(text):
