@@ -1,0 +1,85 @@
+"""What a network costs whatever it runs on: parameters, bytes, multiply-adds of one clip."""
+
+from dataclasses import dataclass
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from p3d_eval.backbones.backbone import Backbone, LayerTexts
+from p3d_eval.backbones.capture import capture
+from p3d_eval.backbones.layers import LayerRequest, parse_layers
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Size and arithmetic of a network.
+
+    Parameters
+    ----------
+    parameters : int
+        Trainable numbers (weights, biases, affine parts of batch norm).
+    model_bytes : int
+        Bytes of parameters and buffers (running statistics) as they lie in memory.
+    macs : int or None
+        Multiply-adds of one clip, in convolutions and matrix products, as far as the last layer asked for; None
+        where PyTorch sees none, as in a network that another library runs.
+    """
+
+    parameters: int
+    model_bytes: int
+    macs: int | None
+
+    @property
+    def flops(self) -> int | None:
+        """Floating-point operations: a multiply-add is two."""
+        return None if self.macs is None else 2 * self.macs
+
+
+def measure_cost(backbone: Backbone, layers: LayerTexts) -> Cost:
+    """Count parameters, bytes and the multiply-adds of one clip.
+
+    The network runs on shapes alone where all its operators have a shape rule, else on zeros.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The network; its input specification says how large a clip is.
+    layers : str or sequence of str
+        ``[alias=]layer[:reduction]``; what comes after the last of them is not counted.
+
+    Raises
+    ------
+    UserError
+        When a layer is unknown or did not run.
+    """
+    module = backbone.module
+    tensors = [*module.parameters(), *module.buffers()]
+    return Cost(
+        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        model_bytes=sum(tensor.numel() * tensor.element_size() for tensor in tensors),
+        macs=_count(backbone, parse_layers(layers)) // 2 or None,
+    )
+
+
+@torch.inference_mode()
+def _count(backbone: Backbone, requests: tuple[LayerRequest, ...]) -> int:
+    """Floating-point operations of one clip."""
+    module, shape = backbone.module, (1, *backbone.input_spec.input_shape)
+    modules = backbone.modules_of(requests)
+    calls = backbone.count_calls(requests, shape[1:])
+    state = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    blank = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
+
+    def on_shapes() -> None:
+        torch.func.functional_call(module, blank, torch.empty(shape, device="meta"))
+
+    def on_zeros() -> None:
+        module(torch.zeros(shape, device=backbone.device))
+
+    try:
+        with FlopCounterMode(display=False) as counter:
+            capture(modules, requests, on_shapes, calls)
+    except (NotImplementedError, RuntimeError):
+        with FlopCounterMode(display=False) as counter:
+            capture(modules, requests, on_zeros, calls)
+    return int(counter.get_total_flops())
