@@ -209,8 +209,11 @@ class Backbone:
         requests = parse_layers(layers)
         modules = self.modules_of(requests)
         calls = self.count_calls(requests, tuple(x.shape[1:]))
+        clips = len(x) if self.network.images else None
         with self._arithmetic():
-            found, _ = capture(modules, requests, lambda: self.module(x.to(self.device, torch.float32)), calls)
+            found, _ = capture(
+                modules, requests, lambda: self.module(x.to(self.device, torch.float32)), calls, clips
+            )
         return {name: tensor for name, (tensor, _) in found.items()}
 
     def __call__(self, clips: Tensor, layers: LayerTexts) -> dict[str, Tensor]:
@@ -265,15 +268,18 @@ class Backbone:
         state = {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
         blank = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
         shape = (1, *shape)
+        clips = 1 if self.network.images else None
         try:
             return capture(
                 modules,
                 requests,
                 lambda: torch.func.functional_call(self.module, blank, torch.empty(shape, device="meta")),
+                clips=clips,
             )
         except (NotImplementedError, RuntimeError):
             # Operators without a shape rule, or tensors hidden from the module: run on zeros.
-            return capture(modules, requests, lambda: self.module(torch.zeros(shape, device=self.device)))
+            zeros = torch.zeros(shape, device=self.device)
+            return capture(modules, requests, lambda: self.module(zeros), clips=clips)
 
 
 def _moved(frames: Tensor | Planes, device: torch.device) -> Tensor | Planes:

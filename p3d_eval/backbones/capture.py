@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from p3d_eval.backbones.frames import average_frames
 from p3d_eval.backbones.layers import LayerRequest, reduce_output
 from p3d_eval.errors import UserError
 
@@ -23,6 +24,7 @@ def capture(
     requests: Sequence[LayerRequest],
     forward: Callable[[], Any],
     calls: Mapping[str, int] | None = None,
+    clips: int | None = None,
 ) -> tuple[Captured, Mapping[str, int]]:
     """Run ``forward`` and catch what the layers give.
 
@@ -36,6 +38,9 @@ def capture(
         Runs the network.
     calls : mapping of str to int, optional
         How often each requested module runs: the network is stopped after the last.
+    clips : int, optional
+        Clips in the batch, where the network sees their frames one by one: outputs are averaged over
+        the frames of each clip.
 
     Returns
     -------
@@ -57,8 +62,11 @@ def capture(
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             ran[path] += 1
             # Reduced or copied at once: a later in-place ReLU would write into this tensor.
+            tensor = _tensor_of(output, path)
+            if clips is not None:
+                tensor = average_frames(tensor, clips, path)
             for request in by_path[path]:
-                caught[request.name] = reduce_output(_tensor_of(output, path), request)
+                caught[request.name] = reduce_output(tensor, request)
             if calls is not None and all(ran[name] >= calls[name] for name in by_path):
                 raise _Finished
 

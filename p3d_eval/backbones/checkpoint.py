@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,37 @@ def _json_field(path: Path, metadata: Mapping[str, str], key: str, kind: type) -
     return value
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(
+            f"{path} is not a readable safetensors file: {str(error).splitlines()[0]}",
+            "Copy or convert the weights again",
+        ) from error
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a safetensors file, whoever wrote it.
+
+    Raises
+    ------
+    UserError
+        When the file is truncated or foreign.
+    """
+    with _opened(path) as file:
+        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    with _opened(path) as file:
+        return file.metadata() or {}
+
+
 def read_safetensors(path: Path) -> Checkpoint:
     """Read this package's weights format.
 
@@ -83,24 +115,14 @@ def read_safetensors(path: Path) -> Checkpoint:
     UserError
         When the file is truncated, foreign, or was not written by ``p3d-eval weights convert``.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(
-            f"{path} is not a readable safetensors file: {str(error).splitlines()[0]}",
-            "Copy or convert the weights again",
-        ) from error
+    metadata = _metadata(path)
     if metadata.get("format") != FORMAT:
         raise UserError(
             f"{path} holds tensors but not this package's metadata",
             "Make it with `p3d-eval weights convert`",
         )
     return Checkpoint(
-        tensors=tensors,
+        tensors=read_tensors(path),
         architecture=metadata.get("architecture", ""),
         options=_json_field(path, metadata, "options", dict),
         classes=tuple(map(str, _json_field(path, metadata, "classes", list))),
@@ -127,6 +149,37 @@ def write_safetensors(path: Path, checkpoint: Checkpoint, overwrite: bool = Fals
         temporary.write_bytes(save(tensors, metadata=metadata))
 
 
+def find_reader(path: Path, readers: Mapping[str, Reader], whose: str) -> Reader:
+    """Pick the reader of a file by its suffix.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    readers : mapping
+        Suffix → reader of foreign checkpoints. One for ``.pth`` also reads the safetensors files of
+        others.
+    whose : str
+        Network, for the error.
+
+    Raises
+    ------
+    UserError
+        When the file is absent or has an unknown suffix.
+    """
+    require_file(path)
+    suffix = path.suffix.lower()
+    if suffix == SUFFIX:
+        foreign = readers.get(".pth")
+        return read_safetensors if foreign is None or _metadata(path).get("format") == FORMAT else foreign
+    if suffix not in readers:
+        raise UserError(
+            f"{path}: {whose} has no reader for {path.suffix or 'a file without suffix'}",
+            f"Known formats: {', '.join(sorted({SUFFIX, *readers}))}",
+        )
+    return readers[suffix]
+
+
 def read_checkpoint(path: Path, architecture: "Architecture") -> Checkpoint:
     """Read weights for ``architecture`` by the file's suffix.
 
@@ -135,15 +188,7 @@ def read_checkpoint(path: Path, architecture: "Architecture") -> Checkpoint:
     UserError
         When the file is absent or broken, belongs to another network, or has an unknown suffix.
     """
-    require_file(path)
-    readers: dict[str, Reader] = {SUFFIX: read_safetensors, **architecture.readers}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise UserError(
-            f"{path}: {architecture.name} has no reader for {path.suffix or 'a file without suffix'}",
-            f"Known formats: {', '.join(sorted(readers))}",
-        )
-    checkpoint = reader(path)
+    checkpoint = find_reader(path, architecture.readers, architecture.name)(path)
     if checkpoint.architecture not in ("", architecture.name):
         raise UserError(
             f"{path} holds weights of {checkpoint.architecture}, not of {architecture.name}",
@@ -158,7 +203,7 @@ def count_classes(path: Path, checkpoint: Checkpoint, architecture: "Architectur
     if head is None or head.ndim == 0 or head.shape[0] == 0:
         raise UserError(
             f"{path} has no classifier {architecture.head!r} of {architecture.name} "
-            f"(its tensors: {shorten(map(_printable, sorted(checkpoint.tensors))) or 'none'})",
+            f"(its tensors: {shorten(map(printable, sorted(checkpoint.tensors))) or 'none'})",
             "Is this the file of another network?",
         )
     return head.shape[0]
@@ -168,8 +213,8 @@ def _listed(label: str, names: list[str]) -> list[str]:
     return [f"{len(names)} {label} ({shorten(names, _NAMES_LISTED)})"] if names else []
 
 
-def _printable(name: str) -> str:
-    """Keep a name from a foreign file on one line of sensible length."""
+def printable(name: str) -> str:
+    """Return a name from a foreign file on one line of sensible length."""
     plain = name.encode("unicode_escape").decode("ascii")
     return plain if len(plain) <= _LONGEST_NAME else f"{plain[:_LONGEST_NAME]}…"
 
@@ -197,7 +242,7 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
     """
     wanted = {k: v for k, v in module.state_dict().items() if not k.endswith("num_batches_tracked")}
     missing = [name for name in wanted if name not in tensors]
-    unexpected = [_printable(name) for name in tensors if name not in wanted]
+    unexpected = [printable(name) for name in tensors if name not in wanted]
     misshaped = [
         f"{name} is {_size(tensors[name])}, expected {_size(wanted[name])}"
         for name in wanted

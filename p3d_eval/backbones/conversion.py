@@ -14,22 +14,23 @@ from p3d_eval.backbones.checkpoint import (
     Reader,
     count_classes,
     fill,
+    find_reader,
     read_checkpoint,
-    read_safetensors,
-    require_file,
     write_safetensors,
 )
 from p3d_eval.backbones.i3d_checkpoint import read_i3d_checkpoint
 from p3d_eval.backbones.loading import BACKBONES, merge_options
 from p3d_eval.backbones.network import Architecture
+from p3d_eval.backbones.state_dict import read_foreign_names, torch_readers
 from p3d_eval.errors import UserError
 from p3d_eval.files import require_new
 from p3d_eval.provenance import sha256_file
 
+# For a look at a file whose network is not known.
 _READERS: dict[str, Reader] = {
-    SUFFIX: read_safetensors,
     ".caffemodel": read_p3d_caffemodel,
     ".ckpt": read_i3d_checkpoint,
+    **torch_readers(read_foreign_names),
 }
 
 
@@ -77,14 +78,7 @@ def summarise_weights(path: Path) -> WeightsSummary:
     UserError
         When the file is absent or broken, or has an unknown suffix.
     """
-    require_file(path)
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        raise UserError(
-            f"{path}: no reader for {path.suffix or 'a file without suffix'}",
-            f"Known formats: {', '.join(sorted(_READERS))}",
-        )
-    checkpoint = reader(path)
+    checkpoint = find_reader(path, _READERS, "weights show")(path)
     return WeightsSummary(
         file=str(path),
         sha256=sha256_file(path),

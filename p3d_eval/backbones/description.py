@@ -59,6 +59,7 @@ def _without_weights(name: str, architecture: Architecture, given: dict[str, str
         layers=architecture.layers,
         aslan_layers=architecture.aslan_layers,
         check_input=architecture.check_input,
+        images=architecture.images,
     )
     return Backbone(name, network, WeightsInfo("none", "", random=True), torch.device("meta"), options)
 

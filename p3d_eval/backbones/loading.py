@@ -170,6 +170,7 @@ def _load_architecture(
         trained_on=checkpoint.trained_on,
         aslan_layers=architecture.aslan_layers,
         check_input=architecture.check_input,
+        images=architecture.images,
     )
     return Backbone(architecture.name, network, info, device, options)
 

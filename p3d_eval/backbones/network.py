@@ -47,6 +47,9 @@ class Network:
         Where the weights come from, when the factory loaded them itself.
     random : bool
         Whether the weights are random.
+    images : bool
+        Whether the module runs on the frames of clips one by one, folded into the batch axis as
+        `p3d_eval.backbones.frames.fold_frames` does: every layer is averaged over a clip's frames.
     """
 
     module: nn.Module
@@ -58,6 +61,7 @@ class Network:
     check_input: CheckInput = accept_any_input
     weights_source: str = ""
     random: bool = False
+    images: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ class Architecture:
         Number of classes of a network without weights.
     readers : mapping
         File suffix → reader of foreign checkpoints.
+    images : bool
+        Whether the module runs on the frames of clips one by one, see `Network`.
     """
 
     name: str
@@ -97,6 +103,7 @@ class Architecture:
     default_classes: int
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     readers: Mapping[str, "Reader"] = field(default_factory=dict)
+    images: bool = False
 
     def resolve_options(self, given: Mapping[str, Any]) -> dict[str, str]:
         """Fill in the defaults and check every value.

@@ -102,9 +102,8 @@ class Runner:
         try:
             modules = backbone.modules_of(self.requests)
             calls = backbone.count_calls(self.requests, self.shape[1:])
-            graph = trace(
-                backbone.module, modules, self.requests, calls, torch.zeros(self.shape, device=device)
-            )
+            zeros = torch.zeros(self.shape, device=device)
+            graph = trace(backbone.module, modules, self.requests, calls, zeros, backbone.network.images)
         except UntraceableError as reason:
             self.notices.append(f"{backbone.name} runs as it is written: {reason}")
             return None

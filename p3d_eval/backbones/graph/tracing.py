@@ -27,6 +27,7 @@ def trace(
     requests: Sequence[LayerRequest],
     calls: Mapping[str, int],
     x: Tensor,
+    images: bool = False,
 ) -> fx.GraphModule:
     """Write a network as a graph without side effects.
 
@@ -40,6 +41,8 @@ def trace(
         See `p3d_eval.backbones.capture.capture`.
     x : Tensor
         Input of the batch shape and device that the graph is for.
+    images : bool
+        Whether the network sees the frames of a clip one by one (`Network.images`).
 
     Returns
     -------
@@ -54,7 +57,7 @@ def trace(
     """
 
     def run(x: Tensor) -> tuple[Tensor, ...]:
-        found, _ = capture(modules, requests, lambda: module(x), calls)
+        found, _ = capture(modules, requests, lambda: module(x), calls, len(x) if images else None)
         return tuple(tensor for tensor, _ in found.values())
 
     try:
