@@ -59,6 +59,9 @@ class PacketIndex:
         In order; the first is the first packet.
     shown_at : tuple of int
         Place in the stream of the packet that shows frame n.
+    reach : tuple of int
+        The last frame of those that frame n may depend on, itself or a later one: what is shown last of all
+        that is stored up to it.
     """
 
     marks: tuple[Mark, ...]
@@ -66,6 +69,7 @@ class PacketIndex:
     unit: Fraction
     anchors: tuple[Anchor, ...]
     shown_at: tuple[int, ...]
+    reach: tuple[int, ...]
 
     def anchor_for(self, number: int) -> Anchor:
         """Return the last anchor from which frame ``number`` can be decoded."""
@@ -155,4 +159,5 @@ def _build(
         unit,
         tuple(anchors),
         tuple(places[shown] for shown in order.tolist()),
+        tuple(np.maximum.accumulate(numbers)[order].tolist()),
     )

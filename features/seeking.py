@@ -1,5 +1,6 @@
 """Decoding only the parts of a video that are needed, with the proof that the frames are the right ones."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,9 @@ def decode_segments(
     """Yield number and ``av.VideoFrame`` of every needed frame, in order.
 
     Every packet that is decoded must be the one that the index has in its place, and every frame that comes
-    out must have the next time; then the frames are those of decoding from the beginning.
+    out must have the next time; then the frames are those of decoding from the beginning. A damaged
+    picture is mended with what was decoded before, which is not the same here: the decoder stops at damage,
+    and a frame is given when all that it may depend on have come out whole.
 
     Raises
     ------
@@ -61,7 +64,7 @@ def decode_segments(
     DecodeError
         When a packet cannot be decoded, or decoding was stopped.
     """
-    with opened(path) as (container, stream):
+    with opened(path, strict=True) as (container, stream):
         if segments[0].anchor.position:
             # The first packet tells some decoders how its encoder worked; they keep that over jumps.
             next(container.demux(stream)).decode()
@@ -74,18 +77,20 @@ def decode_segments(
 def _decode_segment(
     packets: Iterator[Any], index: PacketIndex, segment: Segment, stopped: Event | None
 ) -> Iterator[tuple[int, Any]]:
-    expected, wanted, last = segment.anchor.number, set(segment.numbers), segment.numbers[-1]
+    expected, wanted, end = segment.anchor.number, set(segment.numbers), index.reach[segment.numbers[-1]]
+    held: deque[tuple[int, Any]] = deque()
     for packet in _from_anchor(packets, index, segment.anchor):
         require_running(stopped)
         for frame in packet.decode():
             if frame.pts is not None and frame.pts < index.times[segment.anchor.number]:
                 continue  # shown before the anchor though stored behind it
-            # A damaged frame is mended with what was decoded before, which is not the same here.
             if frame.is_corrupt or expected >= len(index.times) or frame.pts != index.times[expected]:
                 raise SeekError
             if expected in wanted:
-                yield expected, frame
-            if expected == last:
+                held.append((expected, frame))
+            while held and index.reach[held[0][0]] <= expected:
+                yield held.popleft()
+            if expected == end:
                 return
             expected += 1
     raise SeekError

@@ -24,11 +24,12 @@ def require_running(stopped: Event | None) -> None:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[Any, Any]]:
+def opened(path: Path, strict: bool = False) -> Iterator[tuple[Any, Any]]:
     """Open a file and give its container and its first video stream (no cover picture), set to one thread.
 
     Metadata that is not UTF-8 (HMDB51 has such files) is read with replacement characters. Errors of
-    FFmpeg inside the block become DecodeErrors.
+    FFmpeg inside the block become DecodeErrors. A decoder mends damaged pictures with others that it has
+    at hand; a ``strict`` one raises instead.
 
     Raises
     ------
@@ -45,6 +46,8 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
                 raise DecodeError("its video has a codec that FFmpeg does not know")
             # One thread a video: videos are decoded side by side, and errors come in order.
             stream.codec_context.thread_count = 1
+            if strict:
+                stream.codec_context.options = {"err_detect": "explode"}
             yield container, stream
     except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
         text = getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -2,6 +2,7 @@
 
 import random
 
+import av
 import numpy as np
 import pytest
 
@@ -155,6 +156,25 @@ def test_damage_never_gives_other_frames(tmp_path, monkeypatch):
         for one, other in zip(whole[1], parts[1], strict=True):
             np.testing.assert_array_equal(one.image, other.image, err_msg=str(mutation))
     assert usable >= 18
+
+
+def test_no_frame_leans_on_a_damaged_one(tmp_path, monkeypatch):
+    """Bidirectional frames come out before the damaged one behind them that they were made from."""
+    path = make_video(tmp_path / "v.mp4", moving_frames(80), "libx264", g="10", bf="2")
+    with av.open(str(path)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    content = path.read_bytes()
+    for start, size in places:
+        damaged = bytearray(content)
+        damaged[start + size // 4] ^= 1
+        path.write_bytes(damaged)
+        monkeypatch.undo()
+        whole = _outcome(path)
+        monkeypatch.setattr(counting, "RETAINED_BYTES", 0)
+        parts = _outcome(path)
+        assert whole[0] == parts[0]
+        for one, other in zip(whole[1], parts[1], strict=True):
+            np.testing.assert_array_equal(one.image, other.image)
 
 
 @pytest.mark.parametrize("name", ["SOX5yA1l24A", "mma_demo"])

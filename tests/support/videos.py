@@ -58,6 +58,7 @@ def make_video(
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = pix_fmt
         stream.bit_rate = 2_000_000
+        stream.codec_context.thread_count = 1  # the same bytes whatever the number of cores
         for image in images:
             for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
                 container.mux(packet)
