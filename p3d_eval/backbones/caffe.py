@@ -1,7 +1,7 @@
-"""Official P3D weights: a binary ``.caffemodel`` into this package's parameter names.
+"""Binary ``.caffemodel`` files, and the official P3D weights in them under this package's parameter names.
 
-Field numbers are those of Caffe's ``caffe.proto``. A batch-norm layer of the authors' Caffe holds
-slope, bias, mean and variance in that order.
+Field numbers are those of Caffe's ``caffe.proto``, and of C3D-v1.0's, which was cut from a Caffe of early
+2014 and numbered anew. A batch-norm layer of P3D's Caffe holds slope, bias, mean and variance in that order.
 """
 
 import math
@@ -20,10 +20,6 @@ from p3d_eval.backbones.checkpoint import Checkpoint
 from p3d_eval.backbones.protobuf import WireError, WireValue, fields, varints
 from p3d_eval.errors import UserError, shorten
 
-_NET_LAYER, _NET_OLD_LAYER = 100, 2
-_LAYER_NAME, _LAYER_TYPE, _LAYER_BLOB = 1, 2, 7
-_BLOB_LEGACY_SHAPE = (1, 2, 3, 4)  # num, channels, height, width
-_BLOB_DATA, _BLOB_SHAPE = 5, 7
 _SHAPE_DIM = 1
 _MOST_LAYERS, _MOST_BLOBS, _MOST_AXES, _MOST_PARTS = 10_000, 16, 16, 1000
 _LONGEST_SHAPE = 10 * (_MOST_AXES + 1)  # bytes: enough to see that there are too many axes
@@ -33,13 +29,42 @@ _BLOCK_LAYER = re.compile(r"(?P<kind>res|bn)(?P<block>[2-5][a-z]\d*)_(?P<branch>
 
 
 @dataclass(frozen=True)
+class Dialect:
+    """Field numbers of one ``caffe.proto``.
+
+    Parameters
+    ----------
+    layer, name, type, blob : int
+        A layer in NetParameter; its name, type and blobs.
+    sizes : tuple of int
+        Axes of a blob, outermost first, one field each.
+    data, shape : int
+        A blob's numbers; its axes as one message, 0 where there is none.
+    """
+
+    layer: int
+    name: int
+    type: int
+    blob: int
+    sizes: tuple[int, ...]
+    data: int
+    shape: int = 0
+
+
+# caffe.proto of BVLC's Caffe since 2015 (LayerParameter): num, channels, height, width before "shape".
+CAFFE = Dialect(layer=100, name=1, type=2, blob=7, sizes=(1, 2, 3, 4), data=5, shape=7)
+# facebookarchive/C3D, C3D-v1.0/src/caffe/proto/caffe.proto: num, channels, length, height, width.
+C3D_CAFFE = Dialect(layer=2, name=4, type=5, blob=6, sizes=(1, 2, 3, 4, 5), data=6)
+
+
+@dataclass(frozen=True)
 class CaffeLayer:
     """One layer that has parameters.
 
     Parameters
     ----------
     name, type : str
-        As in the network's definition.
+        As in the network's definition; the type may be a number.
     blobs : tuple of ndarray
         float32 parameters.
     """
@@ -78,19 +103,19 @@ def _shape(data: memoryview) -> list[int]:
     return dims
 
 
-def _blob(data: memoryview) -> NDArray[np.float32]:
+def _blob(data: memoryview, dialect: Dialect) -> NDArray[np.float32]:
     shape: list[int] | None = None
-    legacy = dict.fromkeys(_BLOB_LEGACY_SHAPE, 1)
+    legacy = dict.fromkeys(dialect.sizes, 1)
     parts: list[memoryview] = []
     for number, value in fields(data):
-        if number == _BLOB_SHAPE:
+        if number == dialect.shape:
             shape = _shape(_bytes(value, "a blob's shape"))
-        elif number == _BLOB_DATA:
+        elif number == dialect.data:
             parts.append(_bytes(value, "a blob's data"))
             if len(parts) > _MOST_PARTS:
                 raise WireError("a blob's data are not packed")
         elif number in legacy:
-            legacy[number] = _number(value, "a blob's size")
+            legacy[number] = _number(value, "a blob's size") or 1  # C3D: no length is a length of 1
     raw = parts[0] if len(parts) == 1 else b"".join(parts)
     dims = list(legacy.values()) if shape is None else shape
     if math.prod(dims) * 4 != len(raw):
@@ -99,20 +124,20 @@ def _blob(data: memoryview) -> NDArray[np.float32]:
     return np.array(np.frombuffer(raw, "<f4").reshape(dims), dtype=np.float32)
 
 
-def _layer(data: memoryview) -> CaffeLayer:
+def _layer(data: memoryview, dialect: Dialect) -> CaffeLayer:
     name = kind = ""
     blobs: list[memoryview] = []
     for number, value in fields(data):
-        if number == _LAYER_NAME:
+        if number == dialect.name:
             name = _text(value, "a layer's name")
-        elif number == _LAYER_TYPE:
-            kind = _text(value, "a layer's type")
-        elif number == _LAYER_BLOB:
+        elif number == dialect.type:
+            kind = str(value) if isinstance(value, int) else _text(value, "a layer's type")
+        elif number == dialect.blob:
             blobs.append(_bytes(value, "a blob"))
         if len(blobs) > _MOST_BLOBS:
             raise WireError(f"layer {name!r} has more than {_MOST_BLOBS} blobs")
     try:
-        return CaffeLayer(name, kind, tuple(_blob(blob) for blob in blobs))
+        return CaffeLayer(name, kind, tuple(_blob(blob, dialect) for blob in blobs))
     except WireError as error:
         raise WireError(f"layer {name!r}: {error}") from error
 
@@ -125,18 +150,19 @@ def _mapped(path: Path) -> Iterator[memoryview]:
         yield memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
-def _layers(data: memoryview) -> dict[str, CaffeLayer]:
+def _layers(data: memoryview, dialects: tuple[Dialect, ...]) -> dict[str, CaffeLayer]:
     found: dict[str, CaffeLayer] = {}
+    known = {dialect.layer: dialect for dialect in dialects}
     count = 0
     for number, value in fields(data):
-        if number == _NET_OLD_LAYER:
-            raise WireError("its layers are in the V1 format; run Caffe's upgrade_net_proto_binary first")
-        if number != _NET_LAYER:
+        if number not in known:
+            if number == C3D_CAFFE.layer:
+                raise WireError("its layers are in the V1 format; run Caffe's upgrade_net_proto_binary first")
             continue
         count += 1
         if count > _MOST_LAYERS:
             raise WireError(f"it has more than {_MOST_LAYERS} layers")
-        layer = _layer(_bytes(value, "a layer"))
+        layer = _layer(_bytes(value, "a layer"), known[number])
         if layer.blobs and layer.name in found:
             raise WireError(f"the layer {layer.name!r} is there twice")
         if layer.blobs:
@@ -144,13 +170,15 @@ def _layers(data: memoryview) -> dict[str, CaffeLayer]:
     return found
 
 
-def read_layers(path: Path) -> list[CaffeLayer]:
+def read_layers(path: Path, dialects: tuple[Dialect, ...] = (CAFFE,)) -> list[CaffeLayer]:
     """Read the layers with parameters of a binary NetParameter.
 
     Parameters
     ----------
     path : Path
         A ``.caffemodel``.
+    dialects : tuple of Dialect
+        Those that the file may be in; the field number of its layers says which one it is.
 
     Returns
     -------
@@ -164,7 +192,7 @@ def read_layers(path: Path) -> list[CaffeLayer]:
     """
     try:
         with _mapped(path) as data:
-            found = _layers(data)
+            found = _layers(data, dialects)
     except (ValueError, OSError) as error:  # WireError, or a shape that no array can have
         raise UserError(
             f"{path} is not a readable .caffemodel: {error}", "Copy or download it again"
@@ -174,6 +202,24 @@ def read_layers(path: Path) -> list[CaffeLayer]:
             f"{path} holds no layer with parameters", "Give the trained network, not its definition"
         )
     return list(found.values())
+
+
+def read_blob(path: Path) -> NDArray[np.float32]:
+    """Read a binary BlobProto, such as a mean image (``.binaryproto``), in either dialect.
+
+    Raises
+    ------
+    UserError
+        When the file is not one.
+    """
+    try:
+        with _mapped(path) as data:
+            # Field 5 is the width in C3D's dialect, the numbers themselves in Caffe's.
+            width = C3D_CAFFE.sizes[-1]
+            old = any(number == width and isinstance(value, int) for number, value in fields(data))
+            return _blob(data, C3D_CAFFE if old else CAFFE)
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} is not a readable .binaryproto: {error}", "Download it again") from error
 
 
 def _parameter_prefix(layer: str) -> str:

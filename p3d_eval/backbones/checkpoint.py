@@ -175,7 +175,7 @@ def find_reader(path: Path, readers: Mapping[str, Reader], whose: str) -> Reader
     if suffix not in readers:
         raise UserError(
             f"{path}: {whose} has no reader for {path.suffix or 'a file without suffix'}",
-            f"Known formats: {', '.join(sorted({SUFFIX, *readers}))}",
+            f"Known formats: {', '.join(filter(None, sorted({SUFFIX, *readers})))}",
         )
     return readers[suffix]
 

@@ -42,10 +42,11 @@ BACKBONES: Registry[object] = Registry(
             "p3d_eval.backbones.p3d:P3D63",
             "P3D ResNet-50 (Table 1 of the paper): 16 frames, 160 × 160",
         ),
+        Entry("c3d", "p3d_eval.backbones.c3d:C3D_SPORTS1M", "C3D (Tran et al.): 16 frames, 112 × 112"),
         Entry(
             "i3d",
             "p3d_eval.backbones.i3d:I3D_RGB",
-            "I3D RGB (Carreira and Zisserman): 16 frames or more, 224 × 224",
+            "I3D RGB (Carreira and Zisserman): 9 frames or more, 224 × 224",
         ),
     ),
     group="p3d_eval.backbones",

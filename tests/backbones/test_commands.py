@@ -16,7 +16,7 @@ def run(*words):
 
 def test_listing():
     found = json.loads(run("backbones", "--json").stdout)
-    assert [row["name"] for row in found][:4] == ["p3d199", "p3d131", "p3d63", "i3d"]
+    assert [row["name"] for row in found][:5] == ["p3d199", "p3d131", "p3d63", "c3d", "i3d"]
     assert "p3d199" in run("backbones").stdout
 
 

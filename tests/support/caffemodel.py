@@ -41,3 +41,19 @@ def layer(name: str, kind: str, blobs=(), bottoms=(), top: str = "") -> bytes:
 def net(name: str, layers) -> bytes:
     """Encode a whole NetParameter."""
     return message(1, name.encode()) + b"".join(layers)
+
+
+def c3d_blob(array: np.ndarray, data_first: bool = False) -> bytes:
+    """Encode C3D-v1.0's BlobProto{num=1, channels=2, length=3, height=4, width=5, data=6 packed}."""
+    sizes = (1,) * (5 - array.ndim) + array.shape
+    parts = [b"".join(number_field(number, size) for number, size in enumerate(sizes, start=1))]
+    parts.append(message(6, np.ascontiguousarray(array, "<f4").tobytes()))
+    return b"".join(reversed(parts) if data_first else parts)
+
+
+def c3d_layer(name: str, kind: int, blobs=()) -> bytes:
+    """Encode its layers (field 2): LayerParameter{bottom=2, top=3, name=4, type=5, blobs=6, blobs_lr=7}."""
+    parts = [message(2, b"below"), message(3, name.encode()), message(4, name.encode()), number_field(5, kind)]
+    parts += [message(6, encoded) for encoded in blobs]
+    parts += [varint(7 << 3 | 5) + np.float32(rate).tobytes() for rate, _ in zip((1, 2), blobs, strict=False)]
+    return message(2, b"".join(parts))
