@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from p3d_eval.backbones import BACKBONES
 from p3d_eval.errors import UserError, shorten
 from p3d_eval.features.class_names import read_classes
 from p3d_eval.features.ids import without_video_extension
@@ -60,7 +61,8 @@ def import_features(
     out : Path
         The feature file to make.
     name : str
-        What made the features; tables call the row so.
+        What made the features; tables call the row so. The name of a network of this package is marked as
+        stated: nothing here proves it.
     layer : str
         Name to store them under; the keys of .npz files are layers of their own.
     ids : Path, optional
@@ -96,7 +98,8 @@ def import_features(
         layers=layers,
         identity={"backbone": name, "source_sha256": found.sha256, "dtype": dtype, "layers": sorted(layers)},
         provenance=default_provenance()
-        | {"backbone": name, "weights": {"source": str(source), "sha256": found.sha256, "random": False}},
+        | {"backbone": name, "weights": {"source": str(source), "sha256": found.sha256, "random": False}}
+        | ({"stated": True} if name in BACKBONES else {}),
         classes=() if classes is None else read_classes(classes, found.shapes),
         annotations=annotations or {},
     )

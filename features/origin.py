@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from p3d_eval.backbones.backbone import Backbone
+from p3d_eval.backbones.input_changes import describe_changes
 from p3d_eval.backbones.layers import parse_layers
 from p3d_eval.backbones.views import CENTRE, View
 from p3d_eval.features.decode import decoder_versions
@@ -62,6 +63,7 @@ def plan_provenance(
         "created": now(),
         "decoder": decoder_versions(decoder),
         "device": _device_name(backbone.device),
+        "input_changes": describe_changes(backbone.own_input, backbone.input_spec),
         "input_spec": backbone.input_spec.to_json(),
         "machine": machine(),
         "options": dict(backbone.options),

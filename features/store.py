@@ -178,8 +178,16 @@ class FeatureStore:
     @property
     def label(self) -> str:
         """What a table calls these features, e.g. ``"i3d"`` or ``"p3d199 (random weights)"``."""
-        name = self.provenance["backbone"]
-        return f"{name} (random weights)" if self.provenance["weights"].get("random") else name
+        return self.honest(self.provenance["backbone"])
+
+    def honest(self, label: str) -> str:
+        """Add to a row's name what nobody may overlook: random weights, a known network's name only claimed."""
+        marks = {
+            "random weights": bool(self.provenance["weights"].get("random")),
+            "as stated": bool(self.provenance.get("stated")),
+        }
+        missing = [mark for mark, due in marks.items() if due and mark not in label.lower()]
+        return " ".join([label, *(f"({mark})" for mark in missing)])
 
     @property
     def aslan_layers(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from p3d_eval.backbones.input_changes import PREPROCESSING
 from p3d_eval.errors import UserError, shorten
 from p3d_eval.features import FeatureStore
 from p3d_eval.features.matching import near_misses
@@ -12,12 +13,15 @@ from p3d_eval.protocols.protocol import AnnotationFiles
 from p3d_eval.protocols.result import WANTED_GAP, Certificate, Coverage, Split
 from p3d_eval.provenance import sha256_bytes, sha256_json
 
+_RANDOM = "The features come from random weights: the numbers say nothing about a trained network."
+
 AllowMissing = Literal["wrong", "excluded"] | None
 
 _TRACED = (
     "options",
     "weights",
     "input_spec",
+    "input_changes",
     "sampling",
     "trained_on",
     "decoder",
@@ -49,9 +53,32 @@ def describe_annotations(dataset: str, annotations: AnnotationFiles, official: b
 
 def feature_warnings(store: FeatureStore | FusedStore) -> list[str]:
     """Return what a reader must know about the features before quoting a number."""
-    if store.provenance["weights"].get("random"):
-        return ["The features come from random weights: the numbers say nothing about a trained network."]
-    return []
+    warnings = []
+    for part in store.parts if isinstance(store, FusedStore) else (store,):
+        provenance = part.provenance
+        if provenance["weights"].get("random"):
+            warnings.append(_RANDOM)
+        if provenance.get("stated"):
+            warnings.append(f"That {provenance['backbone']} made the features is what their importer states.")
+        changed = _changed_input(provenance.get("input_changes"))
+        if changed:
+            warnings.append(f"The network saw another input than it states: {changed}.")
+    return list(dict.fromkeys(warnings))
+
+
+def _changed_input(changes: Any) -> str:
+    """Name what was changed in how pixels become numbers; empty for nothing, and for what is no table."""
+    if not isinstance(changes, Mapping):
+        return ""
+    return "; ".join(
+        f"{name.replace('_', ' ')} {_plain(values.get('used'))} (its own: {_plain(values.get('own'))})"
+        for name, values in changes.items()
+        if name in PREPROCESSING and isinstance(values, Mapping)
+    )
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def certificate_warnings(certificates: Sequence[Certificate]) -> list[str]:

@@ -86,7 +86,7 @@ def evaluate(
     else:
         store = _open(protocol, features, fusion, weights, [out, write_predictions])
         result = protocol.run(store, find_annotations(protocol, store, given), parsed)
-        result = result if label is None else replace(result, label=_honest(label, store))
+        result = result if label is None else replace(result, label=store.honest(label))
     if write_predictions is not None and protocol.predictions is not None:
         write_text(Path(write_predictions), protocol.predictions.write(result), overwrite)
     if out is not None:
@@ -144,9 +144,3 @@ def _judge_predictions(
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     annotations = find_annotations(protocol, path, given)
     return protocol.predictions.judge(AnnotationFiles({path.name: content}, str(path)), annotations, options)
-
-
-def _honest(label: str, store: FeatureStore) -> str:
-    """Name a row: one made with random weights says so, whatever it is called."""
-    random = bool(store.provenance["weights"].get("random"))
-    return f"{label} (random weights)" if random and "random weights" not in label.lower() else label

@@ -65,6 +65,12 @@ class FusedStore:
         """What a table calls the row: the files' labels with a plus sign between."""
         return " + ".join(part.label for part in self.parts)
 
+    def honest(self, label: str) -> str:
+        """Add to a row's name what holds for one of the files."""
+        for part in self.parts:
+            label = part.honest(label)
+        return label
+
     @property
     def provenance(self) -> dict[str, Any]:
         """Backbones, weights and training data of all files; random where one of them is."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from p3d_eval.backbones.capture import Captured, capture
+from p3d_eval.backbones.input_changes import change_input
 from p3d_eval.backbones.layers import LayerRequest, parse_layers
 from p3d_eval.backbones.network import Network
 from p3d_eval.backbones.planes import Planes
@@ -77,6 +78,8 @@ class Backbone:
         self.weights = weights
         self.device = device
         self.options = MappingProxyType(dict(options))
+        # What the network itself says, whatever input it is given.
+        self.own_input = network.input_spec
         # What `load_backbone` was asked for, so that other processes can load the same network.
         self.recipe: Mapping[str, Any] | None = None
         self.precision = REFERENCE
@@ -118,16 +121,23 @@ class Backbone:
         return {name: axes for name, (_, axes) in self._described.items()}
 
     def with_input(self, **changes: Any) -> "Backbone":
-        """Return the same network for another input: ``clip_length``, ``frame_stride``, ``resize``, ``crop``.
+        """Return the same network for another input: other values of what `InputSpec` says.
+
+        Parameters
+        ----------
+        **changes
+            ``clip_length``, ``frame_stride``, ``resize``, ``crop``, ``mean``, ``std``, ``value_range``,
+            ``channel_order``; None for no change. See `p3d_eval.backbones.input_changes.change_input`.
 
         Raises
         ------
         UserError
-            When the network cannot take it.
+            When a value does not fit or the network cannot take it.
         """
         given = {name: value for name, value in changes.items() if value is not None}
-        network = replace(self.network, input_spec=replace(self.input_spec, **given))
+        network = replace(self.network, input_spec=change_input(self.input_spec, given))
         changed = Backbone(self.name, network, self.weights, self.device, self.options)
+        changed.own_input = self.own_input
         changed.recipe = None if self.recipe is None else MappingProxyType({**self.recipe, **given})
         changed.precision = self.precision
         return changed

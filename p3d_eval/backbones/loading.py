@@ -64,6 +64,10 @@ def load_backbone(
     frame_stride: int | None = None,
     resize: tuple[int, int] | int | None = None,
     crop: tuple[int, int] | int | None = None,
+    mean: Sequence[float] | float | None = None,
+    std: Sequence[float] | float | None = None,
+    value_range: tuple[float, float] | None = None,
+    channel_order: str | None = None,
     precision: str = REFERENCE,
     **options: Any,
 ) -> Backbone:
@@ -82,8 +86,8 @@ def load_backbone(
         Of random weights.
     classes : int or sequence of str, optional
         Number of classes, or their names; by default the weights file says.
-    clip_length, frame_stride, resize, crop : optional
-        Another input than the network's own.
+    clip_length, frame_stride, resize, crop, mean, std, value_range, channel_order : optional
+        Another input than the network's own, in the words of `InputSpec`.
     precision : {"fp32", "tf32", "bf16", "fp16", "auto"}
         Arithmetic of convolutions and matrix products; see `Backbone.with_precision`.
     **options
@@ -112,8 +116,16 @@ def load_backbone(
             built.weights = replace(built.weights, random=True)
     recipe = {"name": name, "weights": weights, "seed": seed, "classes": classes, **options}
     built.recipe = MappingProxyType(recipe)
-    size = (crop, crop) if isinstance(crop, int) else crop
-    changes = {"clip_length": clip_length, "frame_stride": frame_stride, "resize": resize, "crop": size}
+    changes = {
+        "clip_length": clip_length,
+        "frame_stride": frame_stride,
+        "resize": resize,
+        "crop": crop,
+        "mean": mean,
+        "std": std,
+        "value_range": value_range,
+        "channel_order": channel_order,
+    }
     if any(value is not None for value in changes.values()):
         built = built.with_input(**changes)
     return built if precision == REFERENCE else built.with_precision(precision)

@@ -2,11 +2,23 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from p3d_eval.cli._embedding import Annotations, Dataset, read_embedded
+from p3d_eval.cli._extraction import as_plain, outcome, predict
+from p3d_eval.cli._inputs import (
+    ChannelOrder,
+    ClipLength,
+    CropSize,
+    FrameStride,
+    Mean,
+    Resize,
+    Std,
+    ValueRange,
+    read_input,
+)
 from p3d_eval.cli._shared import (
     SOME_FAILED,
     Json,
@@ -14,7 +26,6 @@ from p3d_eval.cli._shared import (
     Quiet,
     Seed,
     console,
-    failure_lines,
     parse_options,
     print_json,
 )
@@ -22,7 +33,6 @@ from p3d_eval.errors import UserError
 
 if TYPE_CHECKING:
     from p3d_eval.features.extractor import ExtractSummary
-    from p3d_eval.features.planning import ExtractionPlan
 
 NAME = "extract"
 _PROFILE_TITLE = "p3d-eval profile"
@@ -46,12 +56,6 @@ Layers = Annotated[
 ]
 SamplingKind = Annotated[str, typer.Option("--sampling", help="uniform, random or sliding.")]
 Clips = Annotated[int | None, typer.Option("--clips", help="Clips of a video (uniform, random); default: 20.")]
-ClipLength = Annotated[
-    int | None, typer.Option("--clip-length", help="Frames of a clip; default: the network's.")
-]
-FrameStride = Annotated[
-    int | None, typer.Option("--frame-stride", help="Video frames between a clip's frames.")
-]
 ClipStride = Annotated[
     int | None, typer.Option("--clip-stride", help="Video frames between starts (sliding); default: 8.")
 ]
@@ -123,6 +127,12 @@ def extract(
     clips: Clips = None,
     clip_length: ClipLength = None,
     frame_stride: FrameStride = None,
+    resize: Resize = None,
+    crop_size: CropSize = None,
+    mean: Mean = None,
+    std: Std = None,
+    value_range: ValueRange = None,
+    channel_order: ChannelOrder = None,
     clip_stride: ClipStride = None,
     fps: Fps = None,
     per_clip: PerClip = False,
@@ -160,6 +170,16 @@ def extract(
     require_writable(out)
     _require_profile(profile)
     embedded = read_embedded(dataset, annotations)
+    changed = read_input(
+        resize,
+        crop_size,
+        mean,
+        std,
+        value_range,
+        channel_order,
+        clip_length=clip_length,
+        frame_stride=frame_stride,
+    )
     from p3d_eval.allocator import keep_freed_memory
     from p3d_eval.backbones import load_backbone, views_of
     from p3d_eval.features.engines import choose_engine
@@ -175,9 +195,8 @@ def extract(
         weights,
         chosen_engine.device,
         seed=seed,
-        clip_length=clip_length,
-        frame_stride=frame_stride,
         precision=precision,
+        **changed,
         **parse_options(option),
     )
     spec = network.input_spec
@@ -205,7 +224,7 @@ def extract(
     )
     screen = console(stderr=True)
     if not quiet:
-        for line in filter(None, (_prediction(plan), chosen_engine.notice)):
+        for line in filter(None, (predict(plan), chosen_engine.notice)):
             screen.print(line, markup=False)
 
     def shown(description: str) -> Callable[[int, int], Progress]:
@@ -215,9 +234,9 @@ def extract(
     if profile is not None:
         _write_profile(profile, summary)
     if as_json:
-        print_json(_as_json(summary))
+        print_json(as_plain(summary))
     if not quiet:
-        for line in _outcome(summary):
+        for line in outcome(summary):
             screen.print(line, markup=False)
     elif summary.failed:  # an error, which --quiet does not hide
         counts = f"{len(summary.failed)} of {summary.expected} videos failed"
@@ -252,44 +271,3 @@ def _write_profile(path: Path, summary: "ExtractSummary") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         file.write(text)
-
-
-def _prediction(plan: "ExtractionPlan") -> str:
-    sizes = ", ".join(
-        f"{name} {'×'.join(map(str, layer.shape)) or '1'} {layer.dtype}"
-        for name, layer in plan.store.layers.items()
-    )
-    bound = " or more" if plan.per_clip and plan.sampling.kind == "sliding" else ""
-    return (
-        f"{plan.backbone.name}, {len(plan.videos)} videos, {sizes}: {_size(plan.nbytes)}{bound} in {plan.out}"
-    )
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"
-
-
-def _outcome(summary: "ExtractSummary") -> list[str]:
-    if summary.nothing_to_do:
-        return [f"{summary.path} is complete: {summary.done} videos, nothing to do"]
-    before = f" ({summary.skipped} of them before)" if summary.skipped else ""
-    counts = f"{summary.done} of {summary.expected} videos done{before}, {len(summary.failed)} failed"
-    return [f"{summary.path}: {counts}", *failure_lines(summary.path, summary.failed)]
-
-
-def _as_json(summary: "ExtractSummary") -> dict[str, Any]:
-    from p3d_eval.features.bottleneck import stage_seconds
-
-    return {
-        "out": str(summary.path),
-        "expected": summary.expected,
-        "done": summary.done,
-        "skipped": summary.skipped,
-        "failed": dict(summary.failed),
-        "seconds": round(summary.seconds, 3),
-        "stages": stage_seconds(summary.usage),
-    }

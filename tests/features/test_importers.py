@@ -10,6 +10,7 @@ import pytest
 from p3d_eval.errors import UserError
 from p3d_eval.features import open_features, write_store
 from p3d_eval.features.importers import import_features
+from p3d_eval.protocols.description import feature_warnings
 
 IDS = ["run/v_1", "run/v_2", "wave/v_3"]
 
@@ -207,3 +208,16 @@ def test_probabilities_keep_their_tail(tmp_path):
             dtype="float16",
         )
         assert bool(np.asarray(open_features(out)[layer]).all()) is kept
+
+
+def test_the_name_of_a_known_network_is_only_a_statement(tmp_path):
+    np.save(tmp_path / "x.npy", np.ones((1, 3), np.float32))
+    (tmp_path / "ids.txt").write_text("a\n")
+    for name, label in (("p3d199", "p3d199 (as stated)"), ("idt", "idt")):
+        out = import_features(tmp_path / "x.npy", tmp_path / f"{name}.h5", name=name, ids=tmp_path / "ids.txt")
+        store = open_features(out)
+        assert store.label == label
+        assert store.honest("my row") == label.replace(name, "my row")
+        assert store.provenance["backbone"] == name
+        warned = [line for line in feature_warnings(store) if "importer states" in line]
+        assert len(warned) == (name == "p3d199")

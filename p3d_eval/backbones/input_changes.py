@@ -1,0 +1,93 @@
+"""Another input than the network's own: what may be changed, and how changes are written down."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, get_args
+
+from p3d_eval.backbones.spec import ChannelOrder, InputSpec
+from p3d_eval.errors import UnknownNameError, UserError
+
+# Fields of the input specification that a user may change; the layout is the module's own.
+CHANGEABLE = (
+    "clip_length",
+    "frame_stride",
+    "resize",
+    "crop",
+    "mean",
+    "std",
+    "value_range",
+    "channel_order",
+)
+# Those that say how pixels become numbers: weights are trained with one choice of them.
+PREPROCESSING = ("resize", "crop", "mean", "std", "value_range", "channel_order")
+_PER_CHANNEL = ("mean", "std")
+_PAIRS = ("crop", "value_range")
+
+
+def change_input(spec: InputSpec, changes: Mapping[str, Any]) -> InputSpec:
+    """Return an input specification with some of its fields changed.
+
+    Parameters
+    ----------
+    spec : InputSpec
+        The network's own.
+    changes : mapping
+        Field (`CHANGEABLE`) → value, None for no change. ``mean`` and ``std`` take one number for all
+        channels too, ``crop`` one number for a square. Mean and standard deviation stay in the network's
+        channel order: changing ``channel_order`` alone exchanges channels, not their means.
+
+    Raises
+    ------
+    UserError
+        When a field is unknown or a value does not fit.
+    """
+    given = {name: value for name, value in changes.items() if value is not None}
+    for name in given:
+        if name not in CHANGEABLE:
+            raise UnknownNameError("part of the input", name, CHANGEABLE)
+    _require_order(given.get("channel_order", spec.channel_order), spec)
+    for name in _PER_CHANNEL:
+        if name in given:
+            given[name] = _numbers(name, given[name], spec.channels, repeat=True)
+    for name in _PAIRS:
+        if name in given:
+            given[name] = _numbers(name, given[name], 2, repeat=name == "crop")
+    if "crop" in given:
+        given["crop"] = tuple(int(value) for value in given["crop"])
+    low, high = given.get("value_range", (0, 1))
+    if low == high:
+        raise UserError(f"value range from {low:g} to {high:g}", "Its ends must differ, for example 0,1")
+    return replace(spec, **given)
+
+
+def _require_order(order: Any, spec: InputSpec) -> None:
+    if order not in get_args(ChannelOrder):
+        raise UnknownNameError("channel order", str(order), get_args(ChannelOrder))
+    if (order == "flow") != (spec.channel_order == "flow"):
+        raise UserError(
+            f"channel order {order!r} for a network that takes {spec.channel_order}",
+            "Optical flow has two channels and frames have three: the network decides",
+        )
+
+
+def _numbers(name: str, value: Any, count: int, repeat: bool) -> tuple[float, ...]:
+    """Return ``count`` finite numbers; one stands for all of them where that makes sense."""
+    listed = tuple(value) if isinstance(value, Sequence) else (value,)
+    if repeat and len(listed) == 1:
+        listed *= count
+    if len(listed) != count or not all(
+        isinstance(number, int | float) and math.isfinite(number) for number in listed
+    ):
+        shown = ",".join(map(str, listed))
+        words = f"{count} numbers" + (", or one for all" if repeat else "")
+        raise UserError(f"{name.replace('_', ' ')} {shown}: not {words}", f"Give {words}")
+    return listed if name == "crop" else tuple(map(float, listed))
+
+
+def describe_changes(own: InputSpec, used: InputSpec) -> dict[str, dict[str, Any]]:
+    """Field → its value for the network (``own``) and the value that was used, of fields that differ."""
+    before, after = own.to_json(), used.to_json()
+    return {
+        name: {"own": before[name], "used": after[name]} for name in CHANGEABLE if before[name] != after[name]
+    }
