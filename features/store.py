@@ -14,6 +14,7 @@ from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.features import checks
 from p3d_eval.features.identity import identity_hash
 from p3d_eval.features.layer import Extent, Floats, Layer, read_rows
+from p3d_eval.features.row_names import honest_name
 from p3d_eval.features.schema import DONE, FAILED, PROVENANCE_KEYS, VIDEO_COLUMNS, VideoRecord, read_runs
 
 
@@ -178,16 +179,7 @@ class FeatureStore:
     @property
     def label(self) -> str:
         """What a table calls these features, e.g. ``"i3d"`` or ``"p3d199 (random weights)"``."""
-        return self.honest(self.provenance["backbone"])
-
-    def honest(self, label: str) -> str:
-        """Add to a row's name what nobody may overlook: random weights, a known network's name only claimed."""
-        marks = {
-            "random weights": bool(self.provenance["weights"].get("random")),
-            "as stated": bool(self.provenance.get("stated")),
-        }
-        missing = [mark for mark, due in marks.items() if due and mark not in label.lower()]
-        return " ".join([label, *(f"({mark})" for mark in missing)])
+        return honest_name(self.provenance["backbone"], self.provenance)
 
     @property
     def aslan_layers(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from p3d_eval.errors import UserError
 from p3d_eval.features import FeatureStore, open_features
+from p3d_eval.features.row_names import honest_name
 from p3d_eval.files import require_new, require_writable, write_text
 from p3d_eval.protocols import PROTOCOLS, Protocol
 from p3d_eval.protocols.annotations.sources import find_annotations
@@ -86,7 +87,7 @@ def evaluate(
     else:
         store = _open(protocol, features, fusion, weights, [out, write_predictions])
         result = protocol.run(store, find_annotations(protocol, store, given), parsed)
-        result = result if label is None else replace(result, label=store.honest(label))
+        result = result if label is None else replace(result, label=honest_name(label, store.provenance))
     if write_predictions is not None and protocol.predictions is not None:
         write_text(Path(write_predictions), protocol.predictions.write(result), overwrite)
     if out is not None:

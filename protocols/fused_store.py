@@ -65,12 +65,6 @@ class FusedStore:
         """What a table calls the row: the files' labels with a plus sign between."""
         return " + ".join(part.label for part in self.parts)
 
-    def honest(self, label: str) -> str:
-        """Add to a row's name what holds for one of the files."""
-        for part in self.parts:
-            label = part.honest(label)
-        return label
-
     @property
     def provenance(self) -> dict[str, Any]:
         """Backbones, weights and training data of all files; random where one of them is."""
@@ -82,6 +76,7 @@ class FusedStore:
                 "sha256": sha256_json([one["weights"].get("sha256") for one in all_of]),
                 "random": any(bool(one["weights"].get("random")) for one in all_of),
             },
+            "stated": any(bool(one.get("stated")) for one in all_of),
             "trained_on": "; ".join(filter(None, (str(one.get("trained_on") or "") for one in all_of))),
         }
 

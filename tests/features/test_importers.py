@@ -10,6 +10,7 @@ import pytest
 from p3d_eval.errors import UserError
 from p3d_eval.features import open_features, write_store
 from p3d_eval.features.importers import import_features
+from p3d_eval.features.row_names import honest_name
 from p3d_eval.protocols.description import feature_warnings
 
 IDS = ["run/v_1", "run/v_2", "wave/v_3"]
@@ -217,7 +218,7 @@ def test_the_name_of_a_known_network_is_only_a_statement(tmp_path):
         out = import_features(tmp_path / "x.npy", tmp_path / f"{name}.h5", name=name, ids=tmp_path / "ids.txt")
         store = open_features(out)
         assert store.label == label
-        assert store.honest("my row") == label.replace(name, "my row")
+        assert honest_name("my row", store.provenance) == label.replace(name, "my row")
         assert store.provenance["backbone"] == name
         warned = [line for line in feature_warnings(store) if "importer states" in line]
         assert len(warned) == (name == "p3d199")
