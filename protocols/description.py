@@ -41,6 +41,7 @@ def describe_features(store: FeatureStore | FusedStore, layers: Sequence[str]) -
         "label": store.label,
         "layers": list(layers),
         **known,
+        "commands": list(dict.fromkeys(str(run["command"]) for run in store.runs)),
     }
 
 

@@ -52,6 +52,7 @@ class FusedStore:
         first = parts[0]
         self.path: Path = first.path
         self.expected_ids: tuple[str, ...] = first.expected_ids
+        self.runs: tuple[dict[str, Any], ...] = tuple(run for part in parts for run in part.runs)
         self._ids = [_matched(first, part) for part in parts]
         self.ids: tuple[str, ...] = tuple(v for v in first.ids if all(v in found for found in self._ids))
 

@@ -19,6 +19,8 @@ from p3d_eval.reports.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from p3d_eval.reports.figures.data import FigureData
+
 FORMATS = ("csv", "html", "json", "latex", "markdown", "text")
 
 
@@ -70,6 +72,12 @@ class Report:
         tables = build_tables([one.result for one in found.loaded], published, failures)
         return cls(tuple(tables), found.loaded, found.warnings)
 
+    @property
+    def loud(self) -> tuple[str, ...]:
+        """Footnotes of numbers that must not be quoted, each once."""
+        notes = [note.text for table in self.tables for note in table.footnotes if note.loud]
+        return tuple(dict.fromkeys(notes))
+
     def to_csv(self) -> str:
         """All tables as one CSV with one header; numbers in percent."""
         return to_csv(self.tables)
@@ -103,6 +111,12 @@ class Report:
     def to_html(self) -> str:
         """All tables as HTML, for a page of your own."""
         return "\n".join(to_html(table) for table in self.tables)
+
+    def to_page(self, figures: Sequence["FigureData"] = (), title: str | None = None) -> str:
+        """One self-contained HTML page: tables that sort, ``figures``, and where every number comes from."""
+        from p3d_eval.reports.page import TITLE, to_page
+
+        return to_page(self, figures, title=TITLE if title is None else title)
 
     def to_json(self) -> str:
         """All tables as one JSON document: everything that the other formats draw."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from p3d_eval.errors import UserError, shorten
 from p3d_eval.protocols.result import Result
+from p3d_eval.reports.figures.data import FIGURE_SUFFIX
 
 Source = Result | str | PathLike[str]
 
@@ -97,7 +98,8 @@ def _folder(folder: Path) -> tuple[list[Loaded], list[str]]:
     """
     found, others = [], []
     for path in sorted(folder.rglob("*.json")):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if hidden or path.name.endswith(FIGURE_SUFFIX):
             continue
         try:
             found.append(Loaded(Result.load(path), path))

@@ -1,14 +1,19 @@
 """``p3d-eval report``: results to tables beside the published rows."""
 
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from p3d_eval.cli._shared import Json, Overwrite, Quiet, console, print_json
 from p3d_eval.errors import UserError
+
+if TYPE_CHECKING:
+    from p3d_eval.reports import Report
 
 NAME = "report"
 command = typer.Typer(add_completion=False)
@@ -18,6 +23,7 @@ class Format(StrEnum):
     """How tables are drawn."""
 
     CSV = "csv"
+    HTML = "html"
     JSON = "json"
     LATEX = "latex"
     MARKDOWN = "markdown"
@@ -26,6 +32,7 @@ class Format(StrEnum):
 
 _BY_SUFFIX = {
     ".csv": Format.CSV,
+    ".html": Format.HTML,
     ".json": Format.JSON,
     ".tex": Format.LATEX,
     ".md": Format.MARKDOWN,
@@ -46,9 +53,17 @@ Published = Annotated[
 ]
 Standalone = Annotated[
     bool,
-    typer.Option("--standalone/--fragment", help="LaTeX: a document that compiles, or tables to \\input."),
+    typer.Option(
+        "--standalone/--fragment",
+        help="LaTeX: a document that compiles, or tables to \\input. HTML: a page, or its tables alone.",
+    ),
 ]
 Caption = Annotated[str | None, typer.Option("--caption", help="LaTeX: caption instead of the table's title.")]
+FigureFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--figure", help="HTML: data of a figure to show; those in a RESULT folder are shown anyway."),
+]
+Open = Annotated[bool, typer.Option("--open", help="HTML: open the page in the browser.")]
 Label = Annotated[str | None, typer.Option("--label", help="LaTeX: key for \\ref.")]
 
 
@@ -64,6 +79,25 @@ def _format_of(out: Path | None) -> Format:
     return _BY_SUFFIX[out.suffix.lower()]
 
 
+def _refuse_foreign_options(
+    chosen: Format,
+    caption: str | None,
+    label: str | None,
+    standalone: bool,
+    figures: list[Path] | None,
+    open_: bool,
+) -> None:
+    """Refuse options that the format has no use for."""
+    if chosen is not Format.LATEX and (caption is not None or label is not None):
+        raise UserError(f"--caption and --label belong to LaTeX, not to {chosen.value}", "Add --format latex")
+    if chosen not in (Format.LATEX, Format.HTML) and not standalone:
+        raise UserError(
+            f"--fragment belongs to LaTeX and HTML, not to {chosen.value}", "Add --format latex or html"
+        )
+    if (figures or open_) and not (chosen is Format.HTML and standalone):
+        raise UserError("--figure and --open belong to a page", "Add --format html, without --fragment")
+
+
 @command.command(NAME, epilog="Example: p3d-eval report results/*.json --format latex --out tables.tex")
 def print_report(
     results: Results = None,
@@ -73,6 +107,8 @@ def print_report(
     standalone: Standalone = True,
     caption: Caption = None,
     label: Label = None,
+    figures: FigureFiles = None,
+    open_: Open = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -83,34 +119,63 @@ def print_report(
     every video; otherwise the published rows stand there for reference only.
     """
     chosen = format_ or _format_of(out)
-    if chosen is not Format.LATEX and (caption is not None or label is not None or not standalone):
-        raise UserError(
-            f"--caption, --label and --fragment belong to LaTeX, not to {chosen.value}", "Add --format latex"
-        )
+    _refuse_foreign_options(chosen, caption, label, standalone, figures, open_)
     if as_json and out is None and format_ is not None:
         raise UserError(f"--json and --format {chosen.value} both want standard output", "Add --out FILE")
 
     from p3d_eval.files import require_new, write_text
     from p3d_eval.reports import Report, render
 
+    if open_ and out is None:
+        out = (
+            Path(mkdtemp(prefix="p3d-eval-")) / "report.html"
+        )  # a look at it: nothing of the user's is touched
     if out is not None:
         require_new(out, overwrite)
     report = Report.of(results or [], published)
     if chosen is Format.LATEX:
         text = report.to_latex(standalone, caption, label)
+    elif chosen is Format.HTML and standalone:
+        text = _page(report, results or [], figures or [])
     else:
         text = render(report.tables, chosen.value)
     if out is not None:
         write_text(out, text, overwrite)
-        if not quiet:
-            console(stderr=True).print(
-                f"{out}: {len(report.tables)} table{'s' * (len(report.tables) != 1)}, {chosen.value}",
-                markup=False,
-            )
-    loud = dict.fromkeys(note.text for table in report.tables for note in table.footnotes if note.loud)
-    for warning in (*report.warnings, *loud):
-        console(stderr=True).print(f"warning: {warning}", style="bold red", markup=False)
+        _tell(report, out, chosen, quiet)
+    _warn([*report.warnings, *report.loud])
     if as_json:
         print_json({"out": None if out is None else str(out), "tables": report.to_plain()})
     elif out is None and not quiet:
         sys.stdout.write(text)
+    if open_ and out is not None:
+        _open_page(out)
+
+
+def _tell(report: "Report", out: Path, chosen: Format, quiet: bool) -> None:
+    if not quiet:
+        count = len(report.tables)
+        console(stderr=True).print(f"{out}: {count} table{'s' * (count != 1)}, {chosen.value}", markup=False)
+
+
+def _warn(warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        console(stderr=True).print(f"warning: {warning}", style="bold red", markup=False)
+
+
+def _page(report: "Report", sources: list[Path], figure_files: list[Path]) -> str:
+    """Write the page with the figures that were named or lie in the folders."""
+    from p3d_eval.provenance import command_line
+    from p3d_eval.reports.page import gather_figures, to_page
+    from p3d_eval.reports.page.commands import typed
+
+    figures, left_out = gather_figures(sources, figure_files)
+    _warn(left_out)
+    return to_page(report, figures, command=typed(command_line()))
+
+
+def _open_page(out: Path) -> None:
+    """Show the page in the user's browser, or say where it is."""
+    import webbrowser
+
+    if not webbrowser.open(out.resolve().as_uri()):
+        console(stderr=True).print(f"no browser found here; the page is {out}", markup=False)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FORMAT = "p3d-eval figure"
 SCHEMA_VERSION = 1
+FIGURE_SUFFIX = ".figure.json"
 
 KINDS = ("sweep", "tsne", "confusion", "roc", "precision-recall", "per-class", "speed-accuracy")
 
@@ -180,7 +181,7 @@ class FigureData:
 
 def data_path(picture: Path) -> Path:
     """Where the data of the picture at ``picture`` is written."""
-    return picture.with_suffix(".figure.json")
+    return picture.with_suffix(FIGURE_SUFFIX)
 
 
 def csv_path(data: Path) -> Path:

@@ -151,7 +151,7 @@ def test_mistakes_are_named_and_exit_with_2(saved, tmp_path):
         (tmp_path / "broken.json",): "broken.json: not a result",
         (tmp_path / "bytes.json",): "bytes.json: not a result",
         (one, copy): "copy.json is the same result as",
-        (one, "--caption", "x"): "--caption, --label and --fragment belong to LaTeX",
+        (one, "--caption", "x"): "--caption and --label belong to LaTeX",
         (one, "--json", "--format", "csv"): "both want standard output",
     }
     for arguments, complaint in mistakes.items():
