@@ -60,3 +60,8 @@ def shorten(names: Iterable[str], shown: int = 5) -> str:
     if len(listed) <= shown:
         return ", ".join(listed)
     return f"{', '.join(listed[:shown])} … and {len(listed) - shown} more"
+
+
+def one_line(error: BaseException) -> str:
+    """Name an error of other people's code in one line: its type and its message."""
+    return " ".join(f"{type(error).__name__}: {error}".split())

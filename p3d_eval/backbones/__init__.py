@@ -7,10 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from p3d_eval.backbones.backbone import Backbone, WeightsInfo
+    from p3d_eval.backbones.backbone import Backbone
     from p3d_eval.backbones.layers import parse_layers
     from p3d_eval.backbones.loading import BACKBONES, load_backbone
-    from p3d_eval.backbones.network import Architecture, Network
+    from p3d_eval.backbones.network import Architecture, Network, WeightsInfo
     from p3d_eval.backbones.planes import Planes
     from p3d_eval.backbones.spec import InputSpec
     from p3d_eval.backbones.views import View, views_of
@@ -23,7 +23,7 @@ _HOME = {
     "Network": "network",
     "Planes": "planes",
     "View": "views",
-    "WeightsInfo": "backbone",
+    "WeightsInfo": "network",
     "load_backbone": "loading",
     "parse_layers": "layers",
     "views_of": "views",

@@ -1,8 +1,8 @@
 """A loaded network: clips in, named layers out."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -10,10 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from p3d_eval.backbones.capture import Captured, capture
+from p3d_eval.backbones.capture import Captured, capture, survey
+from p3d_eval.backbones.colour import to_device
+from p3d_eval.backbones.frames import Batch
+from p3d_eval.backbones.imagining import imagine
 from p3d_eval.backbones.input_changes import change_input
 from p3d_eval.backbones.layers import LayerRequest, parse_layers
-from p3d_eval.backbones.network import Network
+from p3d_eval.backbones.network import Network, WeightsInfo
 from p3d_eval.backbones.planes import Planes
 from p3d_eval.backbones.precision import REFERENCE, arithmetic, autocast, resolve_precision
 from p3d_eval.backbones.preprocessing import finish_clips, prepare_frames, preprocess
@@ -22,25 +25,6 @@ from p3d_eval.backbones.views import CENTRE, View
 from p3d_eval.errors import UnknownNameError, UserError
 
 LayerTexts = str | Sequence[str]
-
-
-@dataclass(frozen=True)
-class WeightsInfo:
-    """Where a network's weights come from.
-
-    Parameters
-    ----------
-    source : str
-        Path as given, or ``random (seed 0)``.
-    sha256 : str
-        Hash of the file; of the parameters themselves when there is none.
-    random : bool
-        Whether nobody trained them.
-    """
-
-    source: str
-    sha256: str
-    random: bool
 
 
 class Backbone:
@@ -107,8 +91,37 @@ class Backbone:
 
     @cached_property
     def _described(self) -> dict[str, tuple[tuple[int, ...], str]]:
-        names = self.network.layers or tuple(name for name, _ in self.module.named_children())
+        names = self.network.layers
+        if not names:
+            return self._surveyed(dict(self.module.named_children()))
         return self._shapes([LayerRequest(name, name) for name in names])
+
+    def find_layers(self, pattern: str) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Return shape and axes of every layer whose module path matches a pattern, in the order they end.
+
+        Parameters
+        ----------
+        pattern : str
+            As of files in a shell, where ``*`` stands for dots too: ``layer4.*``, ``*.conv?``, ``*``.
+
+        Returns
+        -------
+        dict
+            Module path → (shape without the batch axis, axes). Modules that do not run, or do not give one
+            tensor with the batch as its first axis, are no layers.
+
+        Raises
+        ------
+        UserError
+            When no layer matches.
+        """
+        paths = {path: module for path, module in self.module.named_modules() if path}
+        found = self._surveyed({path: paths[path] for path in fnmatch.filter(paths, pattern)})
+        if not found:
+            raise UserError(
+                f"{self.name}: no layer matches {pattern!r}", "The pattern '*' lists every layer there is"
+            )
+        return found
 
     @property
     def layers(self) -> Mapping[str, tuple[int, ...]]:
@@ -184,7 +197,7 @@ class Backbone:
 
         What comes out depends on one frame alone, so that clips can share it.
         """
-        return prepare_frames(_moved(frames, self.device), self.input_spec, view)
+        return prepare_frames(to_device(frames, self.device), self.input_spec, view)
 
     def finish_clips(self, frames: Tensor) -> Tensor:
         """Turn prepared frames N × T × 3 × h × w into the network's float32 input N × C × T × h × w."""
@@ -219,16 +232,20 @@ class Backbone:
         requests = parse_layers(layers)
         modules = self.modules_of(requests)
         calls = self.count_calls(requests, tuple(x.shape[1:]))
-        clips = len(x) if self.network.images else None
-        with self._arithmetic():
+        batch = self.batch(len(x), x.shape[2])
+        with arithmetic(self.precision, self.device), autocast(self.precision, self.device):
             found, _ = capture(
-                modules, requests, lambda: self.module(x.to(self.device, torch.float32)), calls, clips
+                modules, requests, lambda: self.module(x.to(self.device, torch.float32)), calls, batch
             )
         return {name: tensor for name, (tensor, _) in found.items()}
 
     def __call__(self, clips: Tensor, layers: LayerTexts) -> dict[str, Tensor]:
         """`preprocess`, then `features`."""
         return self.features(self.preprocess(clips), layers)
+
+    def batch(self, clips: int, clip_length: int) -> Batch:
+        """Say what so many clips of so many frames are to the module."""
+        return Batch(clips, clip_length if self.network.images else 1)
 
     def _check(self, x: Tensor) -> None:
         channels = self.input_spec.channels
@@ -250,13 +267,22 @@ class Backbone:
         return modules[path]
 
     def modules_of(self, requests: Iterable[LayerRequest]) -> dict[str, nn.Module]:
-        """Path → module of every requested layer; raises UnknownNameError."""
-        return {request.path: self._module_at(request.path) for request in requests}
+        """Path → module of every requested layer.
 
-    @contextmanager
-    def _arithmetic(self) -> Iterator[None]:
-        with arithmetic(self.precision, self.device), autocast(self.precision, self.device):
-            yield
+        Raises
+        ------
+        UserError
+            When there is no such module, or the network has no class token to take.
+        """
+        modules: dict[str, nn.Module] = {}
+        for request in requests:
+            if request.reduction == "cls" and not self.network.class_token:
+                raise UserError(
+                    f"{self.name} has no class token: {request.path}:cls would be a corner of the first frame",
+                    f"Average the tokens: {request.path}:mean",
+                )
+            modules[request.path] = self._module_at(request.path)
+        return modules
 
     def count_calls(self, requests: tuple[LayerRequest, ...], shape: tuple[int, ...]) -> dict[str, int]:
         """Count how often each layer runs for a clip of this shape (C, T, H, W)."""
@@ -270,30 +296,13 @@ class Backbone:
         found, _ = self._dry_run(tuple(requests), self.input_spec.input_shape)
         return {name: (tuple(tensor.shape[1:]), axes) for name, (tensor, axes) in found.items()}
 
-    @torch.inference_mode()
+    def _surveyed(self, modules: Mapping[str, nn.Module]) -> dict[str, tuple[tuple[int, ...], str]]:
+        shape = self.input_spec.input_shape
+        return imagine(self, shape, lambda run: survey(modules, run, self.batch(1, shape[1])))
+
     def _dry_run(
         self, requests: tuple[LayerRequest, ...], shape: tuple[int, ...]
     ) -> tuple[Captured, Mapping[str, int]]:
         modules = self.modules_of(requests)
-        state = {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
-        blank = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
-        shape = (1, *shape)
-        clips = 1 if self.network.images else None
-        try:
-            return capture(
-                modules,
-                requests,
-                lambda: torch.func.functional_call(self.module, blank, torch.empty(shape, device="meta")),
-                clips=clips,
-            )
-        except (NotImplementedError, RuntimeError):
-            # Operators without a shape rule, or tensors hidden from the module: run on zeros.
-            zeros = torch.zeros(shape, device=self.device)
-            return capture(modules, requests, lambda: self.module(zeros), clips=clips)
-
-
-def _moved(frames: Tensor | Planes, device: torch.device) -> Tensor | Planes:
-    if not isinstance(frames, Planes):
-        return frames.to(device)
-    y, u, v = (torch.as_tensor(plane).to(device, non_blocking=True) for plane in (frames.y, frames.u, frames.v))
-    return replace(frames, y=y, u=u, v=v)
+        batch = self.batch(1, shape[1])
+        return imagine(self, shape, lambda run: capture(modules, requests, run, batch=batch))

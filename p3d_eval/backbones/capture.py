@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from p3d_eval.backbones.frames import average_frames
-from p3d_eval.backbones.layers import LayerRequest, reduce_output
+from p3d_eval.backbones.frames import Batch, average_frames
+from p3d_eval.backbones.layers import LayerRequest, axes_of_rank, reduce_output
 from p3d_eval.errors import UserError
 
 Captured = dict[str, tuple[Tensor, str]]  # stored name → tensor, axes
@@ -24,7 +24,7 @@ def capture(
     requests: Sequence[LayerRequest],
     forward: Callable[[], Any],
     calls: Mapping[str, int] | None = None,
-    clips: int | None = None,
+    batch: Batch | None = None,
 ) -> tuple[Captured, Mapping[str, int]]:
     """Run ``forward`` and catch what the layers give.
 
@@ -38,9 +38,8 @@ def capture(
         Runs the network.
     calls : mapping of str to int, optional
         How often each requested module runs: the network is stopped after the last.
-    clips : int, optional
-        Clips in the batch, where the network sees their frames one by one: outputs are averaged over
-        the frames of each clip.
+    batch : Batch, optional
+        What the network runs on: where it sees frames one by one, outputs are averaged over each clip's.
 
     Returns
     -------
@@ -50,7 +49,7 @@ def capture(
     Raises
     ------
     UserError
-        When a layer did not run or gives no tensor.
+        When a layer did not run, gives no tensor, or one whose first axis is not the batch.
     """
     caught: Captured = {}
     ran: Counter[str] = Counter()
@@ -63,8 +62,8 @@ def capture(
             ran[path] += 1
             # Reduced or copied at once: a later in-place ReLU would write into this tensor.
             tensor = _tensor_of(output, path)
-            if clips is not None:
-                tensor = average_frames(tensor, clips, path)
+            if batch is not None:
+                tensor = average_frames(tensor, batch, path)
             for request in by_path[path]:
                 caught[request.name] = reduce_output(tensor, request)
             if calls is not None and all(ran[name] >= calls[name] for name in by_path):
@@ -83,7 +82,35 @@ def capture(
     return {request.name: caught[request.name] for request in requests}, ran
 
 
+def survey(
+    modules: Mapping[str, nn.Module], forward: Callable[[], Any], batch: Batch
+) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Run ``forward`` and note what modules give: path → (shape of an item, axes), in the order they end.
+
+    Modules that do not run, or give nothing that could be a layer, are left out.
+    """
+    found: dict[str, tuple[tuple[int, ...], str]] = {}
+
+    def hook_for(path: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            with suppress(UserError):
+                shape = tuple(average_frames(_tensor_of(output, path), batch, path).shape[1:])
+                found.pop(path, None)
+                found[path] = shape, axes_of_rank(len(shape))
+
+        return hook
+
+    with ExitStack() as stack:
+        for path, module in modules.items():
+            stack.callback(module.register_forward_hook(hook_for(path)).remove)
+        forward()
+    return found
+
+
 def _tensor_of(output: Any, path: str) -> Tensor:
+    """Return a layer's output as one tensor; of several, and of named ones, the first."""
+    if isinstance(output, Mapping):
+        output = tuple(output.values())
     if isinstance(output, tuple | list) and output:
         output = output[0]
     if not isinstance(output, Tensor):

@@ -1,5 +1,6 @@
 """Planes of brightness and colour difference to RGB on any device, to the bit as swscale computes it on x86."""
 
+from dataclasses import replace
 from functools import cache
 
 import torch
@@ -63,3 +64,11 @@ def to_rgb(planes: Planes) -> Tensor:
     )
     rgb = torch.stack([(y + spread(colour)).clamp_(0, 255).to(torch.uint8) for colour in colours], 1)
     return torch.rot90(rgb, planes.turns, (-2, -1)) if planes.turns else rgb
+
+
+def to_device(frames: Tensor | Planes, device: torch.device) -> Tensor | Planes:
+    """Bring frames, or the arrays or tensors of planes, to a device."""
+    if not isinstance(frames, Planes):
+        return frames.to(device)
+    y, u, v = (torch.as_tensor(plane).to(device, non_blocking=True) for plane in (frames.y, frames.u, frames.v))
+    return replace(frames, y=y, u=u, v=v)

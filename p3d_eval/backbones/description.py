@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 
-from p3d_eval.backbones.backbone import Backbone, WeightsInfo
+from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.backbones.loading import BACKBONES, load_backbone
-from p3d_eval.backbones.network import Architecture, Network
+from p3d_eval.backbones.network import Architecture, Network, WeightsInfo
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,29 @@ def _without_weights(name: str, architecture: Architecture, given: dict[str, str
     return Backbone(name, network, WeightsInfo("none", "", random=True), torch.device("meta"), options)
 
 
-def describe_backbone(name: str, options: dict[str, str] | None = None) -> BackboneDescription:
+def describe_backbone(
+    name: str,
+    options: dict[str, str] | None = None,
+    weights: str | None = None,
+    pattern: str | None = None,
+) -> BackboneDescription:
     """Describe a backbone by its name.
+
+    Parameters
+    ----------
+    name : str
+        As `load_backbone` takes it.
+    options : dict, optional
+        The network's options.
+    weights : str, optional
+        As `load_backbone` takes them; what the networks of this package look like does not depend on them.
+    pattern : str, optional
+        List the layers whose module path matches, in place of the network's own list.
 
     Raises
     ------
     UserError
-        When the name or an option is unknown.
+        When the name, an option or the pattern fits nothing.
     """
     given = options or {}
     found = None if ":" in name else BACKBONES.load(name)
@@ -79,13 +95,14 @@ def describe_backbone(name: str, options: dict[str, str] | None = None) -> Backb
         backbone = _without_weights(name, found, given)
         choices = dict(found.options)
     else:
-        backbone = load_backbone(name, None, "cpu", **dict[str, Any](given))
+        backbone = load_backbone(name, weights, "cpu", **dict[str, Any](given))
     axes = backbone.axes
+    own = {layer: (shape, axes[layer]) for layer, shape in backbone.layers.items()}
     return BackboneDescription(
         name=name,
         options=choices,
         input_spec=backbone.input_spec.to_json(),
-        layers={layer: (shape, axes[layer]) for layer, shape in backbone.layers.items()},
+        layers=own if pattern is None else backbone.find_layers(pattern),
         aslan_layers=backbone.aslan_layers,
         parameters=sum(p.numel() for p in backbone.module.parameters()),
     )

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from p3d_eval.backbones.backbone import Backbone, WeightsInfo
+from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.backbones.checkpoint import hash_state, require_file
-from p3d_eval.backbones.network import Network
+from p3d_eval.backbones.network import Network, WeightsInfo
 from p3d_eval.errors import UserError
 from p3d_eval.provenance import sha256_file, sha256_json
 

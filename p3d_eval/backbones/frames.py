@@ -1,5 +1,6 @@
 """Clips for networks of single images: which frames they see, and the mean over a clip's frames."""
 
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from torch import Tensor
@@ -30,15 +31,31 @@ def fold_frames(x: Tensor, frames: str) -> Tensor:
     return x.transpose(1, 2).flatten(0, 1)
 
 
-def average_frames(output: Tensor, clips: int, path: str) -> Tensor:
+@dataclass(frozen=True)
+class Batch:
+    """What one run of a network is on.
+
+    Parameters
+    ----------
+    clips : int
+        How many clips.
+    frames : int
+        Frames of a clip, where the network may see them one by one; else 1.
+    """
+
+    clips: int
+    frames: int = 1
+
+
+def average_frames(output: Tensor, batch: Batch, path: str) -> Tensor:
     """Average a layer's output over the frames of each clip.
 
     Parameters
     ----------
     output : Tensor
-        (clips · frames) × the layer's shape, as `fold_frames` orders them.
-    clips : int
-        Clips in the batch.
+        clips × the layer's shape, or (clips · frames) × the layer's shape as `fold_frames` orders them.
+    batch : Batch
+        What the network ran on.
     path : str
         Name of the layer for the error.
 
@@ -50,11 +67,15 @@ def average_frames(output: Tensor, clips: int, path: str) -> Tensor:
     Raises
     ------
     UserError
-        When the output has not the same number of rows for every clip.
+        When the first axis of the output is not the batch.
     """
     rows = output.shape[0] if output.ndim else 0
-    if rows == clips:
+    if rows == batch.clips:
         return output
-    if rows == 0 or rows % clips:
-        raise UserError(f"layer {path!r} gives {rows} rows for {clips} clips", "Choose a module inside it")
-    return output.unflatten(0, (clips, rows // clips)).mean(1)
+    if rows != batch.clips * batch.frames:
+        shape = " × ".join(map(str, output.shape)) or "one number"
+        raise UserError(
+            f"layer {path!r} gives {shape} for {batch.clips} clips: its first axis is not the batch",
+            "Choose another layer, for example the block that it is in",
+        )
+    return output.unflatten(0, (batch.clips, batch.frames)).mean(1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from p3d_eval.backbones.backbone import Backbone, WeightsInfo
+from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.backbones.checkpoint import (
     Checkpoint,
     count_classes,
@@ -17,7 +17,7 @@ from p3d_eval.backbones.checkpoint import (
     read_checkpoint,
 )
 from p3d_eval.backbones.factories import call_factory, custom_factory
-from p3d_eval.backbones.network import Architecture, Network
+from p3d_eval.backbones.network import Architecture, Network, WeightsInfo
 from p3d_eval.backbones.precision import REFERENCE
 from p3d_eval.devices import find_device
 from p3d_eval.errors import UserError

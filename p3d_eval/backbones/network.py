@@ -20,6 +20,25 @@ def accept_any_input(shape: tuple[int, int, int, int]) -> None:
 
 
 @dataclass(frozen=True)
+class WeightsInfo:
+    """Where a network's weights come from.
+
+    Parameters
+    ----------
+    source : str
+        Path as given, or ``random (seed 0)``.
+    sha256 : str
+        Hash of the file; of the parameters themselves when there is none.
+    random : bool
+        Whether nobody trained them.
+    """
+
+    source: str
+    sha256: str
+    random: bool
+
+
+@dataclass(frozen=True)
 class Network:
     """A module with everything that feature extraction has to know about it.
 
@@ -50,6 +69,10 @@ class Network:
     images : bool
         Whether the module runs on the frames of clips one by one, folded into the batch axis as
         `p3d_eval.backbones.frames.fold_frames` does: every layer is averaged over a clip's frames.
+    class_token : bool
+        Whether the first token of its token layers is a class token; where not, ``:cls`` is refused.
+    unstated : tuple of str
+        Fields of ``input_spec`` that are only a guess: whoever loads the network must give them.
     """
 
     module: nn.Module
@@ -62,6 +85,8 @@ class Network:
     weights_source: str = ""
     random: bool = False
     images: bool = False
+    class_token: bool = True
+    unstated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

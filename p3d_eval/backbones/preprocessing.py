@@ -36,8 +36,8 @@ def resized_size(spec: InputSpec, height: int, width: int) -> tuple[int, int]:
 def prepare_frames(frames: Tensor | Planes, spec: InputSpec, view: View = CENTRE) -> Tensor:
     """Resize, crop and mirror frames.
 
-    Bilinear interpolation with half-pixel centres and no antialiasing, without rounding back to
-    bytes. A frame's values do not depend on the frames beside it.
+    Interpolation as the specification says, bilinear without antialiasing where it says nothing; without
+    rounding back to bytes. A frame's values do not depend on the frames beside it.
 
     Parameters
     ----------
@@ -83,8 +83,10 @@ def _prepare_block(block: Tensor | Planes, spec: InputSpec, view: View) -> Tenso
     top, left = view.corner(size, spec.crop)
     if size != tuple(frames.shape[-2:]):
         frames = functional.interpolate(
-            frames.float(), size=size, mode="bilinear", align_corners=False, antialias=False
+            frames.float(), size=size, mode=spec.interpolation, align_corners=False, antialias=spec.antialias
         )
+        if spec.interpolation == "bicubic":  # it overshoots beside edges; bytes could not
+            frames = frames.clamp(0, 255)
     frames = frames[..., top : top + spec.crop[0], left : left + spec.crop[1]]
     return (frames.flip(-1) if view.mirror else frames).float()
 

@@ -102,8 +102,9 @@ class Runner:
         try:
             modules = backbone.modules_of(self.requests)
             calls = backbone.count_calls(self.requests, self.shape[1:])
+            batch = backbone.batch(self.shape[0], self.shape[2])
             zeros = torch.zeros(self.shape, device=device)
-            graph = trace(backbone.module, modules, self.requests, calls, zeros, backbone.network.images)
+            graph = trace(backbone.module, modules, self.requests, calls, zeros, batch)
         except UntraceableError as reason:
             self.notices.append(f"{backbone.name} runs as it is written: {reason}")
             return None

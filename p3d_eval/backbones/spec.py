@@ -1,11 +1,12 @@
 """What a network wants to see: the input specification that travels with its weights and its features."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UnknownNameError, UserError
 
 ChannelOrder = Literal["RGB", "BGR", "flow"]
+Interpolation = Literal["bilinear", "bicubic"]
 _CHANNELS: dict[ChannelOrder, int] = {"RGB": 3, "BGR": 3, "flow": 2}
 
 
@@ -34,6 +35,10 @@ class InputSpec:
         Video frames from one frame of a clip to the next.
     layout : str
         Axes of the input tensor.
+    interpolation : {"bilinear", "bicubic"}
+        How frames are resized, with half-pixel centres. Bicubic values are clipped to 0 … 255.
+    antialias : bool
+        Whether frames are smoothed before they are made smaller, as PIL and torchvision's image presets do.
     """
 
     clip_length: int
@@ -45,8 +50,12 @@ class InputSpec:
     channel_order: ChannelOrder = "RGB"
     frame_stride: int = 1
     layout: str = "NCTHW"
+    interpolation: Interpolation = "bilinear"
+    antialias: bool = False
 
     def __post_init__(self) -> None:
+        if self.interpolation not in get_args(Interpolation):
+            raise UnknownNameError("interpolation", self.interpolation, get_args(Interpolation))
         channels = self.channels
         if len(self.mean) != channels or len(self.std) != channels:
             raise UserError(

@@ -36,6 +36,13 @@ def show(
     name: Annotated[
         str, typer.Argument(help="Backbone: a listed name, package.module:factory or file.py:factory.")
     ],
+    layers: Annotated[
+        str | None,
+        typer.Option("--layers", help="List the layers whose module path matches: '*', 'layer4.*', …"),
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="Weights, or the word random; default: as --backbone takes.")
+    ] = None,
     option: Annotated[
         list[str] | None, typer.Option("--option", help="The network's option, key=value; repeatable.")
     ] = None,
@@ -49,7 +56,7 @@ def show(
     from p3d_eval.backbones.description import describe_backbone
     from p3d_eval.cli.weights import parse_options
 
-    described = describe_backbone(name, parse_options(option or []))
+    described = describe_backbone(name, parse_options(option or []), weights, layers)
     if json:
         print_json(described.to_json())
         return

@@ -85,3 +85,13 @@ def test_fetch_says_when_it_is_there(tmp_path, monkeypatch):
     assert result.stdout.strip() == str(path)
     assert "is already there" in result.stderr
     assert run("weights", "fetch", "i3d", "--quiet").stderr == ""
+
+
+def test_layers_are_listed_by_pattern():
+    result = run("backbones", "show", "p3d63", "--layers", "res5c*", "--json")
+    found = json.loads(result.stdout)["layers"]
+    assert found["res5c"] == {"shape": [2048, 5, 5], "axes": "CHW"}
+    assert "res5c.branch2b" in found
+    assert all(name.startswith("res5c") for name in found)
+    missing = run("backbones", "show", "p3d63", "--layers", "res9*")
+    assert (missing.exit_code, "no layer matches 'res9*'" in missing.stderr) == (2, True)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from p3d_eval.backbones import Backbone, InputSpec, Network, WeightsInfo
-from p3d_eval.backbones.frames import average_frames, fold_frames
+from p3d_eval.backbones.frames import Batch, average_frames, fold_frames
 from p3d_eval.backbones.runner import Runner
 from p3d_eval.errors import UserError
 
@@ -66,7 +66,9 @@ def test_the_rewritten_network_averages_too(frames):
 
 
 def test_rows_that_are_no_frames_are_refused():
-    with pytest.raises(UserError, match="'x' gives 7 rows for 2 clips"):
-        average_frames(torch.ones(7, 2), 2, "x")
-    with pytest.raises(UserError, match="0 rows"):
-        average_frames(torch.tensor(1.0), 2, "x")
+    with pytest.raises(UserError, match="'x' gives 7 × 2 for 2 clips: its first axis is not the batch"):
+        average_frames(torch.ones(7, 2), Batch(2, 3), "x")
+    with pytest.raises(UserError, match="'x' gives 4 × 2 for 2 clips"):  # parts of frames, not frames
+        average_frames(torch.ones(4, 2), Batch(2, 1), "x")
+    with pytest.raises(UserError, match="gives one number for 2 clips"):
+        average_frames(torch.tensor(1.0), Batch(2, 3), "x")

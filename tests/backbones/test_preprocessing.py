@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p3d_eval.backbones.preprocessing import preprocess, resized_size
+from p3d_eval.backbones.preprocessing import prepare_frames, preprocess, resized_size
 from p3d_eval.backbones.spec import InputSpec
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UnknownNameError, UserError
 
 
 def interpolate_axis(values, size, axis):
@@ -99,3 +99,26 @@ def test_wrong_inputs_are_refused():
 
 def test_an_empty_batch_keeps_its_shape():
     assert preprocess(torch.zeros((0, 2, 9, 9, 3), dtype=torch.uint8), p3d_like()).shape == (0, 3, 2, 16, 16)
+
+
+@pytest.mark.parametrize(("interpolation", "method"), [("bilinear", "BILINEAR"), ("bicubic", "BICUBIC")])
+@pytest.mark.parametrize("size", [(11, 17), (31, 53)])
+def test_antialiasing_is_that_of_pil(interpolation, method, size):
+    from PIL import Image
+
+    # Away from 0 and 255, where PIL cuts what overshoots between its two passes.
+    frame = np.random.default_rng(0).integers(70, 180, (23, 37, 3), dtype=np.uint8)
+    expected = np.asarray(Image.fromarray(frame).resize(size[::-1], getattr(Image.Resampling, method)))
+    spec = p3d_like(resize=size, crop=size, interpolation=interpolation, antialias=True)
+    found = prepare_frames(torch.from_numpy(frame)[None], spec)[0].permute(1, 2, 0).numpy()
+    # It rounds to bytes after each: half a step, and half a step of what the second one weighs.
+    assert np.abs(found - expected).max() <= 1.5
+
+
+def test_bicubic_values_stay_in_the_range_of_bytes():
+    edge = torch.zeros(1, 8, 8, 3, dtype=torch.uint8)
+    edge[:, :, 4:] = 255
+    found = prepare_frames(edge, p3d_like(resize=(16, 16), interpolation="bicubic"))
+    assert (found.min(), found.max()) == (0, 255)
+    with pytest.raises(UnknownNameError, match="unknown interpolation 'nearest'"):
+        p3d_like(interpolation="nearest")

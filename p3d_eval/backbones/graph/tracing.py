@@ -10,6 +10,7 @@ from torch import Tensor, fx, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from p3d_eval.backbones.capture import capture
+from p3d_eval.backbones.frames import Batch
 from p3d_eval.backbones.layers import LayerRequest
 
 _ATEN = torch.ops.aten
@@ -27,7 +28,7 @@ def trace(
     requests: Sequence[LayerRequest],
     calls: Mapping[str, int],
     x: Tensor,
-    images: bool = False,
+    batch: Batch | None = None,
 ) -> fx.GraphModule:
     """Write a network as a graph without side effects.
 
@@ -41,8 +42,8 @@ def trace(
         See `p3d_eval.backbones.capture.capture`.
     x : Tensor
         Input of the batch shape and device that the graph is for.
-    images : bool
-        Whether the network sees the frames of a clip one by one (`Network.images`).
+    batch : Batch, optional
+        What ``x`` is to the network; the same.
 
     Returns
     -------
@@ -57,7 +58,7 @@ def trace(
     """
 
     def run(x: Tensor) -> tuple[Tensor, ...]:
-        found, _ = capture(modules, requests, lambda: module(x), calls, len(x) if images else None)
+        found, _ = capture(modules, requests, lambda: module(x), calls, batch)
         return tuple(tensor for tensor, _ in found.values())
 
     try:
