@@ -49,7 +49,7 @@ def load_scored(sources: Iterable[Source]) -> list[Scored]:
     """
     loaded: list[Scored] = []
     for source in sources:
-        one = _load(source)
+        one = load_one(source)
         twin = next((other for other in loaded if other.result.result_id == one.result.result_id), None)
         if twin is not None:
             raise UserError(
@@ -66,7 +66,14 @@ def load_scored(sources: Iterable[Source]) -> list[Scored]:
     ]
 
 
-def _load(source: Source) -> Scored:
+def load_one(source: Source) -> Scored:
+    """Read one result and the scores beside it.
+
+    Raises
+    ------
+    UserError
+        When the file is no result, or its scores are gone, were changed, or do not fit each other.
+    """
     if isinstance(source, Result):
         if source.scores is None:
             raise UserError(f"result {source.label!r} carries no scores", "Give the path of its JSON file")

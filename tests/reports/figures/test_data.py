@@ -5,7 +5,7 @@ import math
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p3d_eval.errors import UserError
@@ -48,6 +48,7 @@ def figures(draw):
     )
 
 
+@settings(max_examples=30, deadline=None)
 @given(figures())
 def test_what_is_written_is_read_again(tmp_path_factory, figure):
     path = figure.write(tmp_path_factory.mktemp("figure") / "one.figure.json")

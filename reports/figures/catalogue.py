@@ -1,0 +1,89 @@
+"""Every figure that a set of results allows, for pages and studies."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from p3d_eval.errors import UserError
+from p3d_eval.reports.figures.confusion import confusion_figure
+from p3d_eval.reports.figures.curves import precision_recall_figure, roc_figure
+from p3d_eval.reports.figures.data import FigureData
+from p3d_eval.reports.figures.labelled import Labelled, label_results
+from p3d_eval.reports.figures.per_class import per_class_figure
+from p3d_eval.reports.figures.sweep import has_sweep, sweep_figure
+from p3d_eval.reports.figures.trade_off import PROFILE, trade_off_figure
+from p3d_eval.reports.loading import Loaded
+
+_CLASSES_COMPARED = 3  # results whose bars are drawn side by side; more are not told apart
+
+Named = tuple[str, Callable[[], FigureData]]
+
+
+def draw_everything(loaded: Iterable[Loaded]) -> tuple[dict[str, FigureData], tuple[str, ...]]:
+    """Describe all figures that can be made of results.
+
+    Parameters
+    ----------
+    loaded : iterable of Loaded
+        Results as :func:`p3d_eval.reports.loading.load_results` gives them; figures that need scores are
+        made where these are there.
+
+    Returns
+    -------
+    dict of str to FigureData
+        By a name that may be a file's, such as ``ucf101-confusion-i3d``.
+    tuple of str
+        One line for each figure that could not be made though its results call for it.
+    """
+    results = label_results(list(loaded))
+    profiles = [one for one in results if one.result.protocol == PROFILE]
+    wanted: list[Named] = []
+    for key in dict.fromkeys((r.result.protocol, r.result.version) for r in results):
+        own = [one for one in results if (one.result.protocol, one.result.version) == key]
+        if key[0] != PROFILE:
+            wanted += _wanted(key[0], own)
+            if profiles:
+                wanted.append((f"{key[0]}-speed-accuracy", partial(trade_off_figure, [*own, *profiles])))
+    figures: dict[str, FigureData] = {}
+    problems = []
+    for name, describe in wanted:
+        try:
+            figures[_unused(name, figures)] = describe()
+        except UserError as error:
+            problems.append(f"{name}: {error.message}")
+    return figures, tuple(problems)
+
+
+def _wanted(protocol: str, results: Sequence[Labelled]) -> list[Named]:
+    """Figures of one protocol's results."""
+    wanted: list[Named] = []
+    swept = [one for one in results if has_sweep(one)]
+    if swept:
+        wanted.append((f"{protocol}-sweep", partial(sweep_figure, swept)))
+    by_class = [one for one in results if one.result.per_class]
+    if by_class:
+        wanted.append((f"{protocol}-per-class", partial(per_class_figure, by_class[:_CLASSES_COMPARED])))
+    scored = [one for one in results if one.result.scores_file is not None or one.result.scores is not None]
+    pairs = [one for one in scored if "auc" in one.result.metrics]
+    if pairs:
+        wanted.append((f"{protocol}-roc", partial(roc_figure, pairs)))
+    ranked = [one for one in scored if "map" in one.result.metrics and "r1" not in one.result.metrics]
+    if ranked:
+        wanted.append((f"{protocol}-precision-recall", partial(precision_recall_figure, ranked)))
+    single = [one for one in scored if one not in pairs and one not in ranked]
+    wanted += [(f"{protocol}-confusion-{_slug(one.label)}", partial(confusion_figure, one)) for one in single]
+    return wanted
+
+
+def _slug(label: str) -> str:
+    """Make a label a part of a file's name."""
+    kept = "".join(one if one.isalnum() or one in "-_." else "-" for one in label)
+    return "-".join(part for part in kept.split("-") if part)[:80]
+
+
+def _unused(name: str, taken: Iterable[str]) -> str:
+    """Add a number to a name that is taken, as labels are that differ in punctuation alone."""
+    names = set(taken)
+    number = 1
+    while (candidate := name if number == 1 else f"{name}-{number}") in names:
+        number += 1
+    return candidate

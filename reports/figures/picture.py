@@ -1,0 +1,173 @@
+"""A figure as a picture: drawn from its data, saved with the data beside it."""
+
+import io
+import textwrap
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from matplotlib.figure import Figure as Drawing
+
+from p3d_eval.errors import UserError, shorten
+from p3d_eval.files import atomic_output, require_new, require_writable
+from p3d_eval.reports.figures.data import FigureData, csv_path, data_path
+from p3d_eval.reports.figures.draw_bars import draw_bars
+from p3d_eval.reports.figures.draw_confusion import draw_confusion
+from p3d_eval.reports.figures.draw_lines import draw_precision_recall, draw_roc, draw_sweep
+from p3d_eval.reports.figures.draw_trade_off import draw_trade_off
+from p3d_eval.reports.figures.style import GREY, shown, styled
+
+PICTURES = ("pdf", "svg", "png")
+
+_DRAWN: Mapping[str, Callable[[FigureData, Drawing], None]] = {
+    "sweep": draw_sweep,
+    "roc": draw_roc,
+    "precision-recall": draw_precision_recall,
+    "confusion": draw_confusion,
+    "per-class": draw_bars,
+    "speed-accuracy": draw_trade_off,
+}
+# Without the time of day, the same figure gives the same bytes.
+_METADATA: Mapping[str, Mapping[str, None]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
+_NOTE_FONT = 6
+_NOTE_CHARACTERS = 24  # of the notes' font in an inch
+_TITLE_CHARACTERS = 13  # of the title's
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure: its data, and how it is written.
+
+    Parameters
+    ----------
+    data : FigureData
+    font : str, optional
+        Font family in place of DejaVu Sans.
+    bare : bool
+        Leave out title and notes, for a paper that has a caption.
+
+    Examples
+    --------
+    >>> figure = Figure.read("roc.figure.json")  # doctest: +SKIP
+    >>> figure.save("roc.pdf")  # doctest: +SKIP
+    """
+
+    data: FigureData
+    font: str | None = None
+    bare: bool = False
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Figure":
+        """Take the data that stands beside a picture; see :meth:`FigureData.read`."""
+        return cls(FigureData.read(Path(path)))
+
+    @cached_property
+    def missing_characters(self) -> tuple[str, ...]:
+        """Characters that no installed font has: they are drawn as boxes."""
+        with styled(_texts(self.data), self.font) as missing:
+            return missing
+
+    @property
+    def warning(self) -> str | None:
+        """One line on characters that cannot be drawn; None where all can."""
+        missing = self.missing_characters
+        if not missing:
+            return None
+        return (
+            f"no installed font has {shorten(missing)}: drawn as boxes; install one that has "
+            "(Debian: fonts-noto-cjk, fonts-noto-core) and draw again"
+        )
+
+    def save(self, out: str | Path, overwrite: bool = False) -> list[Path]:
+        """Write the picture, and beside it the data as JSON and CSV.
+
+        Parameters
+        ----------
+        out : path
+            ``.pdf``, ``.svg`` or ``.png``; without a suffix all three are written.
+        overwrite : bool
+            Whether existing files may be replaced.
+
+        Returns
+        -------
+        list of Path
+            The pictures, then the data.
+
+        Raises
+        ------
+        UserError
+            When the suffix names no format, a file exists, or the folder cannot be written.
+        """
+        pictures = require_outputs(Path(out), overwrite)
+        for path, content in self._render(pictures).items():
+            with atomic_output(path, overwrite) as temporary:
+                temporary.write_bytes(content)
+        data = self.data.write(data_path(pictures[0]), overwrite)
+        return [*pictures, data, csv_path(data)]
+
+    def _repr_png_(self) -> bytes:
+        """Show the picture in a notebook."""
+        return self._render([Path("figure.png")])[Path("figure.png")]
+
+    def _render(self, pictures: list[Path]) -> dict[Path, bytes]:
+        """Draw once and give the bytes of each picture."""
+        with styled(_texts(self.data), self.font), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # told by `warning`
+            drawing = Drawing(layout="constrained")
+            _DRAWN[self.data.kind](self.data, drawing)
+            if not self.bare:
+                _frame(self.data, drawing)
+            return {path: _encode(drawing, path.suffix.lower()[1:]) for path in pictures}
+
+
+def require_outputs(out: Path, overwrite: bool) -> list[Path]:
+    """Return the pictures that ``out`` stands for, after a check that they and their data can be written.
+
+    Raises
+    ------
+    UserError
+        As :meth:`Figure.save` does.
+    """
+    suffix = out.suffix.lower()[1:]
+    if suffix and suffix not in PICTURES:
+        raise UserError(
+            f"{out}: no figure has the suffix .{suffix}",
+            f"Use {', '.join('.' + one for one in PICTURES)}, or none for all of them",
+        )
+    pictures = [out] if suffix else [out.with_suffix(f".{one}") for one in PICTURES]
+    data = data_path(pictures[0])
+    for path in (*pictures, data, csv_path(data)):
+        require_new(path, overwrite)
+    require_writable(pictures[0])
+    return pictures
+
+
+def _encode(drawing: Drawing, kind: str) -> bytes:
+    content = io.BytesIO()
+    drawing.savefig(content, format=kind, metadata=dict(_METADATA[kind]))
+    return content.getvalue()
+
+
+def _frame(data: FigureData, drawing: Drawing) -> None:
+    """Write the title above and the notes below."""
+    width = drawing.get_size_inches()[0]
+    title = textwrap.wrap(shown(data.title, longest=300), int(_TITLE_CHARACTERS * width))
+    drawing.suptitle("\n".join(title), fontsize=9)
+    lines = [
+        line
+        for note in data.notes
+        for line in textwrap.wrap(shown(note, longest=1000), int(_NOTE_CHARACTERS * width))
+    ]
+    if lines:
+        height = drawing.get_size_inches()[1] + 1.3 * len(lines) * _NOTE_FONT / 72
+        drawing.set_size_inches(width, height)
+        drawing.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=_NOTE_FONT, color=GREY)
+
+
+def _texts(data: FigureData) -> list[str]:
+    """Everything that is written."""
+    matrix = () if data.matrix is None else (*data.matrix.rows, *data.matrix.columns)
+    series = [text for one in data.series for text in (one.name, *one.ids, *one.classes)]
+    return [data.title, data.x_label, data.y_label, *data.notes, *matrix, *series, "→…"]
