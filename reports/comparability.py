@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from p3d_eval.protocols.result import WANTED_GAP, Result
-from p3d_eval.reports.layouts import METHODS, Layout
+from p3d_eval.reports.layout import Layout
+from p3d_eval.reports.layouts import METHODS
 
 # How protocols begin their warning of weights that saw the test. Copies and groups on both sides of official
 # splits are the data set's own, and the published rows have them too.
 _SEEN = "LEAK: the weights"
 # Options of a backbone that the published rows were made with; with others it is another network.
+_MACHINE = ("device", "machine", "threads")  # what a speed is of
 _PUBLISHED_OPTIONS = {"p3d199": {"variant": "ABC", "modality": "rgb"}}
 
 
@@ -32,6 +34,8 @@ def obstacles(result: Result, layout: Layout) -> tuple[str, ...]:
     some of the splits, of an untrained network, of one that was trained on the data set, or of a solver
     that did not converge is not the published quantity either.
     """
+    if layout.reference:
+        return (layout.reference,)
     reasons = []
     if not result.annotations.get("official", False):
         reasons.append(f"not the official {layout.trials}")
@@ -62,15 +66,20 @@ def published_method(result: Result) -> str | None:
 
 
 def same_trials(results: Sequence[Result]) -> bool:
-    """Whether all results were measured on the same annotations, splits and videos."""
-    return len({_trials(result) for result in results}) <= 1
+    """Whether all results were measured by one version on the same annotations, splits, videos or machine."""
+    return len({trials_of(result) for result in results}) <= 1
 
 
-def _trials(result: Result) -> tuple[Any, ...]:
+def trials_of(result: Result) -> tuple[Any, ...]:
+    """Tell what a result was measured on; equal for results that may be ranked."""
+    if result.protocol == "profile":
+        features = result.features
+        return (json.dumps([features.get(name) for name in _MACHINE], sort_keys=True, default=str),)
     coverage = result.coverage
     # The splits' own hashes, where a protocol gives them, see through where the annotations came from.
     hashes = result.annotations.get("split_hashes") or result.annotations.get("sha256")
     return (
+        result.version,
         json.dumps(hashes, sort_keys=True),
         tuple((split.name, split.n_train, split.n_test) for split in result.splits),
         coverage.expected,

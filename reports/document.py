@@ -50,7 +50,11 @@ class Report:
 
     @classmethod
     def of(
-        cls, sources: Source | Iterable[Source], published: bool = True, failures: Sequence[Failed] = ()
+        cls,
+        sources: Source | Iterable[Source],
+        published: bool | Iterable[str] = True,
+        failures: Sequence[Failed] = (),
+        **choices: Any,
     ) -> Self:
         """Build a report from results, result files or folders of them.
 
@@ -58,10 +62,14 @@ class Report:
         ----------
         sources : Result or path, or an iterable of these
             What was measured.
-        published : bool
-            Set the published rows beside the measured ones.
+        published : bool or iterable of str
+            Set the published rows beside the measured ones; or the published tables to show (``"table3"``),
+            with the results of their protocols beside.
         failures : sequence of Failed
             Results that should be there and are not; each gets a row that says so.
+        **choices
+            ``delta``, ``intervals``, ``significance``, ``against``, ``columns``, …: see
+            `p3d_eval.reports.table_options.TableOptions`.
 
         Raises
         ------
@@ -69,7 +77,8 @@ class Report:
             When there is nothing to report, a file is no result, or a result is given twice.
         """
         found = load_results(sources)
-        tables = build_tables([one.result for one in found.loaded], published, failures)
+        results = [one.scored() if choices.get("significance") else one.result for one in found.loaded]
+        tables = build_tables(results, published, failures, **choices)
         return cls(tuple(tables), found.loaded, found.warnings)
 
     @property

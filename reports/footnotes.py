@@ -1,8 +1,9 @@
-"""Marks of footnotes: † is kept for results that must not be quoted, the others follow in order of use."""
+"""Marks of footnotes: † for results that must not be quoted, ° for differences, the others in order of use."""
 
 from p3d_eval.reports.table import Footnote
 
 LOUD_MARK = "†"
+SIGNIFICANT_MARK = "°"
 _MARKS = "‡§¶‖#"
 
 
@@ -11,6 +12,7 @@ class Footnotes:
 
     def __init__(self) -> None:
         self._loud: list[Footnote] = []
+        self._significant: dict[str, None] = {}
         self._marks: dict[str, str] = {}
 
     def mark(self, text: str) -> str:
@@ -25,7 +27,13 @@ class Footnotes:
         self._loud = [Footnote(LOUD_MARK, text, loud=True)]
         return LOUD_MARK
 
+    def significant(self, text: str) -> str:
+        """Return the mark of values that differ by more than chance."""
+        self._significant[text] = None
+        return SIGNIFICANT_MARK
+
     @property
     def collected(self) -> tuple[Footnote, ...]:
         """All footnotes, the loud one first."""
-        return (*self._loud, *(Footnote(mark, text) for text, mark in self._marks.items()))
+        tests = [Footnote(SIGNIFICANT_MARK, text) for text in self._significant]
+        return (*self._loud, *tests, *(Footnote(mark, text) for text, mark in self._marks.items()))

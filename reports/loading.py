@@ -1,7 +1,7 @@
 """Results from files and folders, each once; what a folder holds besides is named and left out."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
@@ -30,6 +30,18 @@ class Loaded:
     def name(self) -> str:
         """What errors call it: its file, or its label."""
         return f"result {self.result.label!r}" if self.path is None else str(self.path)
+
+    def scored(self) -> Result:
+        """Return the result with its scores, where the file beside it has them.
+
+        Raises
+        ------
+        UserError
+            When the file of the scores is absent or was changed.
+        """
+        if self.path is None or self.result.scores_file is None:
+            return self.result
+        return replace(self.result, scores=self.result.load_scores(self.path))
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,11 @@ class PublishedRow:
     quantities: Mapping[str, float] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def numbers(self) -> Mapping[str, float]:
+        """All reported numbers, percentages and quantities."""
+        return {**self.percent, **self.quantities}
+
 
 @dataclass(frozen=True)
 class _Columns:
@@ -57,7 +62,9 @@ class _Columns:
 
 
 _FILES = {
-    "table1_ucf101_variants": _Columns(("accuracy",), ("model_size_mb", "speed"), ("speed_unit",)),
+    "table1_ucf101_variants": _Columns(
+        ("accuracy",), ("model_size_mb", "clips_per_second", "frames_per_second")
+    ),
     "table2_sports1m": _Columns(
         ("clip_hit1", "video_hit1", "video_hit5"),
         ("clip_length",),

@@ -6,6 +6,7 @@ from typing import Literal
 
 ROW_KINDS = ("measured", "published", "failed")
 MISSING = "–"
+IntervalStyle = Literal["brackets", "plus-minus", "none"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,10 @@ class Cell:
     standard_error : float or None
         Printed after ±, in percentage points.
     low, high : float or None
-        Ends of the interval in percent, printed in brackets where there is no standard error.
+        Ends of the interval in percent, printed where there is no standard error.
+    interval : {"brackets", "plus-minus", "none"}
+        How: ``[87.9, 89.2]``; half its width after ±, the larger side where they differ; not at all, and no
+        standard error either.
     decimals : int
         Digits after the point.
     signed : bool
@@ -55,6 +59,7 @@ class Cell:
     standard_error: float | None = None
     low: float | None = None
     high: float | None = None
+    interval: IntervalStyle = "brackets"
     decimals: int = 1
     signed: bool = False
     words: str | None = None
@@ -70,9 +75,14 @@ class Cell:
         if self.value is None:
             return MISSING
         text = rounded(self.value, self.decimals, self.signed)
+        if self.interval == "none":
+            return text
         if self.standard_error is not None:
             return f"{text} ± {rounded(self.standard_error, self.decimals)}"
         if self.low is not None and self.high is not None:
+            if self.interval == "plus-minus":
+                half = max(self.high - self.value, self.value - self.low)
+                return f"{text} ± {rounded(half, self.decimals)}"
             return f"{text} [{rounded(self.low, self.decimals)}, {rounded(self.high, self.decimals)}]"
         return text
 

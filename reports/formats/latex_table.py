@@ -50,7 +50,7 @@ _SPECIAL = {
     "”": "''",
     "\u00a0": "~",
 }
-_MARKS = {"†": r"\dagger", "‡": r"\ddagger", "§": r"\S", "¶": r"\P", "‖": r"\|", "#": r"\#"}
+_MARKS = {"°": r"\circ", "†": r"\dagger", "‡": r"\ddagger", "§": r"\S", "¶": r"\P", "‖": r"\|", "#": r"\#"}
 # Letters that LaTeX's T1 encoding has; anything else gets a stand-in where pdfTeX compiles.
 _LETTERS = re.compile("[\x20-\x7eÀ-ÖØ-öø-ÿĂăĄąĆćČčĎďĐđĘęĚěĞğİıŁłŃńŇňŐőŒœŔŕŘřŚśŞşŠšŢţŤťŮůŰűŸŹźŻżŽž]")
 _PREAMBLE = r"""\documentclass{article}

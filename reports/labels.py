@@ -1,0 +1,69 @@
+"""What rows are called: labels that tell results apart, and the options that are not the defaults."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from p3d_eval.protocols import PROTOCOLS
+from p3d_eval.protocols.result import Result
+from p3d_eval.reports.layouts import OWN_OPTIONS
+
+_ID_SHOWN = 8  # digits of a result id that tell two results apart in print
+# Options that change no number of a converged fit, or that coverage, the count of splits and tables tell of.
+_SAID_ELSEWHERE = {"seed", "allow_missing", "split", "device", "rows", "pca", "pca_solver", "dataset", "view"}
+
+
+def distinct_labels(results: Sequence[Result]) -> list[str]:
+    """Label every result; those that share a label get the options in which they differ.
+
+    Two results that differ in no option (other features, other annotations) get their result id.
+    """
+    alike = Counter(result.label for result in results)
+    settings = {id(result): _settings(result) for result in results if alike[result.label] > 1}
+    labels = []
+    for result in results:
+        if alike[result.label] == 1:
+            labels.append(result.label)
+            continue
+        own = settings[id(result)]
+        others = [settings[id(other)] for other in results if other.label == result.label]
+        differing = [key for key in own if any(other.get(key, own[key]) != own[key] for other in others)]
+        details = ", ".join(f"{key}={own[key]}" for key in differing)
+        labels.append(f"{result.label} ({details})" if details else result.label)
+    repeated = Counter(labels)
+    return [
+        f"{label} [{result.result_id[:_ID_SHOWN]}]" if repeated[label] > 1 else label
+        for label, result in zip(labels, results, strict=True)
+    ]
+
+
+def _settings(result: Result) -> dict[str, str]:
+    layers = result.features.get("layers")
+    settings = {key: plain(value) for key, value in result.options.items()}
+    return settings | ({"layers": plain(layers)} if layers and "layers" not in settings else {})
+
+
+def plain(value: Any) -> str:
+    """Write the value of an option as a user types it."""
+    return "+".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def departures(result: Result) -> str:
+    """Name the options that are not the protocol's defaults: ``C = 10.0 (default 1.0)``; empty for none.
+
+    A network's own options, with which its published rows were made, are none. A result of a plug-in that is
+    not installed here is shown without.
+    """
+    if result.protocol not in PROTOCOLS:
+        return ""
+    defaults = {field.name: field.default for field in fields(PROTOCOLS.load(result.protocol).options)}
+    own = OWN_OPTIONS.get(str(result.features.get("backbone", "")), {})
+    changed = [
+        f"{key} = {plain(value)} (default {plain(defaults[key])})"
+        for key, value in result.options.items()
+        if key in defaults
+        and key not in _SAID_ELSEWHERE
+        and plain(value) not in (plain(defaults[key]), own.get(key))
+    ]
+    return ", ".join(changed)

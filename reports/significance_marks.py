@@ -1,0 +1,119 @@
+"""Which rows differ from the best one by more than chance: a paired test on the scores, marked by °."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from p3d_eval.errors import UserError
+from p3d_eval.protocols.paired_tests import holm
+from p3d_eval.protocols.result import Result
+from p3d_eval.protocols.significance import Comparison, compare
+from p3d_eval.reports.footnotes import Footnotes
+from p3d_eval.reports.layout import Layout, Shown
+from p3d_eval.reports.layouts import kind_of
+from p3d_eval.reports.systems import System
+from p3d_eval.reports.table import Row
+from p3d_eval.reports.table_options import TableOptions
+
+
+def mark_differences(
+    rows: Sequence[Row],
+    systems: Sequence[System],
+    competing: Mapping[str, Sequence[int]],
+    layout: Layout,
+    options: TableOptions,
+    footnotes: Footnotes,
+) -> tuple[list[Row], list[str]]:
+    """Test the measured rows of each ranked column against its best one, or against one that was named.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    systems : sequence of System
+        Their results carry their scores.
+    competing : mapping of str to sequence of int
+        For each ranked column, the numbers of the rows that may be compared.
+    layout, options, footnotes
+        Of the table.
+
+    Returns
+    -------
+    list of Row
+        Those that differ, p at most ``options.alpha`` after Holm's correction over the column, have the mark
+        ° on their value; ``attributes`` holds the corrected p.
+    list of str
+        Why a value was not tested, one sentence for each reason.
+
+    Raises
+    ------
+    UserError
+        When no row is called ``options.against``.
+    """
+    by_id = {result.result_id: result for system in systems for result in system.results.values()}
+    measured = [row for row in rows if row.kind == "measured"]
+    if options.against is not None and options.against not in {row.label for row in measured}:
+        labels = ", ".join(row.label for row in measured)
+        raise UserError(f"no measured row is called {options.against!r}", f"The rows are {labels}")
+    marked, untested = list(rows), []
+    for shown in (one for one in layout.shown if one.key in competing):
+        own = {
+            place: result
+            for place in competing[shown.key]
+            if (result := _result_of(rows[place], shown, layout, by_id)) is not None
+        }
+        found, reasons = _tested(rows, own, shown, options)
+        untested += reasons
+        if not found:
+            continue
+        corrected = dict(zip(found, holm([one.p_value for one in found.values()]), strict=True))
+        reference = "the best measured row of its column" if options.against is None else options.against
+        tests = ", ".join(dict.fromkeys(f"{one.test} over {one.units}" for one in found.values()))
+        mark = footnotes.significant(
+            f"differs from {reference}, p ≤ {options.alpha:g} after Holm's correction over the column ({tests})"
+        )
+        for place, p in corrected.items():
+            marked[place] = _with_p(marked[place], shown.key, p, mark if p <= options.alpha else None)
+    return marked, list(dict.fromkeys(untested))
+
+
+def _result_of(row: Row, shown: Shown, layout: Layout, results: Mapping[str, Result]) -> Result | None:
+    ids = row.attributes.get("result_id", "").split()
+    kind = layout.kind(shown)
+    own = [results[one] for one in ids if one in results]
+    if not layout.members:
+        return own[0] if own else None
+    return next((one for one in own if kind_of(one) == kind), None)
+
+
+def _tested(
+    rows: Sequence[Row], own: Mapping[int, Result], shown: Shown, options: TableOptions
+) -> tuple[dict[int, Comparison], list[str]]:
+    """Compare each row with the reference; say why where it cannot be."""
+    values = {place: rows[place].cells[shown.key].value for place in own if shown.key in rows[place].cells}
+    known = {place: value for place, value in values.items() if value is not None}
+    if options.against is not None:
+        references = [place for place in known if rows[place].label == options.against]
+    else:
+        references = sorted(known, key=lambda place: known[place], reverse=True)[:1]
+    if not references or len(known) < 2:
+        return {}, []
+    (reference,) = references[:1]
+    found: dict[int, Comparison] = {}
+    reasons = []
+    for place in known:
+        if place == reference:
+            continue
+        try:
+            report = compare([own[reference], own[place]], metric=shown.measured, seed=options.seed)
+        except UserError as error:
+            reasons.append(f"Not tested in {shown.heading}: {error.message}.")
+        else:
+            (found[place],) = report.comparisons
+    return found, reasons
+
+
+def _with_p(row: Row, key: str, p: float, mark: str | None) -> Row:
+    cell = row.cells[key]
+    marked = cell if mark is None else replace(cell, marks=(*cell.marks, mark))
+    return replace(
+        row, cells={**row.cells, key: marked}, attributes={**row.attributes, f"{key}_p_value": f"{p:.6g}"}
+    )
