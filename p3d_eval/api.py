@@ -224,15 +224,24 @@ def evaluate(
     )
 
 
-def report(results: "Result | StrPath | Iterable[Result | StrPath]", *, published: bool = True) -> "Report":
+def report(
+    results: "Result | StrPath | Iterable[Result | StrPath]" = (),
+    *,
+    published: bool | Sequence[str] = True,
+    **options: Any,
+) -> "Report":
     """Build one table for each protocol from results, with the published rows beside them.
 
     Parameters
     ----------
     results : Result or path, or an iterable of these
         Results, their JSON files, or folders of these.
-    published : bool
-        Whether to set the published rows beside the measured ones.
+    published : bool or sequence of str
+        Whether to set the published rows beside the measured ones; or the published tables to show
+        (``["table3"]``), with the results of their protocols beside.
+    **options
+        ``delta``, ``intervals``, ``significance``, ``against``, ``columns``, ``seed``: see
+        :class:`p3d_eval.reports.table_options.TableOptions`.
 
     Returns
     -------
@@ -247,7 +256,7 @@ def report(results: "Result | StrPath | Iterable[Result | StrPath]", *, publishe
     """
     from p3d_eval.reports import Report
 
-    return Report.of(results, published)
+    return Report.of(results, published, **options)
 
 
 def compare(

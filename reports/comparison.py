@@ -90,7 +90,7 @@ def _layouts(
     shown = options.published is True
     if options.columns:
         return [(free_layout(options.columns, kinds), shown)]
-    layouts = [(layout, True) for layout in dict.fromkeys(map(published_layout, named))]
+    layouts = [(layout, True) for layout in {one.name: one for one in map(published_layout, named)}.values()]
     taken = {kind for layout, _ in layouts for kind in layout.kinds}
     for kind in dict.fromkeys([*kinds, *failed]):
         if kind not in taken:

@@ -77,7 +77,8 @@ class Report:
             When there is nothing to report, a file is no result, or a result is given twice.
         """
         found = load_results(sources)
-        results = [one.scored() if choices.get("significance") else one.result for one in found.loaded]
+        choices["significance"] = choices.get("significance", False) or choices.get("against") is not None
+        results = [one.scored() if choices["significance"] else one.result for one in found.loaded]
         tables = build_tables(results, published, failures, **choices)
         return cls(tuple(tables), found.loaded, found.warnings)
 

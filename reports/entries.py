@@ -9,7 +9,7 @@ from p3d_eval.reports.failed import Failed
 from p3d_eval.reports.footnotes import Footnotes
 from p3d_eval.reports.labels import departures
 from p3d_eval.reports.layout import Layout
-from p3d_eval.reports.layouts import METHODS, layout_of
+from p3d_eval.reports.layouts import METHODS, layout_of, usual_column
 from p3d_eval.reports.measured import attributes, coverage_remark, failure_mark, measured_cells, unconverged
 from p3d_eval.reports.published_rows import PublishedRow, published_rows
 from p3d_eval.reports.systems import System
@@ -82,16 +82,18 @@ def published_beside(layout: Layout) -> tuple[PublishedRow, ...]:
     found: dict[str, PublishedRow] = {}
     for shown in layout.shown if layout.members else ():
         base = layout_of(shown.member, ())
-        if not base.published or not shown.published or base.reference:
+        usual = usual_column(base, shown.member, shown.measured)
+        column = usual.published if usual is not None else None
+        if not base.published or not column or base.reference:
             continue
         peers = [one for one in published_rows(base.published) if one.group == base.peers]
         for row in peers:
             alone = [one.method for one in peers].count(row.method) == 1
-            if row.method not in METHODS.values() or not alone or shown.published not in row.percent:
+            if row.method not in METHODS.values() or not alone or column not in row.percent:
                 continue
             old = found.get(row.method, PublishedRow(row.method, ""))
             sources = dict.fromkeys([*filter(None, old.source.split(", ")), row.source])
-            percent = {**old.percent, shown.key: row.percent[shown.published]}
+            percent = {**old.percent, shown.key: row.percent[column]}
             found[row.method] = PublishedRow(row.method, ", ".join(sources), percent=percent)
     return tuple(found.values())
 
@@ -173,7 +175,7 @@ def _with_differences(row: Row, results: Sequence[tuple[str, Result]], field: Fi
             theirs = peer.percent.get(shown.published or "")
             wanted = shown.difference and field.layout.kind(shown) == kind and field.options.delta
             if wanted and value is not None and theirs is not None:
-                cells[f"{shown.key}_difference"] = Cell(value=value - theirs, signed=True)
+                cells[f"{shown.key}_difference"] = Cell(value - theirs, decimals=shown.decimals, signed=True)
     if not compared:
         return row
     added = {"compared_with": ", ".join(sorted(compared))}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.protocols.result import Result
 from p3d_eval.reports.layout import Layout, Shown
 
@@ -102,9 +102,9 @@ _ALL = (
         name="activitynet",
         title="ActivityNet v1.3: linear SVM on frozen features, validation subset",
         shown=(
-            Shown("top1", "Top-1 (%)", "top1", ranked=True, difference="Δ top-1"),
-            Shown("top3", "Top-3 (%)", "top3", ranked=True, difference="Δ top-3"),
-            Shown("map", "mAP (%)", "map", ranked=True, difference="Δ mAP"),
+            Shown("top1", "Top-1 (%)", "top1", ranked=True, difference="Δ top-1", decimals=2),
+            Shown("top3", "Top-3 (%)", "top3", ranked=True, difference="Δ top-3", decimals=2),
+            Shown("map", "mAP (%)", "map", ranked=True, difference="Δ mAP", decimals=2),
         ),
         published="table4_activitynet",
         trials="annotations",
@@ -209,14 +209,13 @@ def published_layout(name: str) -> Layout:
     Raises
     ------
     UserError
-        When there is no such table.
+        When there is no such table, with the closest name.
     """
     tables = {one.published: one for one in _ALL if one.published and one.name != "profile"}
     for published, layout in tables.items():
         if name.lower() in (published, str(published).partition("_")[0], layout.name):
             return layout
-    known = ", ".join(str(one).partition("_")[0] for one in tables)
-    raise UserError(f"unknown published table {name!r}", f"Choose one of {known}")
+    raise UnknownNameError("published table", name, [str(one).partition("_")[0] for one in tables])
 
 
 def free_layout(columns: Sequence[str], results: Mapping[str, Sequence[Result]]) -> Layout:
@@ -246,16 +245,26 @@ def _free_column(column: str, results: Mapping[str, Sequence[Result]]) -> Shown:
     if not (kind and colon and metric):
         raise UserError(f"column {column!r} is not PROTOCOL:METRIC", "Write for example ucf101:accuracy")
     if kind not in results:
-        raise UserError(
-            f"column {column!r}: there is no result of {kind!r}", f"There are results of {', '.join(results)}"
-        )
+        raise UnknownNameError(f"protocol of column {column!r}:", kind, results)
     known = dict.fromkeys(name for result in results[kind] for name in result.metrics)
     if metric not in known:
-        raise UserError(f"column {column!r}: {kind} has no metric {metric!r}", f"It has {', '.join(known)}")
+        raise UnknownNameError(f"metric of {kind}", metric, known)
     layout = layout_of(kind, results[kind])
-    usual = next(
-        (one for one in layout.shown if one.measured == metric and layout.kind(one) == kind and not one.split),
-        Shown(metric, f"{metric.replace('_', ' ')} (%)"),
+    usual = usual_column(layout, kind, metric) or Shown(metric, f"{metric.replace('_', ' ')} (%)")
+    return replace(
+        usual,
+        key=column,
+        heading=usual.heading if layout.members else f"{kind}: {usual.heading}",
+        published=column if usual.published else None,
+        difference=f"Δ {kind} {metric}" if usual.difference else None,
+        member=kind,
+        metric=metric,
     )
-    heading = usual.heading if layout.members else f"{kind} {usual.heading}"
-    return replace(usual, key=column, heading=heading, member=kind, metric=metric, difference=None)
+
+
+def usual_column(layout: Layout, kind: str, metric: str) -> Shown | None:
+    """Find the column of a layout that shows a metric of a kind of results; None where there is none."""
+    return next(
+        (one for one in layout.shown if one.measured == metric and layout.kind(one) == kind and not one.split),
+        None,
+    )

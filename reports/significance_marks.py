@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.protocols.paired_tests import holm
 from p3d_eval.protocols.result import Result
 from p3d_eval.protocols.significance import Comparison, compare
@@ -46,13 +46,12 @@ def mark_differences(
     Raises
     ------
     UserError
-        When no row is called ``options.against``.
+        When no measured row is called ``options.against``.
     """
     by_id = {result.result_id: result for system in systems for result in system.results.values()}
     measured = [row for row in rows if row.kind == "measured"]
     if options.against is not None and options.against not in {row.label for row in measured}:
-        labels = ", ".join(row.label for row in measured)
-        raise UserError(f"no measured row is called {options.against!r}", f"The rows are {labels}")
+        raise UnknownNameError("row", options.against, [row.label for row in measured])
     marked, untested = list(rows), []
     for shown in (one for one in layout.shown if one.key in competing):
         own = {

@@ -47,7 +47,5 @@ class TableOptions:
             raise UnknownNameError("style of intervals", self.intervals, get_args(IntervalStyle))
         if not 0 < self.alpha < 1:
             raise UserError(f"alpha: {self.alpha} is not between 0 and 1")
-        if self.against is not None and not self.significance:
-            raise UserError(f"against {self.against!r} has no effect without significance marks")
         if self.columns and not isinstance(self.published, bool):
             raise UserError("a table of columns of one's own and a published table contradict each other")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from p3d_eval.cli._shared import Json, Overwrite, Quiet, console, print_json
+from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, print_json
 from p3d_eval.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 NAME = "report"
 command = typer.Typer(add_completion=False)
+
+
+class IntervalStyle(StrEnum):
+    """How intervals are written."""
+
+    BRACKETS = "brackets"
+    PLUS_MINUS = "plus-minus"
+    NONE = "none"
 
 
 class Format(StrEnum):
@@ -49,7 +57,36 @@ FormatOption = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="File to write instead of standard output.")]
 Published = Annotated[
-    bool, typer.Option("--published/--only-measured", help="Set the published rows beside the measured ones.")
+    list[str] | None,
+    typer.Option(
+        "--published",
+        help="Published table to show (table1 to table6), with the results of its protocol beside; may be "
+        "repeated. Default: those of the results' protocols.",
+        metavar="TABLE",
+        show_default=False,
+    ),
+]
+OnlyMeasured = Annotated[bool, typer.Option("--only-measured", help="Show no published rows.")]
+Delta = Annotated[
+    bool, typer.Option("--delta/--no-delta", help="Print the difference to the paper, where one may be taken.")
+]
+Intervals = Annotated[
+    IntervalStyle, typer.Option("--intervals", help="Write 88.6 [87.9, 89.2]; 88.6 ± 0.7; or values alone.")
+]
+Significance = Annotated[
+    bool,
+    typer.Option("--significance", help="Mark rows that differ from the best one: paired tests on the scores."),
+]
+Against = Annotated[
+    str | None, typer.Option("--against", help="Test against the row of this name instead.", metavar="ROW")
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        help="One table of these columns, a row for each network: ucf101:accuracy,aslan:auc,…",
+        metavar="PROTOCOL:METRIC,…",
+    ),
 ]
 Standalone = Annotated[
     bool,
@@ -98,17 +135,35 @@ def _refuse_foreign_options(
         raise UserError("--figure and --open belong to a page", "Add --format html, without --fragment")
 
 
+def _published(tables: list[str] | None, only_measured: bool) -> bool | list[str]:
+    """Return the published tables that were named, or whether those of the results' protocols are shown."""
+    if tables and only_measured:
+        raise UserError("--published and --only-measured contradict each other", "Choose one")
+    return tables or not only_measured
+
+
+def _split(columns: str | None) -> tuple[str, ...]:
+    return tuple(column.strip() for column in (columns or "").split(",") if column.strip())
+
+
 @command.command(NAME, epilog="Example: p3d-eval report results/*.json --format latex --out tables.tex")
 def print_report(
     results: Results = None,
     format_: FormatOption = None,
     out: Out = None,
-    published: Published = True,
+    published: Published = None,
+    only_measured: OnlyMeasured = False,
+    delta: Delta = True,
+    intervals: Intervals = IntervalStyle.BRACKETS,
+    significance: Significance = False,
+    against: Against = None,
+    columns: Columns = None,
     standalone: Standalone = True,
     caption: Caption = None,
     label: Label = None,
     figures: FigureFiles = None,
     open_: Open = False,
+    seed: Seed = 0,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -132,7 +187,16 @@ def print_report(
         )  # a look at it: nothing of the user's is touched
     if out is not None:
         require_new(out, overwrite)
-    report = Report.of(results or [], published)
+    report = Report.of(
+        results or [],
+        _published(published, only_measured),
+        delta=delta,
+        intervals=intervals.value,
+        significance=significance,
+        against=against,
+        columns=_split(columns),
+        seed=seed,
+    )
     if chosen is Format.LATEX:
         text = report.to_latex(standalone, caption, label)
     elif chosen is Format.HTML and standalone:

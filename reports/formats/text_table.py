@@ -10,6 +10,7 @@ _INDENT = "  "
 _BEST = "*"
 _SECOND = "'"
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # control characters, lone surrogates, line and paragraph separators
+_LABEL_WIDTH = 64  # columns of a label, with its indent and marks, that stand on one line
 _WIDTH = 100  # columns that footnotes and notes are wrapped at
 
 
@@ -17,15 +18,16 @@ def to_text(table: Table) -> str:
     """Draw one table as aligned text, ending with a line break."""
     headings = [table.first, *(column.heading for column in table.columns)]
     body = [(group.heading, [_cells(row, table.columns) for row in group.rows]) for group in table.groups]
-    lines = [headings, *(cells for _, rows in body for cells in rows)]
+    lines = [headings, *(line for _, rows in body for cells in rows for line in _folded(cells))]
     widths = [max(display_width(line[place]) for line in lines) for place in range(len(headings))]
     left = [True, *(column.align == "left" for column in table.columns)]
     drawn = [_line(headings, widths, left)]
     rule = "─" * display_width(drawn[0])
     drawn = [one_line(table.title), rule, *drawn, rule]
     for heading, rows in body:
-        drawn.append(heading)
-        drawn += [_line(cells, widths, left) for cells in rows]
+        drawn.append(one_line(heading))
+        for cells in rows:
+            drawn += [_line(line, widths, left) for line in _folded(cells)]
     drawn += [rule, *_remarks(table)]
     return "\n".join(line.rstrip() for line in drawn) + "\n"
 
@@ -56,6 +58,17 @@ def _cells(row: Row, columns: tuple[Column, ...]) -> list[str]:
         star = " " if cell is None or not (cell.best or cell.second) else _BEST if cell.best else _SECOND
         cells.append(text + star if column.align == "right" else text)
     return cells
+
+
+def _folded(cells: list[str]) -> list[list[str]]:
+    """Fold a label that is too wide onto lines of its own, below the row."""
+    parts, rest = [], cells[0]
+    while display_width(rest) > _LABEL_WIDTH:
+        cut = next(end for end in range(len(rest), 0, -1) if display_width(rest[:end]) <= _LABEL_WIDTH)
+        parts.append(rest[:cut])
+        rest = 2 * _INDENT + rest[cut:]
+    first, *others = [*parts, rest]
+    return [[first, *cells[1:]], *([other, *("" for _ in cells[1:])] for other in others)]
 
 
 def _line(cells: list[str], widths: list[int], left: list[bool]) -> str:
