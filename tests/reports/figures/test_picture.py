@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Drawing
 from PIL import Image
 
 from p3d_eval.errors import UnknownNameError, UserError
-from p3d_eval.reports.figures import draw_everything
+from p3d_eval.reports.figures.catalogue import draw_everything
 from p3d_eval.reports.figures.confusion import confusion_figure
 from p3d_eval.reports.figures.curves import precision_recall_figure, roc_figure
 from p3d_eval.reports.figures.data import FigureData, Series
