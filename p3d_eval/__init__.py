@@ -22,9 +22,19 @@ _PUBLIC = {
     "load_backbone": "p3d_eval.api",
     "open_features": "p3d_eval.api",
     "report": "p3d_eval.api",
+    "run_study": "p3d_eval.study",
 }
 
-__all__ = ["__version__", "compare", "evaluate", "extract", "load_backbone", "open_features", "report"]
+__all__ = [
+    "__version__",
+    "compare",
+    "evaluate",
+    "extract",
+    "load_backbone",
+    "open_features",
+    "report",
+    "run_study",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,7 @@ HEAVY = {"torch", "numpy", "h5py", "sklearn", "scipy", "pandas", "av", "matplotl
 
 def layer(module: str) -> str:
     parts = module.split(".")
-    if module in TOP or parts[1] in {"cli", "demo"}:
+    if module in TOP or parts[1] in {"cli", "demo", "study"}:
         return "top"
     return parts[1] if parts[1] in ORDER else "bottom"
 

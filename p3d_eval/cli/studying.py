@@ -1,0 +1,148 @@
+"""``p3d-eval run``: a whole study from one file."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from p3d_eval.cli._shared import SOME_FAILED, Json, Overwrite, Quiet, console, print_json, print_table
+
+if TYPE_CHECKING:
+    from p3d_eval.study.run import StudyRun
+
+NAME = "run"
+command = typer.Typer(add_completion=False)
+
+StudyFile = Annotated[Path, typer.Argument(help="Study file (TOML).", metavar="STUDY", show_default=False)]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Folder of the outputs, instead of the file's own.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan with predicted time and disk.")]
+Limit = Annotated[
+    int | None, typer.Option("--limit", help="Try it on so many videos of each data set, in OUT-limit-N.")
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", help="Protocols side by side; default: one for two cores, four at most."),
+]
+Retry = Annotated[bool, typer.Option("--retry", help="Try failed videos again.")]
+
+
+@command.command(NAME, epilog="Example: p3d-eval run study.toml --dry-run")
+def run(
+    study: StudyFile,
+    out: Out = None,
+    dry_run: DryRun = False,
+    limit: Limit = None,
+    jobs: Jobs = None,
+    retry: Retry = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Run a study: extract what is missing, evaluate what is missing, report everything.
+
+    What is there with the same content is kept, so a second run does nothing, and the same command goes on
+    where an interrupted one stopped. A cell that fails does not stop the others; the exit status is 3 then.
+    """
+    from p3d_eval.study import run_study
+
+    done = run_study(
+        study,
+        out=out,
+        limit=limit,
+        dry_run=dry_run,
+        jobs=jobs,
+        retry=retry,
+        overwrite=overwrite,
+        quiet=quiet,
+    )
+    if dry_run:
+        _print_plan(done, quiet, as_json)
+        return
+    if as_json:
+        print_json(_as_json(done))
+    elif not quiet and done.report is not None:
+        sys.stdout.write(done.report.to_text())
+    _print_outcome(done, quiet)
+    if not done.whole:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _print_plan(done: "StudyRun", quiet: bool, as_json: bool) -> None:
+    """Print what is to be done, with its sum."""
+    if as_json:
+        cells = [
+            {"cell": one.cell.name, "state": one.state, "seconds": one.seconds, "bytes": one.nbytes}
+            for one in done.predictions
+        ]
+        print_json({"out": str(done.folder), "cells": cells})
+        return
+    if quiet:
+        return
+    from p3d_eval.study.screen import duration
+
+    rows = [
+        (
+            one.cell.name,
+            one.state,
+            "?" if one.seconds is None else duration(one.seconds) if one.seconds else "",
+            size(one.nbytes) if one.nbytes else "",
+        )
+        for one in done.predictions
+    ]
+    print_table(f"{done.plan.study.name} into {done.folder}", ("", "state", "time", "disk"), rows)
+    known = sum(one.seconds or 0.0 for one in done.predictions)
+    unknown = sum(one.seconds is None for one in done.predictions)
+    more = f" and {unknown} of unknown length" if unknown else ""
+    total = sum(one.nbytes for one in done.predictions)
+    console().print(f"\nAbout {duration(known)}{more}, {size(total) if total else 'no'} disk", markup=False)
+
+
+def size(count: float) -> str:
+    """Write bytes as a person would."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def _print_outcome(done: "StudyRun", quiet: bool) -> None:
+    """Say what was done and what failed, on standard error; failures are not hidden by --quiet."""
+    screen = console(stderr=True)
+    for one in done.failed:
+        screen.print(f"failed: {one.cell.name}: {one.reason}", style="bold red", markup=False)
+        if one.hint:
+            screen.print(f"  {one.hint}", style="dim", markup=False)
+    for name, videos in done.failed_videos.items():
+        first, reason = next(iter(videos.items()))
+        more = f" and {len(videos) - 1} more" if len(videos) > 1 else ""
+        screen.print(f"{name}: no features of {first} ({reason}){more}", style="bold red", markup=False)
+    if done.failure:
+        screen.print(f"failed: report: {done.failure}", style="bold red", markup=False)
+    if quiet:
+        return
+    kept = len(done.outcomes) - len(done.made) - len(done.failed)
+    counts = f"{len(done.made)} made, {kept} kept, {len(done.failed)} failed"
+    text = "nothing to do" if done.whole and not done.made else counts
+    screen.print(f"{done.folder}: {text}", markup=False)
+
+
+def _as_json(done: "StudyRun") -> dict[str, Any]:
+    return {
+        "out": str(done.folder),
+        "cells": [
+            {
+                "cell": one.cell.name,
+                "status": one.status,
+                "path": None if one.path is None else str(one.path),
+                "reason": one.reason or None,
+                "failed_videos": dict(one.failed_videos),
+            }
+            for one in done.outcomes
+        ],
+        "report": [str(path) for path in done.files],
+        "report_failure": done.failure or None,
+    }

@@ -1,0 +1,90 @@
+"""An extraction of a study, planned as the command ``extract`` plans it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from p3d_eval.allocator import keep_freed_memory
+from p3d_eval.backbones import load_backbone, views_of
+from p3d_eval.backbones.input_changes import CHANGEABLE
+from p3d_eval.features.engines import Engine, choose_engine
+from p3d_eval.features.extractor import run_extraction
+from p3d_eval.features.planning import ExtractionPlan, plan_extraction
+from p3d_eval.features.sampling import choose_sampling
+from p3d_eval.study.settings import ExtractSettings
+
+if TYPE_CHECKING:
+    from p3d_eval.study.tasks import ExtractTask
+
+
+def plan_task(task: "ExtractTask") -> tuple[ExtractionPlan, Engine]:
+    """Load the network and check everything before the first video is decoded.
+
+    Raises
+    ------
+    UserError
+        As :func:`p3d_eval.features.planning.plan_extraction`.
+    """
+    keep_freed_memory()
+    asked = task.extract
+    engine = choose_engine("local", asked.device, asked.processes)
+    network = load_backbone(
+        task.backbone,
+        task.weights,
+        engine.device,
+        seed=asked.seed,
+        precision=asked.precision,
+        **_input_changes(asked),
+        **task.options,
+    )
+    spec = network.input_spec
+    sampling = choose_sampling(
+        spec.clip_length,
+        spec.frame_stride,
+        asked.sampling,
+        asked.clips,
+        asked.clip_stride,
+        seed=asked.seed,
+        fps=asked.fps,
+    )
+    plan = plan_extraction(
+        network,
+        task.videos,
+        asked.layers,
+        task.out,
+        sampling=sampling,
+        per_clip=asked.per_clip,
+        dtype=asked.dtype,
+        batch_size=asked.batch_size,
+        workers=asked.workers,
+        video_timeout=asked.video_timeout,
+        decoder=asked.decoder,
+        views=views_of(asked.crops, asked.mirror),
+        compiling=asked.compile,
+    )
+    return plan, engine
+
+
+def _input_changes(asked: ExtractSettings) -> dict[str, Any]:
+    """Return what is changed of the network's own input, as ``load_backbone`` takes it."""
+    named = {name: getattr(asked, "crop_size" if name == "crop" else name) for name in CHANGEABLE}
+    given = {name: value for name, value in named.items() if value is not None}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+
+
+def seconds_per_video(plan: ExtractionPlan, folder: Path) -> float:
+    """Measure an extraction on its first video, without what is done once: starting, compiling, checking.
+
+    Parameters
+    ----------
+    plan : ExtractionPlan
+        Of all videos.
+    folder : Path
+        Where a small feature file may lie meanwhile.
+    """
+    first = replace(plan.store, videos=plan.store.videos[:1])
+    alone = replace(plan, videos=plan.videos[:1], out=folder / "first.h5", store=first, workers=1, all_videos=1)
+    seconds = run_extraction(alone).usage.seconds
+    computing = sum(seconds[stage] for stage in ("copy", "prepare", "network", "average", "write"))
+    decoding = sum(seconds[stage] for stage in ("decode", "convert", "hand over"))
+    return max(computing, decoding / max(1, plan.workers))

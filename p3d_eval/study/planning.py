@@ -1,0 +1,270 @@
+"""A study's cells with their content keys, their files, and what of them is there already."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from p3d_eval.errors import UserError
+from p3d_eval.features import FeatureStore, open_features
+from p3d_eval.features.row_names import honest_name
+from p3d_eval.protocols import PROTOCOLS
+from p3d_eval.protocols.result import Result
+from p3d_eval.study.content import (
+    Judged,
+    evaluation_key,
+    extraction_key,
+    find_judged,
+    find_network,
+    find_videos,
+    shown,
+)
+from p3d_eval.study.grid import Evaluation, Extraction, Study
+from p3d_eval.study.rows import parts
+from p3d_eval.study.tasks import EvaluateTask, ExtractTask
+
+FEATURES, RESULTS, EARLIER = "features", "results", ".earlier"
+_ALLOW_MISSING = "allow_missing"
+
+
+@dataclass(frozen=True)
+class Features:
+    """A feature file as evaluations see it: its content and the videos that failed."""
+
+    key: str
+    failed: Mapping[str, str]
+    provenance: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedExtraction:
+    """An extraction and its file, whose name holds the content's hash."""
+
+    cell: Extraction
+    key: str
+    task: ExtractTask
+
+    def done(self) -> int:
+        """Videos that are settled in the file."""
+        if not self.task.out.exists():
+            return 0
+        store = FeatureStore(self.task.out)
+        return len(store.ids) + len(store.failed)
+
+    def features(self) -> Features | None:
+        """Return the finished file; None where it is not there or not complete.
+
+        Raises
+        ------
+        UserError
+            When the file is damaged or not this package's.
+        """
+        if not self.task.out.exists():
+            return None
+        store = FeatureStore(self.task.out)
+        return Features(self.key, store.failed, store.provenance) if store.complete else None
+
+
+@dataclass(frozen=True)
+class GivenFeatures:
+    """A feature file that was made elsewhere."""
+
+    path: Path
+
+    def features(self) -> Features:
+        """Return the file.
+
+        Raises
+        ------
+        UserError
+            When it is absent, incomplete or damaged.
+        """
+        store = open_features(self.path)
+        return Features(store.identity, store.failed, store.provenance)
+
+
+Source = PlannedExtraction | GivenFeatures
+
+
+@dataclass(frozen=True)
+class PlannedEvaluation:
+    """An evaluation, what it judges with, and the feature files that it judges."""
+
+    cell: Evaluation
+    judged: Judged
+    sources: tuple[Source, ...]
+    label: str
+    fusion: str | None
+    weights: str | None
+
+    def key(self, features: Sequence[Features]) -> str:
+        """Return the content's hash."""
+        fuses = len(self.sources) > 1
+        fusion = (self.fusion or "early") if fuses else None
+        pairs = [(one.key, tuple(one.failed)) for one in features]
+        return evaluation_key(self.judged, pairs, fusion, self.weights)
+
+    def shown_label(self, features: Sequence[Features]) -> str:
+        """Return the label of the row, with what nobody may overlook."""
+        label = self.label
+        for one in features:
+            label = honest_name(label, one.provenance)
+        return label
+
+    def task(self, folder: Path, features: Sequence[Features]) -> EvaluateTask:
+        """Return the task whose output's name holds the content's hash."""
+        option = PROTOCOLS.load(self.cell.protocol).annotation_option
+        given = (
+            {} if self.judged.annotation is None or option is None else {option.name: self.judged.annotation}
+        )
+        words = (self.cell.run, self.cell.dataset, self.cell.row, self.cell.point, shown(self.key(features)))
+        return EvaluateTask(
+            self.cell.protocol,
+            self.cell.options,
+            tuple(one.task.out if isinstance(one, PlannedExtraction) else one.path for one in self.sources),
+            folder / RESULTS / f"{_file_name(*words)}.json",
+            given,
+            self.shown_label(features),
+            self.fusion,
+            self.weights,
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a run of a study may have to do.
+
+    Parameters
+    ----------
+    study : Study
+    folder : Path
+        Where its outputs go.
+    extractions : tuple of PlannedExtraction
+    evaluations : tuple of PlannedEvaluation
+    """
+
+    study: Study
+    folder: Path
+    extractions: tuple[PlannedExtraction, ...]
+    evaluations: tuple[PlannedEvaluation, ...]
+
+
+def plan_study(study: Study, limit: int | None = None) -> Plan:
+    """Find what the study's cells depend on, and name their files.
+
+    Parameters
+    ----------
+    study : Study
+    limit : int, optional
+        Take so many videos of each data set, into a folder beside the study's own.
+
+    Raises
+    ------
+    UserError
+        When a file is absent, a name unknown, or two rows or evaluations are the same.
+    """
+    if limit is not None and limit < 1:
+        raise UserError(f"--limit {limit}: must be 1 at least")
+    folder = study.folder if limit is None else study.folder.with_name(f"{study.folder.name}-limit-{limit}")
+    networks = {
+        row: find_network(study, row, study.rows[row])
+        for row in dict.fromkeys(e.row for e in study.extractions)
+    }
+    videos = {
+        dataset: find_videos(study, dataset, limit)
+        for dataset in dict.fromkeys(e.dataset for e in study.extractions)
+    }
+    extractions: dict[tuple[str, str], PlannedExtraction] = {}
+    for cell in study.extractions:
+        network, files = networks[cell.row], videos[cell.dataset]
+        key = extraction_key(cell, network, files)
+        same = next((one.cell.row for one in extractions.values() if one.key == key), None)
+        if same is not None:
+            raise UserError(
+                f"{study.name}: [backbones.{same}] and [backbones.{cell.row}] are the same network and options",
+                "Leave one of them out",
+            )
+        out = folder / FEATURES / f"{_file_name(cell.dataset, cell.row, shown(key))}.h5"
+        task = ExtractTask(network.backbone, network.weights, cell.settings.options, cell.extract, files, out)
+        extractions[cell.row, cell.dataset] = PlannedExtraction(cell, key, task)
+    cells = study.evaluations if limit is None else tuple(map(_lenient, study.evaluations))
+    evaluations = tuple(_evaluations(study, cells, extractions, folder))
+    return Plan(study, folder, tuple(extractions.values()), evaluations)
+
+
+def _lenient(cell: Evaluation) -> Evaluation:
+    """Let a trial leave out the videos that it does not take."""
+    known = {one.name for one in fields(PROTOCOLS.load(cell.protocol).options)}
+    if _ALLOW_MISSING not in known or _ALLOW_MISSING in cell.options:
+        return cell
+    return replace(cell, options={**cell.options, _ALLOW_MISSING: "excluded"})
+
+
+def _evaluations(
+    study: Study,
+    cells: Sequence[Evaluation],
+    extractions: Mapping[tuple[str, str], PlannedExtraction],
+    folder: Path,
+) -> list[PlannedEvaluation]:
+    found: dict[str, PlannedEvaluation] = {}
+    judged: dict[tuple[str, str, str], Judged] = {}  # annotations are read once, not once a row
+    datasets: dict[str, set[str]] = {}
+    for cell in cells:
+        datasets.setdefault(cell.run, set()).add(cell.dataset)
+    for cell in cells:
+        settings = study.rows[cell.row]
+        sources = tuple(_source(study, row, cell.dataset, extractions) for row in parts(study.rows, cell.row))
+        where = (cell.run, cell.point, cell.dataset)
+        given = [one for one in sources if isinstance(one, GivenFeatures)]
+        if given:  # annotations may be embedded there, or lie beside the file
+            own = find_judged(study, cell, open_features(given[0].path))
+        elif where in judged:
+            own = judged[where]
+        else:
+            own = judged[where] = find_judged(study, cell, folder / FEATURES / "features.h5")
+        label = settings.label or cell.row
+        label = f"{label}, {cell.dataset}" if len(datasets[cell.run]) > 1 else label
+        planned = PlannedEvaluation(cell, own, sources, label, settings.fusion, settings.fusion_weights)
+        features = [Features(_source_key(one), {}, {}) for one in sources]
+        first = found.setdefault(planned.key(features), planned)
+        if first is not planned:
+            raise UserError(
+                f"{study.name}: {first.cell.name} and {cell.name} are the same", "Leave one of them out"
+            )
+    return list(found.values())
+
+
+def _source(
+    study: Study, row: str, dataset: str, extractions: Mapping[tuple[str, str], PlannedExtraction]
+) -> Source:
+    given = study.rows[row].features
+    if not given:
+        return extractions[row, dataset]
+    path = study.base / Path(str(given[dataset])).expanduser()
+    if not path.exists():
+        raise UserError(
+            f"[backbones.{row}] in {study.name}: features.{dataset}: {path} does not exist",
+            "Paths are relative to the study file",
+        )
+    return GivenFeatures(path)
+
+
+def _source_key(source: Source) -> str:
+    return source.key if isinstance(source, PlannedExtraction) else source.features().key
+
+
+def _file_name(*words: str) -> str:
+    """Make words a file name: what is neither letter, digit, dot nor underscore becomes one dash."""
+    text = " ".join(words)
+    return "-".join("".join(letter if letter.isalnum() or letter in "._" else " " for letter in text).split())
+
+
+def saved_result(path: Path) -> Result | None:
+    """Read a result that an earlier run saved; None where it is absent, damaged, or lacks its scores."""
+    with suppress(UserError):
+        result = Result.load(path)
+        if result.scores_file is not None:
+            result.load_scores(path)
+        return result
+    return None

@@ -1,0 +1,190 @@
+"""`run_study`: everything that a study file asks for and that is not there yet."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from p3d_eval import __version__
+from p3d_eval.errors import UserError
+from p3d_eval.features.lock import WriterLock
+from p3d_eval.provenance import sha256_json
+from p3d_eval.reports import Report
+from p3d_eval.reports.failed import Failed
+from p3d_eval.study.grid import Evaluation, build_study
+from p3d_eval.study.planning import RESULTS, Plan, plan_study
+from p3d_eval.study.predicting import Prediction, predict
+from p3d_eval.study.reading import read_study
+from p3d_eval.study.reporting import REPORT, ReportTask
+from p3d_eval.study.running import FAILED, MADE, Outcome, StudyRunner, default_jobs, put_aside
+from p3d_eval.study.screen import Screen
+from p3d_eval.study.state import State
+from p3d_eval.study.workers import perform_alone
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """What a run of a study did.
+
+    Parameters
+    ----------
+    plan : Plan
+        The cells and their files.
+    outcomes : tuple of Outcome
+        What became of each cell, extractions first.
+    report : Report, optional
+        The tables; None where every evaluation failed before it had a protocol's layout, or in a dry run.
+    files : tuple of Path
+        Files of the report.
+    failure : str
+        Why the report could not be written; empty where it could.
+    predictions : tuple of Prediction
+        Of a dry run: what is to be done, with time and disk.
+    """
+
+    plan: Plan
+    outcomes: tuple[Outcome, ...] = ()
+    report: Report | None = None
+    files: tuple[Path, ...] = ()
+    failure: str = ""
+    predictions: tuple[Prediction, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Where the outputs are."""
+        return self.plan.folder
+
+    @property
+    def failed(self) -> tuple[Outcome, ...]:
+        """Cells that failed."""
+        return tuple(one for one in self.outcomes if one.status == FAILED)
+
+    @property
+    def made(self) -> tuple[Outcome, ...]:
+        """Cells that this run made; none where everything was there."""
+        return tuple(one for one in self.outcomes if one.status == MADE)
+
+    @property
+    def failed_videos(self) -> dict[str, Mapping[str, str]]:
+        """Videos without features, with reasons, by the name of the extraction."""
+        return {one.cell.name: one.failed_videos for one in self.outcomes if one.failed_videos}
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing failed: no cell, no video, and not the report."""
+        return not (self.failed or self.failed_videos or self.failure)
+
+    def _repr_html_(self) -> str:
+        return self.report._repr_html_() if self.report is not None else "<p>no report</p>"
+
+
+def run_study(
+    study: str | PathLike[str] | Mapping[str, Any],
+    *,
+    out: str | PathLike[str] | None = None,
+    limit: int | None = None,
+    dry_run: bool = False,
+    jobs: int | None = None,
+    retry: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> StudyRun:
+    """Do what a study lacks: features, results, report; what is there with the same content is kept.
+
+    Parameters
+    ----------
+    study : path or mapping
+        A study file, or the same as tables; relative paths are relative to the file's folder, or to the
+        working directory.
+    out : path, optional
+        Folder of the outputs, instead of the file's own.
+    limit : int, optional
+        Try it on so many videos of each data set, in a folder of its own.
+    dry_run : bool
+        Predict time and disk; write nothing.
+    jobs : int, optional
+        Protocols side by side; by default one for every two cores, four at most.
+    retry : bool
+        Try failed videos of complete feature files again.
+    overwrite : bool
+        Replace files of the report that somebody changed.
+    quiet : bool
+        Show no progress.
+
+    Returns
+    -------
+    StudyRun
+
+    Raises
+    ------
+    UserError
+        When the study file, a name or a path in it is wrong, or another process runs the study.
+    """
+    if jobs is not None and jobs < 1:
+        raise UserError(f"--jobs {jobs}: must be 1 at least")
+    plan = plan_study(_read(study, out), limit)
+    state = State(plan.study.folder)
+    if dry_run:
+        return StudyRun(plan, predictions=tuple(predict(plan, state.speeds, quiet)))
+    with WriterLock(plan.folder / "study"):
+        return _run(plan, jobs or default_jobs(), retry, overwrite, quiet)
+
+
+def _read(study: str | PathLike[str] | Mapping[str, Any], out: str | PathLike[str] | None) -> Any:
+    if isinstance(study, Mapping):
+        document, name, base, default = dict(study), "study", Path.cwd(), "study"
+    else:
+        path = Path(study)
+        document, name, base, default = read_study(path), path.name, path.resolve().parent, path.stem
+    if out is not None:
+        document["out"] = str(Path(out).resolve())
+    return build_study(document, name, base, default)
+
+
+def _run(plan: Plan, jobs: int, retry: bool, overwrite: bool, quiet: bool) -> StudyRun:
+    stages = len(plan.extractions) + len(plan.evaluations) + 1
+    state = State(plan.folder)
+    with Screen(plan.study.name, stages, quiet) as screen:
+        with StudyRunner(plan, screen, jobs, retry) as runner:
+            outcomes = runner.run()
+        State(plan.study.folder).remember(outcomes)
+        done = [one for one in outcomes if isinstance(one.cell, Evaluation) and one.status != FAILED]
+        paths = tuple(one.path for one in done if one.path is not None)
+        put_aside(plan.folder / RESULTS, set(paths))
+        task = ReportTask(plan.folder / REPORT, paths, _failures(outcomes), plan.study.report)
+        failure = _report(task, state, screen, overwrite)
+    report = Report.of(paths, plan.study.report.published, task.failures)
+    files = tuple(task.folder / name for name in state.files)
+    return StudyRun(plan, tuple(outcomes), report, files, failure)
+
+
+def _failures(outcomes: Sequence[Outcome]) -> tuple[Failed, ...]:
+    return tuple(
+        Failed(one.cell.protocol, _row(one), one.reason)
+        for one in outcomes
+        if isinstance(one.cell, Evaluation) and one.status == FAILED
+    )
+
+
+def _row(outcome: Outcome) -> str:
+    point = getattr(outcome.cell, "point", "")
+    return f"{outcome.label} ({point})" if point else outcome.label
+
+
+def _report(task: ReportTask, state: State, screen: Screen, overwrite: bool) -> str:
+    """Write the report where it is not there yet; return why it could not be written."""
+    key = sha256_json({**task.content, "version": __version__})
+    if state.same_report(key, task.folder):
+        screen.count()
+        return ""
+    if not overwrite:
+        state.require_untouched(task.folder)
+    screen.start(REPORT, "report")
+    event = perform_alone(task, screen, REPORT)
+    if event.kind == "failed":
+        screen.finish(REPORT, f"failed: {event.text}")
+        return event.text
+    state.keep_report(key, event.facts["files"])
+    screen.finish(REPORT, str(task.folder))
+    return ""

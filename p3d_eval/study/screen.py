@@ -1,0 +1,122 @@
+"""One live screen for everything that runs: bars on a terminal, plain lines elsewhere, nothing when quiet."""
+
+import sys
+import time
+from collections.abc import Hashable
+from types import TracebackType
+from typing import Any, Self
+
+_PLAIN_INTERVAL = 5.0  # seconds between lines of one stage where there is no terminal
+
+
+class Screen:
+    """Show stages while they run, on standard error.
+
+    Parameters
+    ----------
+    title : str
+        What the bar over all stages is called.
+    total : int
+        Number of stages.
+    quiet : bool
+        Show nothing.
+    """
+
+    def __init__(self, title: str, total: int, quiet: bool = False) -> None:
+        self._title = title
+        self._total = total
+        self._quiet = quiet
+        self._live: Any = None
+        self._all: Any = None
+        self._bars: dict[Hashable, Any] = {}
+        self._names: dict[Hashable, str] = {}
+        self._began: dict[Hashable, float] = {}
+        self._printed: dict[Hashable, float] = {}
+        self._first: dict[Hashable, int] = {}
+
+    def __enter__(self) -> Self:
+        if not self._quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                Progress,
+                SpinnerColumn,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
+
+            self._live = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[unit]}"),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+            )
+            self._all = self._live.add_task(self._title, total=self._total, unit="stages")
+            self._live.start()
+        return self
+
+    def start(self, stage: Hashable, name: str) -> None:
+        """Show that a stage runs."""
+        self._names[stage] = name
+        self._began[stage] = self._printed[stage] = time.monotonic()
+        if self._live is not None:
+            self._bars[stage] = self._live.add_task(name, total=None, unit="")
+        else:
+            self._line(f"{name} …")
+
+    def progress(self, stage: Hashable, done: int, total: int, unit: str) -> None:
+        """Show how far a stage is."""
+        if self._live is not None:
+            self._live.update(self._bars[stage], completed=done, total=total, unit=unit)
+            return
+        first = self._first.setdefault(stage, done)
+        now = time.monotonic()
+        if now - self._printed[stage] >= _PLAIN_INTERVAL:
+            self._printed[stage] = now
+            rate = (done - first) / (now - self._began[stage])
+            left = f", {duration((total - done) / rate)} left" if rate > 0 else ""
+            self._line(f"{self._names[stage]}: {done}/{total} {unit}, {rate:.2f}/s{left}")
+
+    def note(self, stage: Hashable, text: str) -> None:
+        """Print a line about a stage."""
+        self._line(f"{self._names[stage]}: {text}")
+
+    def finish(self, stage: Hashable, text: str) -> None:
+        """Show that a stage has ended, and how."""
+        if self._live is not None:
+            self._live.remove_task(self._bars.pop(stage))
+        self._line(f"{self._names[stage]}: {text} ({duration(time.monotonic() - self._began[stage])})")
+        self.count()
+
+    def count(self, stages: int = 1) -> None:
+        """Count stages that are settled."""
+        if self._live is not None:
+            self._live.advance(self._all, stages)
+
+    def _line(self, text: str) -> None:
+        if self._quiet:
+            return
+        if self._live is not None:
+            self._live.console.print(text, markup=False, highlight=False)
+        else:
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as a person would: ``4 s``, ``3 min``, ``2.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
