@@ -7,7 +7,7 @@ from pathlib import Path
 
 from p3d_eval.errors import UserError, shorten
 from p3d_eval.protocols.result import Result
-from p3d_eval.reports.figures.data import FIGURE_SUFFIX
+from p3d_eval.reports.suffixes import FIGURE_SUFFIX
 
 Source = Result | str | PathLike[str]
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from p3d_eval.errors import UserError
 from p3d_eval.files import require_new, write_text
+from p3d_eval.reports.suffixes import FIGURE_SUFFIX
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = "p3d-eval figure"
 SCHEMA_VERSION = 1
-FIGURE_SUFFIX = ".figure.json"
 
 KINDS = ("sweep", "tsne", "confusion", "roc", "precision-recall", "per-class", "speed-accuracy")
 

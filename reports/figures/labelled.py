@@ -7,8 +7,9 @@ from p3d_eval.errors import UserError, shorten
 from p3d_eval.protocols.paired_scores import load_one
 from p3d_eval.protocols.result import Result, Scores
 from p3d_eval.reports.comparability import random_weights
+from p3d_eval.reports.labels import distinct_labels
 from p3d_eval.reports.loading import Loaded, Source, load_results
-from p3d_eval.reports.measured import distinct_labels, unconverged
+from p3d_eval.reports.measured import unconverged
 
 PERCENT = 100.0
 _HEADINGS = {
@@ -98,7 +99,7 @@ def cautions(results: Sequence[Labelled]) -> tuple[str, ...]:
         if coverage.missing:
             lacking = f"{len(coverage.missing)} of {coverage.expected} videos missing"
             notes.append(f"{one.label}: {lacking}, counted as {coverage.counted_as}.")
-    failed = unconverged({one.label: one.result for one in results})
+    failed = unconverged((one.label, one.result) for one in results)
     if failed:
         notes.append(f"NOT CONVERGED, do not quote: {failed}.")
     return tuple(notes)

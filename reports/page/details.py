@@ -8,8 +8,9 @@ from p3d_eval.markup import plain
 from p3d_eval.protocols import PROTOCOLS
 from p3d_eval.protocols.protocol import default
 from p3d_eval.protocols.result import Metric, Result
+from p3d_eval.reports.labels import distinct_labels
+from p3d_eval.reports.layout import PERCENT
 from p3d_eval.reports.loading import Loaded
-from p3d_eval.reports.measured import PERCENT, distinct_labels
 from p3d_eval.reports.page.commands import evaluation_command, extraction_commands
 
 Pairs = tuple[tuple[str, str], ...]

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from p3d_eval.errors import UserError
-from p3d_eval.reports.figures.data import FIGURE_SUFFIX, FigureData
+from p3d_eval.reports.figures.data import FigureData
+from p3d_eval.reports.suffixes import FIGURE_SUFFIX
 
 
 def gather_figures(sources: Iterable[Path], named: Iterable[Path] = ()) -> tuple[list[FigureData], list[str]]:

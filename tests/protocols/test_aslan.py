@@ -12,7 +12,7 @@ from p3d_eval.errors import UserError
 from p3d_eval.features import open_features, write_store
 from p3d_eval.protocols import pair_vectors
 from p3d_eval.protocols.evaluation import evaluate
-from p3d_eval.reports.measured import departures
+from p3d_eval.reports.labels import departures
 from tests.protocols.test_similarities import by_definition
 from tests.support import protocol_data as data
 
