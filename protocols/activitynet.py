@@ -247,7 +247,9 @@ PROTOCOL: Protocol = Protocol(
     options=Options,
     run=run,
     reader=lists.READER,
-    annotation_option=AnnotationOption("annotations", "Official JSON, activity_net.v1-3.min.json."),
+    annotation_option=AnnotationOption(
+        "annotations", "Official JSON, activity_net.v1-3.min.json.", "activity_net.v1-3.min.json"
+    ),
     needs_annotations=True,
     predictions=PredictionFiles(judge_predictions, write_predictions),
     fuses=True,

@@ -244,7 +244,9 @@ PROTOCOL: Protocol = Protocol(
         "a CSV of your own: a line id,label[,group][,split], one line a video",
         listed=list_table,
     ),
-    annotation_option=AnnotationOption("table", "CSV of id,label[,group][,split (train or test)]."),
+    annotation_option=AnnotationOption(
+        "table", "CSV of id,label[,group][,split (train or test)].", "labels.csv"
+    ),
     needs_annotations=True,
     fuses=True,
 )

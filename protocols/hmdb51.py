@@ -62,7 +62,9 @@ PROTOCOL: Protocol = Protocol(
     options=Options,
     run=run,
     reader=lists.READER,
-    annotation_option=AnnotationOption("splits", "Folder of the official lists CLASS_test_splitN.txt."),
+    annotation_option=AnnotationOption(
+        "splits", "Folder of the official lists CLASS_test_splitN.txt.", "testTrainMulti_7030_splits"
+    ),
     needs_annotations=True,
     fuses=True,
 )

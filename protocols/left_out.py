@@ -96,8 +96,8 @@ def _exactly(data: TaskFeatures, options: ClassificationOptions) -> tuple[Outcom
     )
     scores = np.full((len(rows), len(task.classes)), -np.inf)
     scores[:, found.classes] = found.values
-    solver = f"Newton in Gram space, float64, squared hinge, C = {classifier.values[0]:g}, KKT residual"
-    certificate = Certificate(SPLIT, solver, found.residual, TOLERANCE, found.problems)
+    solver = f"Newton in Gram space, float64, squared hinge, C = {classifier.values[0]:g}"
+    certificate = Certificate(SPLIT, solver, found.residual, TOLERANCE, found.problems, "KKT residual")
     return _outcome(data, options, scores, (certificate,), Counter()), found.statement
 
 

@@ -86,10 +86,13 @@ class AnnotationOption:
         Name of the option, without dashes, e.g. ``"pairs"``.
     help : str
         One line for ``--help``.
+    example : str
+        What the example of ``--help`` gives it, where the protocol is seldom run without.
     """
 
     name: str
     help: str
+    example: str = ""
 
 
 @dataclass(frozen=True)

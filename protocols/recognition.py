@@ -95,6 +95,7 @@ def recognise(
             "Probe other layers together: --layer pool5",
         )
     options.require_untrained(KEPT, f"the layer {SCORES!r} is judged as it is")
+    store[SCORES]  # a layer that is not there is said before clips that are not
     if options.measure == "all" and not store.has_clips:
         raise UserError(
             f"{store.path} holds no scores of single clips",

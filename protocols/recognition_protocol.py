@@ -13,7 +13,11 @@ MakeTask = Callable[[Mapping[str, bytes], Sequence[str]], Task]
 
 
 def recognition_protocol(
-    measures: Measures, summary: str, reader: AnnotationReader, annotations_help: str, make_task: MakeTask
+    measures: Measures,
+    summary: str,
+    reader: AnnotationReader,
+    annotations: AnnotationOption,
+    make_task: MakeTask,
 ) -> Protocol:
     """Make a protocol.
 
@@ -23,20 +27,21 @@ def recognition_protocol(
     ----------
     measures : Measures
         Its name, version, and what it reports.
-    summary, annotations_help : str
-        One line for ``--help`` each: the protocol's, and that of ``--annotations``.
+    summary : str
+        One line for ``--help``.
     reader : AnnotationReader
+    annotations : AnnotationOption
     make_task : callable
         Contents of the official files, and ids of the store, to the task.
     """
 
-    def run(store: FeatureStore, annotations: AnnotationFiles | None, options: RecognitionOptions) -> Result:
-        if annotations is None:
+    def run(store: FeatureStore, found: AnnotationFiles | None, options: RecognitionOptions) -> Result:
+        if found is None:
             raise UserError(
                 f"{measures.protocol}: the official files are needed", "Give them with --annotations"
             )
-        files = annotations.files
-        return recognise(measures, store, lambda: make_task(files, store.expected_ids), annotations, options)
+        files = found.files
+        return recognise(measures, store, lambda: make_task(files, store.expected_ids), found, options)
 
     return Protocol(
         name=measures.protocol,
@@ -45,7 +50,7 @@ def recognition_protocol(
         options=RecognitionOptions,
         run=run,
         reader=reader,
-        annotation_option=AnnotationOption("annotations", annotations_help),
+        annotation_option=annotations,
         needs_annotations=True,
         fuses=True,
     )

@@ -63,11 +63,13 @@ class Certificate:
     solver : str
         Name and settings of the solver.
     relative_gap : float
-        The worst relative duality gap of its binary problems, in float64.
+        The worst of its binary problems, in float64: what ``measure`` says.
     tolerance : float
         The gap that was asked for.
     problems : int
         Number of binary problems.
+    measure : str
+        What proves it.
     """
 
     problem: str
@@ -75,6 +77,7 @@ class Certificate:
     relative_gap: float
     tolerance: float
     problems: int = 1
+    measure: str = "relative duality gap"
 
     @property
     def converged(self) -> bool:

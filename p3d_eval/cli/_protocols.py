@@ -80,7 +80,9 @@ def protocol_command(name: str) -> Any:
 
     protocol = PROTOCOLS.load(name)
     app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    help_text = f"{protocol.summary}\n\nExample: p3d-eval {name} --features feats.h5"
+    source = protocol.annotation_option
+    official = f" --{source.name} {source.example}" if source is not None and source.example else ""
+    help_text = f"{protocol.summary}\n\nExample: p3d-eval {name} --features feats.h5{official}"
     app.command(name, help=help_text)(_function(name, protocol))
     return typer.main.get_command(app)
 

@@ -161,7 +161,7 @@ def _print_sources(result: "Result", path: Path) -> None:
     if result.certificates:
         worst = max(result.certificates, key=lambda one: (not one.converged, one.relative_gap))
         screen.print(
-            f"Solver: {len(result.certificates)} fits, largest relative duality gap {worst.relative_gap:.1e} "
+            f"Solver: {len(result.certificates)} fits, largest {worst.measure} {worst.relative_gap:.1e} "
             f"(at most {worst.tolerance:.0e} wanted) – {'converged' if result.converged else 'NOT CONVERGED'}",
             style=None if result.converged else "bold red",
             markup=False,

@@ -76,6 +76,14 @@ def test_sports1m_by_hand(sports):
     assert not result.annotations["official"]
 
 
+def test_scores_that_are_not_there_are_missed_before_those_of_clips(tmp_path, sports):
+    store, lists, *_ = sports
+    other = tmp_path / "other.h5"
+    write_store(other, list(store.ids), {"pool5": np.asarray(store["prob"])}, classes=store.classes)
+    with pytest.raises(UserError, match="other.h5.*'prob'"):
+        evaluate("sports1m", other, annotations=lists)
+
+
 def test_video_scores_need_no_clips(tmp_path, sports):
     store, lists, *_ = sports
     plain = tmp_path / "plain.h5"

@@ -64,6 +64,7 @@ def test_each_video_is_judged_by_a_classifier_that_has_not_seen_it(store):
     (certificate,) = result.certificates
     assert certificate.converged
     assert certificate.problems == 28 * 4
+    assert certificate.measure == "KKT residual"
     assert any("each video left out in turn: 28 folds, 112 binary problems" in c for c in result.choices)
 
 
