@@ -1,10 +1,10 @@
 r"""LaTeX with booktabs: a document that compiles on its own, or the table alone for ``\input``."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from p3d_eval.reports.formats.text_table import one_line
-from p3d_eval.reports.table import Cell, Column, Row, Table
+from p3d_eval.reports.formats.text_table import display_width, one_line
+from p3d_eval.reports.table import Cell, Column, Group, Row, Table
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -54,13 +54,21 @@ _MARKS = {"°": r"\circ", "†": r"\dagger", "‡": r"\ddagger", "§": r"\S", "�
 # Letters that LaTeX's T1 encoding has; anything else gets a stand-in where pdfTeX compiles.
 _LETTERS = re.compile("[\x20-\x7eÀ-ÖØ-öø-ÿĂăĄąĆćČčĎďĐđĘęĚěĞğİıŁłŃńŇňŐőŒœŔŕŘřŚśŞşŠšŢţŤťŮůŰűŸŹźŻżŽž]")
 _PREAMBLE = r"""\documentclass{article}
+\IfFileExists{cmap.sty}{\usepackage{cmap}}{}
 \usepackage[T1]{fontenc}
 \usepackage{iftex}
 \ifpdftex\usepackage[utf8]{inputenc}\fi
 \IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}
 \usepackage[margin=2cm]{geometry}
 \usepackage{booktabs}
+\usepackage{graphicx}
 """
+_LONG_WORD = 24  # letters; longer ones, such as file names, get places where a line may break
+_STEP = 12  # letters between such places where nothing suggests one
+_LONG_LABEL = 44  # letters of a label that is folded
+_LABEL_WIDTH = r"0.4\linewidth"
+_ROWS_A_PAGE = 36  # lines of a table on one page; a float that is higher runs off it
+_REMARKS_A_FLOAT = 2500  # letters of remarks that stay with the table; more go below it, where pages may break
 
 
 def escape(text: str) -> str:
@@ -69,7 +77,10 @@ def escape(text: str) -> str:
 
 
 def to_latex_fragment(table: Table, caption: str | None = None, label: str | None = None) -> str:
-    r"""Draw one ``table`` environment for ``\input``; the document needs ``\usepackage{booktabs}``.
+    r"""Draw one ``table`` environment for ``\input``; the document needs the packages booktabs and graphicx.
+
+    A table that is wider than the line is scaled to it (without graphicx it is not), one that is longer than a
+    page goes on in further floats of the same number.
 
     Parameters
     ----------
@@ -80,25 +91,63 @@ def to_latex_fragment(table: Table, caption: str | None = None, label: str | Non
     label : str, optional
         Key for ``\ref``; ``tab:p3d-eval-PROTOCOL`` by default.
     """
+    title = escape(table.title if caption is None else caption)
+    key = label_key(label if label is not None else f"tab:p3d-eval-{table.protocol}")
+    remarks = _remarks(table)
+    apart = sum(map(len, remarks)) > _REMARKS_A_FLOAT
+    pages = list(_pages(table.groups))
+    lines = []
+    for number, groups in enumerate(pages):
+        lines += [r"\begin{table}[htbp]", r"\centering"]
+        if number:
+            lines += [r"\addtocounter{table}{-1}", rf"\caption{{{title} (continued)}}"]
+        else:
+            lines += [rf"\caption{{{title}}}", rf"\label{{{key}}}"]
+        lines += _tabular(table, groups)
+        if number == len(pages) - 1 and remarks and not apart:
+            lines += [r"\par\medskip", r"\begin{minipage}{0.95\linewidth}\footnotesize"]
+            lines += ["\\par\n".join(remarks), r"\end{minipage}"]
+        lines.append(r"\end{table}")
+    if apart:
+        lines += [r"\begingroup\footnotesize\noindent", "\\par\\noindent\n".join(remarks), r"\par\endgroup"]
+    return "\n".join(lines) + "\n"
+
+
+def _pages(groups: Sequence[Group]) -> Iterator[tuple[Group, ...]]:
+    """Cut groups into pages; a group that goes on has its heading again."""
+    page: list[Group] = []
+    left = _ROWS_A_PAGE
+    for group in groups:
+        rows: list[Row] = []
+        left -= 1
+        for row in group.rows:
+            height = 1 + display_width(row.label) // _LONG_LABEL
+            if height > left and (rows or page):
+                yield (*page, Group(group.heading, tuple(rows))) if rows else tuple(page)
+                page, rows, left = [], [], _ROWS_A_PAGE - 1
+            rows.append(row)
+            left -= height
+        page.append(Group(group.heading, tuple(rows)))
+    yield tuple(page)
+
+
+def _tabular(table: Table, groups: Sequence[Group]) -> list[str]:
+    """Draw the rows, scaled to the line where they are wider."""
     alignment = "l" + "".join("l" if column.align == "left" else "r" for column in table.columns)
     headings = [table.first, *(column.heading for column in table.columns)]
     lines = [
-        r"\begin{table}[htbp]",
-        r"\centering",
-        rf"\caption{{{escape(table.title if caption is None else caption)}}}",
-        rf"\label{{{label_key(label if label is not None else f'tab:p3d-eval-{table.protocol}')}}}",
-        rf"\begin{{tabular}}{{{alignment}}}",
+        rf"\sbox0{{\begin{{tabular}}{{{alignment}}}",
         r"\toprule",
         _line([escape(text) for text in headings]),
     ]
-    for group in table.groups:
+    for group in groups:
         lines += [
             r"\midrule",
             rf"\multicolumn{{{len(headings)}}}{{l}}{{\emph{{{escape(group.heading)}}}}} \\",
             *(_line(_cells(row, table.columns)) for row in group.rows),
         ]
-    lines += [r"\bottomrule", r"\end{tabular}", *_remarks(table), r"\end{table}"]
-    return "\n".join(lines) + "\n"
+    fit = r"\ifdim\wd0>\linewidth\ifdefined\resizebox\resizebox{\linewidth}{!}{\usebox0}"
+    return [*lines, r"\bottomrule", r"\end{tabular}}%", fit + r"\else\usebox0\fi\else\usebox0\fi"]
 
 
 def to_latex_document(fragments: Sequence[str]) -> str:
@@ -110,6 +159,20 @@ def to_latex_document(fragments: Sequence[str]) -> str:
 def label_key(label: str) -> str:
     r"""``label`` as a key that ``\label`` takes: letters, digits and ``:.-/``, the rest as ``-``."""
     return re.sub(r"[^A-Za-z0-9:./-]+", "-", label)
+
+
+def breakable(text: str) -> str:
+    """``text`` as :func:`escape` writes it, with places in long words where a line may break."""
+    return " ".join(
+        r"\allowbreak{}".join(escape(part) for part in _parts(word)) if len(word) > _LONG_WORD else escape(word)
+        for word in one_line(text).split()
+    )
+
+
+def _parts(word: str) -> Iterator[str]:
+    """Cut a long word behind its punctuation, and where there is none, every few letters."""
+    for part in re.findall(r"[^_./:+=,;\-]*[_./:+=,;\-]+|[^_./:+=,;\-]+", word):
+        yield from (part[at : at + _STEP] for at in range(0, len(part), _STEP))
 
 
 def _stand_ins(body: str) -> str:
@@ -128,7 +191,12 @@ def _marks(marks: tuple[str, ...]) -> str:
 
 
 def _cells(row: Row, columns: tuple[Column, ...]) -> list[str]:
-    return [escape(row.label) + _marks(row.marks), *(_cell(row.cells.get(column.key)) for column in columns)]
+    label = breakable(row.label)
+    if display_width(row.label) > _LONG_LABEL:
+        label = rf"\parbox[t]{{{_LABEL_WIDTH}}}{{\raggedright\strut {label}{_marks(row.marks)}\strut}}"
+    else:
+        label += _marks(row.marks)
+    return [label, *(_cell(row.cells.get(column.key)) for column in columns)]
 
 
 def _cell(cell: Cell | None) -> str:
@@ -137,7 +205,9 @@ def _cell(cell: Cell | None) -> str:
     text = escape(cell.shown)
     if cell.signed:
         text = text.replace("-", "$-$")
-    return (rf"\textbf{{{text}}}" if cell.best else text) + _marks(cell.marks)
+    if cell.best or cell.second:
+        text = rf"\textbf{{{text}}}" if cell.best else rf"\underline{{{text}}}"
+    return text + _marks(cell.marks)
 
 
 def _line(cells: list[str]) -> str:
@@ -145,15 +215,11 @@ def _line(cells: list[str]) -> str:
 
 
 def _remarks(table: Table) -> list[str]:
-    """Footnotes and notes as a block of small print below the table."""
-    notes = [
-        _marks((note.mark,)) + (rf"\textbf{{{escape(note.text)}}}" if note.loud else escape(note.text))
+    """Footnotes and notes, a paragraph each."""
+    remarks = [rf"\textbf{{Bold}}: {escape(table.best_means)}."] if table.has_best else []
+    remarks += [r"\underline{Underlined}: second."] if table.has_second else []
+    remarks += [
+        _marks((note.mark,)) + (rf"\textbf{{{breakable(note.text)}}}" if note.loud else breakable(note.text))
         for note in table.footnotes
     ]
-    notes += [escape(note) for note in table.notes]
-    if table.has_best:
-        notes.insert(0, r"\textbf{Bold}: best of the rows that may be compared.")
-    if not notes:
-        return []
-    body = "\\par\n".join(notes)
-    return [r"\par\medskip", r"\begin{minipage}{0.95\linewidth}\footnotesize", body, r"\end{minipage}"]
+    return remarks + [breakable(note) for note in table.notes]
