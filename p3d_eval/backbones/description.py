@@ -58,7 +58,7 @@ def _without_weights(name: str, architecture: Architecture, given: dict[str, str
         input_spec=architecture.input_spec(options),
         layers=architecture.layers,
         aslan_layers=architecture.aslan_layers,
-        check_input=architecture.check_input,
+        check_input=architecture.limits(options),
         images=architecture.images,
     )
     return Backbone(name, network, WeightsInfo("none", "", random=True), torch.device("meta"), options)

@@ -48,6 +48,24 @@ BACKBONES: Registry[object] = Registry(
             "p3d_eval.backbones.i3d:I3D_RGB",
             "I3D RGB (Carreira and Zisserman): 9 frames or more, 224 × 224",
         ),
+        Entry("i2d", "p3d_eval.backbones.i3d:I2D", "I2D: I3D whose convolutions see one frame (Xie et al.)"),
+        Entry(
+            "top-heavy-i3d",
+            "p3d_eval.backbones.i3d:TOP_HEAVY_I3D",
+            "Top-Heavy-I3D: time only in the upper stages (Xie et al.)",
+        ),
+        Entry(
+            "bottom-heavy-i3d",
+            "p3d_eval.backbones.i3d:BOTTOM_HEAVY_I3D",
+            "Bottom-Heavy-I3D: time only in the lower stages (Xie et al.)",
+        ),
+        Entry("s3d", "p3d_eval.backbones.s3d:S3D", "S3D: separable I3D (Xie et al.), 224 × 224"),
+        Entry("s3d-g", "p3d_eval.backbones.s3d:S3D_G", "S3D-G: S3D with feature gating, 224 × 224"),
+        Entry(
+            "fast-s3d",
+            "p3d_eval.backbones.s3d:FAST_S3D",
+            "Fast-S3D: time in the two upper stages alone, 224 × 224",
+        ),
     ),
     group="p3d_eval.backbones",
 )
@@ -182,7 +200,7 @@ def _load_architecture(
         classes=_class_names(info.source, count, classes, checkpoint.classes),
         trained_on=checkpoint.trained_on,
         aslan_layers=architecture.aslan_layers,
-        check_input=architecture.check_input,
+        check_input=architecture.limits(options),
         images=architecture.images,
     )
     return Backbone(architecture.name, network, info, device, options)

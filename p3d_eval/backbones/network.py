@@ -107,6 +107,8 @@ class Architecture:
         Module paths to list, and those of the ASLAN protocol.
     check_input : callable
         Takes (C, T, H, W) and raises `UserError` when the network cannot.
+    check_of : callable, optional
+        Options → such a check, where the limits depend on them.
     head : str
         Parameter whose first axis is the number of classes.
     default_classes : int
@@ -123,12 +125,17 @@ class Architecture:
     input_spec: Callable[[Mapping[str, str]], InputSpec]
     layers: tuple[str, ...]
     aslan_layers: tuple[str, ...]
-    check_input: CheckInput
     head: str
     default_classes: int
+    check_input: CheckInput = accept_any_input
+    check_of: Callable[[Mapping[str, str]], CheckInput] | None = None
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     readers: Mapping[str, "Reader"] = field(default_factory=dict)
     images: bool = False
+
+    def limits(self, options: Mapping[str, str]) -> CheckInput:
+        """Return the check of clips for a network with these options."""
+        return self.check_input if self.check_of is None else self.check_of(options)
 
     def resolve_options(self, given: Mapping[str, Any]) -> dict[str, str]:
         """Fill in the defaults and check every value.

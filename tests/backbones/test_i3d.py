@@ -180,7 +180,7 @@ def test_shapes_at_16_and_64_frames(backbone):
 
 def test_parameters_are_those_of_the_released_checkpoint():
     with torch.device("meta"):
-        module = I3D_RGB.build({}, 400)
+        module = I3D_RGB.build(I3D_RGB.resolve_options({}), 400)
     assert sum(p.numel() for p in module.parameters()) == 12_689_984  # counted in the file: kernels and biases
 
 

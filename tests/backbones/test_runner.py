@@ -14,7 +14,7 @@ from p3d_eval.backbones import runner as runner_module
 from p3d_eval.backbones.graph.convolution import Convolution, OneDnnConvolution, has_onednn
 from p3d_eval.backbones.graph.fusing import fuse
 from p3d_eval.backbones.graph.tracing import trace
-from p3d_eval.backbones.i3d import I3D
+from p3d_eval.backbones.inception import Inception, Style
 from p3d_eval.backbones.layers import parse_layers
 from p3d_eval.backbones.p3d import P3D
 from p3d_eval.backbones.precision import arithmetic, resolve_precision
@@ -109,7 +109,7 @@ def test_variants_of_p3d(variant, rule, channels):
 
 def test_i3d_with_its_one_sided_padding():
     torch.manual_seed(0)
-    backbone = backbone_of(trained(I3D(6)), spec_of(9, 193))
+    backbone = backbone_of(trained(Inception(6, Style())), spec_of(9, 193))
     layers = "conv3d_1a_7x7,conv3d_2c_3x3,mixed_3b.branch_1,mixed_4f:avg,pool5,prob"
     assert_same(Runner(backbone, layers, 1), clips(backbone, 1))
 
