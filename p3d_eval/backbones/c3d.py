@@ -39,7 +39,7 @@ _LAYERS: tuple[tuple[str, int | tuple[int, int, int]], ...] = (
 )
 _POOL5 = (512, 1, 4, 4)
 _HIDDEN = 4096
-_OPTIONS = {"mean": ("cube", "channels")}
+_OPTIONS = {"subtract": ("cube", "channels")}
 
 
 class MeanCube(nn.Module):
@@ -72,13 +72,13 @@ class C3D(nn.Module):
     ----------
     classes : int
         Outputs of the classifier.
-    mean : {"cube", "channels"}
+    subtract : {"cube", "channels"}
         Whether the network subtracts a mean cube, or gets input with the channels' means subtracted.
     """
 
-    def __init__(self, classes: int, mean: str) -> None:
+    def __init__(self, classes: int, subtract: str) -> None:
         super().__init__()
-        if mean == "cube":
+        if subtract == "cube":
             self.mean = MeanCube()
         channels = 3
         for name, what in _LAYERS:
@@ -137,14 +137,14 @@ def _input_spec(options: Mapping[str, str]) -> InputSpec:
         clip_length=FRAMES,
         resize=_FRAME_SIZE,
         crop=(CROP, CROP),
-        mean=(0.0, 0.0, 0.0) if options["mean"] == "cube" else _CHANNEL_MEANS,
+        mean=(0.0, 0.0, 0.0) if options["subtract"] == "cube" else _CHANNEL_MEANS,
         std=(1.0, 1.0, 1.0),
         channel_order="BGR",
     )
 
 
 def _build(options: Mapping[str, str], classes: int) -> nn.Module:
-    return C3D(classes, options["mean"])
+    return C3D(classes, options["subtract"])
 
 
 C3D_SPORTS1M = Architecture(

@@ -102,4 +102,4 @@ def read_c3d_caffemodel(path: Path) -> Checkpoint:
     if len(heads) > 1:
         raise UserError(f"{path} has {len(heads)} classifiers: {shorten(heads)}", "Keep the one to use")
     tensors["mean.cube"] = read_mean_cube(_mean_file_beside(path))
-    return Checkpoint(tensors, options={"mean": "cube"})
+    return Checkpoint(tensors, options={"subtract": "cube"})

@@ -44,7 +44,7 @@ CLASSES = 5
 def whole():
     """C3D as it is, without numbers."""
     with torch.device("meta"):
-        return C3D_SPORTS1M.build({"mean": "cube"}, 487)
+        return C3D_SPORTS1M.build({"subtract": "cube"}, 487)
 
 
 def test_shapes_and_input(monkeypatch):
@@ -197,7 +197,7 @@ def test_converted_file_and_a_current_caffe_give_the_same(thin, tmp_path):
 
 def test_a_constant_cube_is_the_channels_mean(thin):
     clips = torch.randint(0, 256, (1, 16, 128, 171, 3), dtype=torch.uint8)
-    cube, channels = (load_backbone("c3d", classes=3, mean=mean) for mean in ("cube", "channels"))
+    cube, channels = (load_backbone("c3d", classes=3, subtract=what) for what in ("cube", "channels"))
     assert channels.input_spec.mean == (90.25, 97.66, 101.41)
     found, expected = (backbone(clips, "fc6")["fc6"] for backbone in (cube, channels))
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
