@@ -69,9 +69,14 @@ class ResultDetails:
 
 
 def describe_results(loaded: Sequence[Loaded]) -> list[ResultDetails]:
-    """Describe results in their order, under labels that tell them apart."""
-    labels = distinct_labels([one.result for one in loaded])
-    return [_describe(one, label) for one, label in zip(loaded, labels, strict=True)]
+    """Describe results in their order, under labels that tell those of one protocol apart."""
+    described: dict[str, ResultDetails] = {}
+    for protocol in dict.fromkeys(one.result.protocol for one in loaded):
+        own = [one for one in loaded if one.result.protocol == protocol]
+        labels = distinct_labels([one.result for one in own])
+        for one, label in zip(own, labels, strict=True):
+            described[one.result.result_id] = _describe(one, label)
+    return [described[one.result.result_id] for one in loaded]
 
 
 def _describe(loaded: Loaded, label: str) -> ResultDetails:
@@ -114,7 +119,7 @@ def _shown(metric: Metric) -> str:
 
 
 def _metric_grid(result: Result) -> Grid:
-    columns = ("in %", "value", "low", "high", "± standard error", "how the interval was made", "n")
+    columns = ("metric", "value (%)", "low", "high", "± standard error", "how the interval was made", "n")
     rows = tuple(
         (
             _words(name),
@@ -164,7 +169,7 @@ def _metrics_of(title: str, named: Sequence[tuple[str, Mapping[str, Metric]]]) -
     for name, metrics in named:
         found = [metrics.get(key, Metric(None)) for key in keys]
         rows.append((name, *(_percent(end) for one in found for end in (one.value, one.low, one.high))))
-    return _without_empty_columns(Grid(title, ("", *columns), tuple(rows)))
+    return _without_empty_columns(Grid(title, ("name", *columns), tuple(rows)))
 
 
 def _summary(loaded: Loaded) -> Pairs:

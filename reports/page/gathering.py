@@ -40,4 +40,4 @@ def gather_figures(sources: Iterable[Path], named: Iterable[Path] = ()) -> tuple
                 figures[path.resolve()] = FigureData.read(path)
             except UserError as error:
                 left_out.append(f"{error.message}; left out")
-    return list(figures.values()), left_out
+    return list(figures.values()), list(dict.fromkeys(left_out))

@@ -19,9 +19,11 @@ function target(figure, series, place, x, y, group) {
   const id = series.ids[place];
   const interval = series.low.length && series.low[place] !== null
     ? ` [${written(series.low[place])}, ${written(series.high[place])}]` : "";
-  const coordinates = figure.kind === "tsne" ? [] : [
-    `${figure.x_label || "x"}: ${written(vx)}`, `${figure.y_label || "y"}: ${written(vy)}${interval}`,
-  ];
+  const value = `${written(vy)}${interval}`;
+  const coordinates = {
+    tsne: [],
+    "per-class": [`${figure.x_label}: ${value}`], // its bars lie
+  }[figure.kind] ?? [`${figure.x_label || "x"}: ${written(vx)}`, `${figure.y_label || "y"}: ${value}`];
   const heading = id ?? series.classes[place] ?? series.name;
   const more = [id === undefined ? undefined : series.classes[place], series.name === heading ? undefined : series.name];
   return { x, y, group, id, lines: [heading, ...more.filter((line) => line !== undefined && line !== ""), ...coordinates] };
@@ -112,17 +114,12 @@ function perClass(figure) {
     if (series.low.length) {
       marks.push({ type: "whiskers", points: places.map((i) => [series.low[i], row(i), series.high[i]]) });
     }
-    const said = { ...figure, x_label: "" };
-    places.forEach((i) => {
-      const told = target(said, series, i, series.y[i], row(i), group);
-      told.lines = told.lines.filter((line) => !line.startsWith("x: "));
-      targets.push(told);
-    });
+    places.forEach((i) => targets.push(target(figure, series, i, series.y[i], row(i), group)));
   });
   const ends = figure.series.flatMap((series) => [...series.y, ...series.low, ...series.high]);
   const panel = {
     label: figure.title, marks, targets, height: () => Math.max(160, count * Math.max(14, 7 * figure.series.length)),
-    x: { label: figure.y_label, min: Math.min(0, ...finite(ends)), max: extent(ends)[1] },
+    x: { label: figure.x_label, min: Math.min(0, ...finite(ends)), max: extent(ends)[1] },
     y: { min: -0.5, max: count - 0.5, names: names.map((name) => name ?? "") },
   };
   return { groups: grouped(figure.series.map((series) => series.name)), panels: [panel] };

@@ -9,10 +9,7 @@ function openTarget() {
 }
 
 for (const table of document.querySelectorAll("table.sortable, .p3d-table table")) {
-  const holder = document.createElement("div"); // a wide table scrolls inside the page
-  holder.className = "scroll";
-  table.replaceWith(holder);
-  holder.append(table);
+  const holder = boxed(table);
   sortable(table);
   filterable(holder, table);
   linked(table);

@@ -62,6 +62,22 @@ function filterable(holder, table) {
   holder.before(field);
 }
 
+// Put a table into a box that scrolls, since a wide one is wider than a phone; its caption stays outside.
+function boxed(table) {
+  const holder = document.createElement("div");
+  holder.className = "scroll";
+  table.replaceWith(holder);
+  holder.append(table);
+  if (table.caption) {
+    const heading = document.createElement("h3");
+    heading.append(...table.caption.childNodes);
+    table.caption.remove();
+    table.setAttribute("aria-label", heading.textContent);
+    holder.before(heading);
+  }
+  return holder;
+}
+
 // Link measured rows to the details of their results.
 function linked(table) {
   for (const row of table.querySelectorAll("tr[data-result]")) {
@@ -70,7 +86,7 @@ function linked(table) {
     if (!details || !label) continue;
     const link = document.createElement("a");
     link.href = `#${details.id}`;
-    link.append(...label.childNodes);
-    label.append(link);
+    link.append(...[...label.childNodes].filter((node) => node.nodeName !== "SUP")); // marks stay outside
+    label.prepend(link);
   }
 }

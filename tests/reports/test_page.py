@@ -1,0 +1,282 @@
+"""The page as text: what stands in it, that it takes every text literally, and that its commands are right."""
+
+import base64
+import hashlib
+import json
+import re
+import shlex
+from dataclasses import asdict, replace
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from p3d_eval.cli import app
+from p3d_eval.cli._protocols import protocol_command
+from p3d_eval.errors import UserError
+from p3d_eval.protocols import PROTOCOLS
+from p3d_eval.protocols.result import Metric
+from p3d_eval.reports import Report
+from p3d_eval.reports.figures.data import KINDS, FigureData
+from p3d_eval.reports.page import gather_figures
+from p3d_eval.reports.page.commands import evaluation_command, extraction_commands, typed
+from tests.support.figure_data import curve_figure, every_figure, map_figure
+from tests.support.results import aslan_result, ucf101_result
+
+
+class Parsed(HTMLParser):
+    """Elements, texts and scripts of a page."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.elements, self.texts, self.scripts = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        inside = self.elements[-1][0] if self.elements else ""
+        (self.scripts if inside in ("script", "style") and data.strip() else self.texts).append(data)
+
+    def of(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.texts).split())
+
+
+@pytest.fixture
+def report():
+    return Report.of([ucf101_result("i3d", backbone="i3d"), aslan_result("i3d", backbone="i3d")])
+
+
+def test_nothing_is_fetched(report):
+    page = Parsed(report.to_page(every_figure()))
+    addresses = [
+        value
+        for _, attributes in page.elements
+        for name, value in attributes.items()
+        if name in ("src", "href", "action", "srcset", "data", "poster")
+    ]
+    assert all(address.startswith(("#", "data:")) for address in addresses), addresses
+    assert not any("@import" in script or "url(" in script for script in page.scripts)
+    policy = next(meta["content"] for meta in page.of("meta") if "http-equiv" in meta)
+    assert policy.startswith("default-src 'none'; ")
+
+
+def test_the_policy_allows_this_script_and_this_style_alone(report):
+    text = report.to_page(every_figure())
+    policy = next(meta["content"] for meta in Parsed(text).of("meta") if "http-equiv" in meta)
+    for kind in ("script", "style"):
+        (content,) = re.findall(f"<{kind}>(.*?)</{kind}>", text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+
+
+def test_figures_stand_in_the_page_as_they_were_given(report):
+    figures = every_figure()
+    assert {figure.kind for figure in figures} == set(KINDS)
+    page = Parsed(report.to_page(figures))
+    holders = [one["data-figure"] for one in page.of("div") if "data-figure" in one]
+    stored = [json.loads(script) for script in page.scripts if script.startswith("{")]
+    names = [one["id"] for one in page.of("script") if one.get("type") == "application/json"]
+    assert holders == names
+    for figure, found in zip(figures, stored, strict=True):
+        assert {**found, "series": []} == {**figure.to_json(), "series": []}
+        for mine, kept in zip(figure.series, found["series"], strict=True):
+            assert tuple(kept["ids"]) == mine.ids
+            assert [y is None for y in kept["y"]] == [y is None for y in mine.y]
+            there = [(a, b) for a, b in zip(kept["y"], mine.y, strict=True) if b is not None]
+            assert all(a == pytest.approx(b, rel=5e-6) for a, b in there)
+
+
+@given(st.text(max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_no_text_of_a_result_or_figure_becomes_markup(text):
+    result = ucf101_result(f"a{text}", warnings=(text,), choices=(text,), options={"layer": text})
+    figure = FigureData("roc", text, text, text, curve_figure().series, facts={text: text}, notes=(text,))
+    page = Parsed(Report.of([result], published=False).to_page([figure], title=text))
+    plain = Parsed(
+        Report.of(
+            [ucf101_result("a", warnings=("x",), choices=("x",), options={"layer": "x"})], published=False
+        ).to_page([FigureData("roc", "x", "x", "x", curve_figure().series, facts={"x": "x"}, notes=("x",))])
+    )
+    assert {tag for tag, _ in page.elements} <= {tag for tag, _ in plain.elements}
+    data = next(json.loads(script) for script in page.scripts if script.startswith("{"))
+    assert data["title"] == text
+
+
+def test_every_number_has_its_source(report):
+    text = Parsed(report.to_page([map_figure()])).text
+    one = report.results[0].result
+    assert one.result_id in text
+    assert one.features["weights"]["sha256"] in text
+    assert one.annotations["sha256"] in text
+    assert "relative duality gap" in text
+    assert "C = 1" in text  # a choice
+    assert "c" * 64 in text  # the figure's source
+    assert "Published rows: P3D Table 5" in text
+
+
+def test_warnings_stand_first():
+    unsound = ucf101_result("unsound", gap=1.0, warnings=("Read this.",))
+    text = Parsed(Report.of([unsound]).to_page()).text
+    order = ["Before you quote a number", "NOT CONVERGED, do not quote", "UCF101: linear SVM"]
+    assert sorted(order, key=text.index) == order
+    assert "unsound: Read this." in text
+
+
+def test_what_is_undefined_is_said_with_its_reason():
+    result = ucf101_result(metrics={"accuracy": Metric(None, reason="no video was left")})
+    assert "undefined (no video was left)" in Parsed(Report.of([result]).to_page()).text
+
+
+def test_an_empty_report_is_still_a_page():
+    page = Parsed(Report((), ()).to_page())
+    assert "Tables" in page.text
+    assert not page.of("table")
+
+
+# Options that differ from the defaults, by protocol; every protocol that can be evaluated stands here.
+_CHANGED = {
+    "ucf101": {
+        "C": "0.1,1",
+        "split": "2",
+        "layer": "fc 6",
+        "tol": 1e-7,
+        "pca": "100,10",
+        "allow_missing": "wrong",
+    },
+    "aslan": {"recipe": "c3d", "eps": 1e-9, "negatives": "split", "seed": 3},
+    "hmdb51": {"classifier": "knn", "neighbours": 5, "temperature": 0.5},
+    "activitynet": {"C": "cv", "device": "auto"},
+}
+
+
+@pytest.mark.parametrize("name", sorted(_CHANGED))
+def test_the_command_of_a_result_means_the_same_options(name):
+    """The command, parsed as the command line parses it, builds the options that the result was made with."""
+    protocol = PROTOCOLS.load(name)
+    options = protocol.parse_options(_CHANGED[name])
+    result = ucf101_result(protocol=name, options=asdict(options))
+    words = shlex.split(evaluation_command(result))
+    assert words[:4] == ["p3d-eval", name, "--features", "p3d199.h5"]
+    command = protocol_command(name)
+    parsed = command.make_context(name, words[2:]).params
+    known = asdict(options)
+    assert asdict(protocol.parse_options({key: parsed[key] for key in known})) == known
+
+
+def test_the_command_names_annotations_and_several_files():
+    given = ucf101_result(annotations="e" * 64)
+    named = {**given.annotations, "source": "--splits my lists/x"}
+    parts = [{"file": "a.h5", "commands": ["p3d-eval extract --out a.h5"]}, {"file": "b c.h5"}]
+    features = {"backbone": "a+b", "file": "a.h5", "parts": parts}
+    options = {"fusion": "late", "weights": [0.7, 0.3]}
+    result = ucf101_result(features=features, options=options)
+    result = replace(result, annotations=named)
+    assert evaluation_command(result) == (
+        "p3d-eval ucf101 --features a.h5 --features 'b c.h5' --splits 'my lists/x' "
+        "--fusion late --weights 0.7,0.3"
+    )
+    assert extraction_commands(result) == ["p3d-eval extract --out a.h5"]
+
+
+def test_predictions_are_judged_again_by_their_file():
+    features = {"file": "theirs.json", "identity": "x", "backbone": "predictions"}
+    result = ucf101_result(protocol="activitynet", features=features, options={})
+    assert evaluation_command(result) == "p3d-eval activitynet --predictions theirs.json"
+
+
+def test_a_protocol_that_is_not_installed_has_no_command():
+    assert evaluation_command(ucf101_result(protocol="somebody-s")) is None
+    text = Parsed(Report.of([ucf101_result(protocol="somebody-s")]).to_page()).text
+    assert "The protocol somebody-s is not installed where this page was made." in text
+
+
+def test_commands_are_shown_as_they_are_typed():
+    assert typed("__main__.py extract --out 'a b.h5'") == "p3d-eval extract --out 'a b.h5'"
+    assert typed("my_script.py") == "my_script.py"
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A folder with a result and, below it, two figures and what is no figure."""
+    folder = tmp_path / "study"
+    ucf101_result("i3d", backbone="i3d").save(folder / "results" / "ucf101-i3d.json")
+    map_figure().write(folder / "figures" / "map.figure.json")
+    curve_figure().write(folder / "figures" / ".draft" / "hidden.figure.json")
+    (folder / "figures" / "broken.figure.json").write_text("{}", encoding="utf-8")
+    curve_figure("roc").write(tmp_path / "roc.figure.json")
+    return folder
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["report", *map(str, arguments)])
+
+
+def titles(path):
+    page = Parsed(path.read_text(encoding="utf-8"))
+    return [json.loads(script)["title"] for script in page.scripts if script.startswith("{")]
+
+
+def test_figures_are_gathered_from_folders_and_by_name(study, tmp_path):
+    named = tmp_path / "roc.figure.json"
+    figures, left_out = gather_figures([study, study, tmp_path / "absent"], [named, named])
+    assert figures == [FigureData.read(named), map_figure()]
+    assert len(left_out) == 1
+    assert "broken.figure.json: not the data of a figure; left out" in left_out[0]
+    with pytest.raises(UserError, match="broken.figure.json"):
+        gather_figures([], [study / "figures" / "broken.figure.json"])
+
+
+def test_the_command_writes_the_page(study, tmp_path):
+    out = tmp_path / "deep" / "page.html"
+    done = run(study, "--figure", tmp_path / "roc.figure.json", "--out", out)
+    assert done.exit_code == 0, done.output
+    assert titles(out)[:2] == ["Curves of roc", "t-SNE of pool5"]
+    assert "broken.figure.json" in done.stderr.replace("\n", "")
+    assert run(study, "--out", out).exit_code == 2
+    assert run(study, "--out", out, "--overwrite", "--quiet").exit_code == 0
+    assert run(study, "--format", "html").stdout.startswith("<!doctype html>")
+    assert run(study, "--format", "html", "--fragment").stdout == Report.of([study]).to_html()
+
+
+def test_the_page_is_opened(study, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)
+    out = tmp_path / "page.html"
+    assert run(study, "--out", out, "--open").exit_code == 0
+    assert opened.pop() == out.resolve().as_uri()
+    before = set(study.rglob("*"))
+    looked = run(study, "--format", "html", "--open")
+    assert looked.exit_code == 0
+    assert looked.stdout == ""
+    address = opened.pop()
+    assert address.startswith("file://")
+    assert address.endswith("report.html")
+    assert set(study.rglob("*")) == before
+    monkeypatch.setattr("webbrowser.open", lambda address: False)
+    missing = run(study, "--out", tmp_path / "other.html", "--open")
+    assert missing.exit_code == 0
+    assert "no browser found here; the page is" in missing.stderr
+
+
+def test_what_a_page_needs_is_refused_elsewhere(study, tmp_path):
+    mistakes = {
+        ("--open",): "--figure and --open belong to a page",
+        ("--figure", tmp_path / "roc.figure.json", "--format", "csv"): "--figure and --open belong to a page",
+        ("--format", "html", "--fragment", "--open"): "--figure and --open belong to a page",
+        ("--format", "csv", "--fragment"): "--fragment belongs to LaTeX and HTML",
+        ("--format", "html", "--caption", "x"): "--caption and --label belong to LaTeX",
+        ("--format", "html", "--figure", tmp_path / "no.json"): "no.json: no such file",
+    }
+    for arguments, complaint in mistakes.items():
+        done = run(study, *arguments)
+        assert done.exit_code == 2, arguments
+        assert complaint in done.output.replace("\n", " "), arguments
+        assert done.stdout == ""
