@@ -1,7 +1,7 @@
 """A report: tables of results beside published rows, drawn in any of the formats."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from p3d_eval.errors import UnknownNameError
@@ -122,11 +122,21 @@ class Report:
         """All tables as HTML, for a page of your own."""
         return "\n".join(to_html(table) for table in self.tables)
 
-    def to_page(self, figures: Sequence["FigureData"] = (), title: str | None = None) -> str:
-        """One self-contained HTML page: tables that sort, ``figures``, and where every number comes from."""
-        from p3d_eval.reports.page import TITLE, to_page
+    def to_page(self, figures: Sequence["FigureData"] | None = None, title: str | None = None) -> str:
+        """One self-contained HTML page: tables that sort, figures, and where every number comes from.
 
-        return to_page(self, figures, title=TITLE if title is None else title)
+        Parameters
+        ----------
+        figures : sequence of FigureData, optional
+            By default every figure that the results allow.
+        title : str, optional
+            Heading of the page.
+        """
+        from p3d_eval.reports.page import TITLE, gather_figures, to_page
+
+        drawn, left_out = gather_figures(self.results) if figures is None else (list(figures), [])
+        report = replace(self, warnings=(*self.warnings, *left_out))
+        return to_page(report, drawn, title=TITLE if title is None else title)
 
     def to_json(self) -> str:
         """All tables as one JSON document: everything that the other formats draw."""

@@ -182,9 +182,8 @@ def print_report(
     from p3d_eval.reports import Report, render
 
     if open_ and out is None:
-        out = (
-            Path(mkdtemp(prefix="p3d-eval-")) / "report.html"
-        )  # a look at it: nothing of the user's is touched
+        # To look at: nothing of the user's is touched.
+        out = Path(mkdtemp(prefix="p3d-eval-")) / "report.html"
     if out is not None:
         require_new(out, overwrite)
     report = Report.of(
@@ -227,12 +226,12 @@ def _warn(warnings: Iterable[str]) -> None:
 
 
 def _page(report: "Report", sources: list[Path], figure_files: list[Path]) -> str:
-    """Write the page with the figures that were named or lie in the folders."""
+    """Write the page with every figure there is."""
     from p3d_eval.provenance import command_line
     from p3d_eval.reports.page import gather_figures, to_page
     from p3d_eval.reports.page.commands import typed
 
-    figures, left_out = gather_figures(sources, figure_files)
+    figures, left_out = gather_figures(report.results, sources, figure_files)
     _warn(left_out)
     return to_page(report, figures, command=typed(command_line()))
 

@@ -58,8 +58,7 @@ def to_page(
     title : str
         Heading of the page.
     command : str, optional
-        What made the page; by default the command that makes it from the same result files, where they are
-        files and there are no figures.
+        What made the page; by default the command that makes one of the same result files.
 
     Returns
     -------
@@ -82,7 +81,7 @@ def to_page(
             figures=[_figure(place, one) for place, one in enumerate(figures)],
             results=details,
             warnings=_warnings(report),
-            commands=_commands(report, command or (None if figures else _own_command(report))),
+            commands=_commands(report, command or _own_command(report)),
         )
     )
 

@@ -1,28 +1,34 @@
-"""Which figures a page shows: those that were named, then those that lie in the folders of results."""
+"""Which figures a page shows: those named, those that lie beside results, those that results allow."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from p3d_eval.errors import UserError
+from p3d_eval.reports.figures.catalogue import draw_everything
 from p3d_eval.reports.figures.data import FigureData
+from p3d_eval.reports.loading import Loaded
 from p3d_eval.reports.suffixes import FIGURE_SUFFIX
 
 
-def gather_figures(sources: Iterable[Path], named: Iterable[Path] = ()) -> tuple[list[FigureData], list[str]]:
-    """Read figures, each once.
+def gather_figures(
+    results: Iterable[Loaded], sources: Iterable[Path] = (), named: Iterable[Path] = ()
+) -> tuple[list[FigureData], list[str]]:
+    """Collect figures, each once.
 
     Parameters
     ----------
+    results : iterable of Loaded
+        What a report is made from; every figure that they allow is described.
     sources : iterable of Path
-        What a report is made from; folders among them are searched, hidden ones left out.
+        Where they were read from; folders among them are searched for figures, hidden ones left out.
     named : iterable of Path
-        Files of figures' data.
+        Files of figures' data, shown first.
 
     Returns
     -------
     figures : list of FigureData
     left_out : list of str
-        A line for each file in a folder that could not be read.
+        A line for each figure that could not be read or described.
 
     Raises
     ------
@@ -40,4 +46,12 @@ def gather_figures(sources: Iterable[Path], named: Iterable[Path] = ()) -> tuple
                 figures[path.resolve()] = FigureData.read(path)
             except UserError as error:
                 left_out.append(f"{error.message}; left out")
-    return list(figures.values()), list(dict.fromkeys(left_out))
+    described, problems = draw_everything(results)
+    there = {_subject(figure) for figure in figures.values()}
+    found = [*figures.values(), *(one for one in described.values() if _subject(one) not in there)]
+    return found, list(dict.fromkeys([*left_out, *problems]))
+
+
+def _subject(figure: FigureData) -> tuple[str, str, frozenset[tuple[str, str]]]:
+    """Say what a figure is of: one that was drawn before, with other options, stands for it."""
+    return figure.kind, figure.title, frozenset(figure.sources.items())

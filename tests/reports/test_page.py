@@ -23,6 +23,7 @@ from p3d_eval.reports.figures.data import KINDS, FigureData
 from p3d_eval.reports.page import gather_figures
 from p3d_eval.reports.page.commands import evaluation_command, extraction_commands, typed
 from tests.support.figure_data import curve_figure, every_figure, map_figure
+from tests.support.figures import class_result
 from tests.support.results import aslan_result, ucf101_result
 
 
@@ -219,26 +220,46 @@ def run(*arguments):
     return CliRunner().invoke(app, ["report", *map(str, arguments)])
 
 
-def titles(path):
-    page = Parsed(path.read_text(encoding="utf-8"))
-    return [json.loads(script)["title"] for script in page.scripts if script.startswith("{")]
+def titles_of(page):
+    return [json.loads(script)["title"] for script in Parsed(page).scripts if script.startswith("{")]
 
 
 def test_figures_are_gathered_from_folders_and_by_name(study, tmp_path):
     named = tmp_path / "roc.figure.json"
-    figures, left_out = gather_figures([study, study, tmp_path / "absent"], [named, named])
+    figures, left_out = gather_figures([], [study, study, tmp_path / "absent"], [named, named])
     assert figures == [FigureData.read(named), map_figure()]
     assert len(left_out) == 1
     assert "broken.figure.json: not the data of a figure; left out" in left_out[0]
     with pytest.raises(UserError, match="broken.figure.json"):
-        gather_figures([], [study / "figures" / "broken.figure.json"])
+        gather_figures([], [], [study / "figures" / "broken.figure.json"])
+
+
+def test_results_bring_the_figures_that_they_allow(tmp_path):
+    class_result("i3d").save(tmp_path / "i3d.json")
+    class_result("c3d", seed=1).save(tmp_path / "c3d.json")
+    report = Report.of([tmp_path])
+    figures, left_out = gather_figures(report.results)
+    assert left_out == []
+    assert sorted({figure.kind for figure in figures}) == ["confusion", "per-class", "sweep"]
+    assert titles_of(report.to_page()) == [figure.title for figure in figures]
+    assert titles_of(report.to_page(())) == []
+    figures[0].write(tmp_path / "drawn.figure.json")  # stands for the one that would be made again
+    again, _ = gather_figures(report.results, [tmp_path])
+    assert sorted(figure.title for figure in again) == sorted(figure.title for figure in figures)
+
+
+def test_scores_that_are_lost_cost_their_figure_and_a_warning(tmp_path):
+    path = class_result("i3d").save(tmp_path / "i3d.json")
+    (tmp_path / "i3d.scores.npz").unlink()
+    text = Parsed(Report.of([path]).to_page()).text
+    assert "i3d.scores.npz: the scores of i3d.json are not there" in text
 
 
 def test_the_command_writes_the_page(study, tmp_path):
     out = tmp_path / "deep" / "page.html"
     done = run(study, "--figure", tmp_path / "roc.figure.json", "--out", out)
     assert done.exit_code == 0, done.output
-    assert titles(out)[:2] == ["Curves of roc", "t-SNE of pool5"]
+    assert titles_of(out.read_text(encoding="utf-8"))[:2] == ["Curves of roc", "t-SNE of pool5"]
     assert "broken.figure.json" in done.stderr.replace("\n", "")
     assert run(study, "--out", out).exit_code == 2
     assert run(study, "--out", out, "--overwrite", "--quiet").exit_code == 0
