@@ -16,22 +16,28 @@ if (_root / "pyproject.toml").is_file() and (_root / "protocols" / "__init__.py"
     __path__.append(str(_root))
 
 _PUBLIC = {
+    "check_backbone": "p3d_eval.network_verbs",
     "compare": "p3d_eval.api",
     "evaluate": "p3d_eval.api",
     "extract": "p3d_eval.api",
     "load_backbone": "p3d_eval.api",
     "open_features": "p3d_eval.api",
+    "preview": "p3d_eval.network_verbs",
+    "profile": "p3d_eval.network_verbs",
     "report": "p3d_eval.api",
     "run_study": "p3d_eval.study",
 }
 
 __all__ = [
     "__version__",
+    "check_backbone",
     "compare",
     "evaluate",
     "extract",
     "load_backbone",
     "open_features",
+    "preview",
+    "profile",
     "report",
     "run_study",
 ]

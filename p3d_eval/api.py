@@ -32,8 +32,8 @@ def load_backbone(
     device : str or torch.device
         ``"cpu"``, ``"cuda"`` or ``"auto"``.
     **options
-        See :func:`p3d_eval.backbones.load_backbone`: ``seed``, ``classes``, ``clip_length``,
-        ``frame_stride``, ``resize``, ``crop``, ``precision`` and the network's own options.
+        See :func:`p3d_eval.backbones.load_backbone`: ``seed``, ``classes``, another input
+        (``clip_length``, ``mean``, …), ``precision`` and the network's own options.
 
     Returns
     -------

@@ -12,7 +12,7 @@ import p3d_eval
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = {"p3d_eval": "p3d_eval", **{n: f"p3d_eval.{n}" for n in ("features", "protocols", "reports")}}
 ORDER = ("bottom", "features", "protocols", "reports", "top")
-TOP = {"p3d_eval", "p3d_eval.__main__", "p3d_eval.api"}
+TOP = {"p3d_eval", "p3d_eval.__main__", "p3d_eval.api", "p3d_eval.network_verbs"}
 HEAVY = {"torch", "numpy", "h5py", "sklearn", "scipy", "pandas", "av", "matplotlib"}
 
 

@@ -13,6 +13,11 @@ from p3d_eval.errors import UserError
 SOME_FAILED = 3  # exit code: finished, with failures listed
 _FAILURES_SHOWN = 20
 
+# Parameters of `load_backbone` itself: a network's own option cannot be called so.
+_TAKEN = {
+    *("name", "weights", "device", "seed", "classes", "clip_length", "frame_stride", "resize", "crop"),
+    *("mean", "std", "value_range", "channel_order", "precision"),
+}
 _WIDEST = 1000  # columns of a table
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
@@ -29,15 +34,20 @@ def parse_options(texts: list[str] | None) -> dict[str, Any]:
         key, equals, value = text.partition("=")
         if not (key and equals and value):
             raise UserError(f"option {text!r} is not key=value", "Write for example --option variant=A")
+        if key in _TAKEN:
+            raise UserError(
+                f"option {text!r}: {key!r} has a meaning of its own and is no option of a network",
+                f"Use --{key.replace('_', '-')} where the command has it; call a factory's parameter otherwise",
+            )
         options[key] = value
     return options
 
 
 def console(stderr: bool = False) -> Any:
-    """Return a rich console that neither wraps plain output nor colours what is piped."""
+    """Return a rich console that neither wraps plain output, colours what is piped nor draws ``:words:``."""
     from rich.console import Console
 
-    return Console(stderr=stderr, soft_wrap=True, highlight=False)
+    return Console(stderr=stderr, soft_wrap=True, highlight=False, emoji=False)
 
 
 def print_whole(table: Any) -> None:

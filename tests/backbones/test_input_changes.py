@@ -1,5 +1,6 @@
 """Another input than the network's own, in Python and on the command line."""
 
+import inspect
 import json
 
 import h5py
@@ -8,7 +9,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from p3d_eval.backbones import InputSpec, load_backbone
+from p3d_eval.backbones import BACKBONES, Architecture, InputSpec, load_backbone
 from p3d_eval.backbones.input_changes import change_input, describe_changes
 from p3d_eval.cli import app
 from p3d_eval.errors import UserError
@@ -194,3 +195,11 @@ def test_a_damaged_record_of_changes_is_no_traceback(videos, tmp_path):
         with h5py.File(out, "r+") as file:
             file["provenance"].attrs["input_changes"] = np.bytes_(damaged)
         assert len(feature_warnings(open_features(out))) <= 2
+
+
+def test_no_network_has_an_option_with_the_name_of_a_parameter_of_loading():
+    taken = set(inspect.signature(load_backbone).parameters)
+    for name in BACKBONES.names():
+        found = BACKBONES.load(name)
+        if isinstance(found, Architecture):
+            assert not taken & set(found.options), name

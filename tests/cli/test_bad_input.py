@@ -379,3 +379,13 @@ def test_ids_as_the_official_lists_write_them(work):
     done = run("import", "m.npy", "--ids", "ids.txt", "--name", "idt", "--layer", "fv", "--out", "m.h5")
     assert done.exit_code == 0, done.output
     assert open_features("m.h5").ids == ("Wave/v_Wave_g01_c01", "Jump/v_Jump_g01_c01")
+
+
+def test_an_option_called_like_one_of_load_backbone_is_no_bug(videos):
+    import inspect
+
+    from p3d_eval.backbones import load_backbone
+
+    for name, parameter in inspect.signature(load_backbone).parameters.items():
+        if parameter.kind is not parameter.VAR_KEYWORD:
+            refused(*extract(videos, "feats.h5", "tiny.py:factory", "--option", f"{name}=1"), names=[name])
