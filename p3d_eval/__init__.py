@@ -25,7 +25,7 @@ _PUBLIC = {
     "preview": "p3d_eval.network_verbs",
     "profile": "p3d_eval.network_verbs",
     "report": "p3d_eval.api",
-    "run_study": "p3d_eval.study",
+    "run_study": "p3d_eval.study.run",
 }
 
 __all__ = [

@@ -46,7 +46,7 @@ def run(
     What is there with the same content is kept, so a second run does nothing, and the same command goes on
     where an interrupted one stopped. A cell that fails does not stop the others; the exit status is 3 then.
     """
-    from p3d_eval.study import run_study
+    from p3d_eval.study.run import run_study
 
     done = run_study(
         study,

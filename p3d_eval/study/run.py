@@ -1,7 +1,7 @@
 """`run_study`: everything that a study file asks for and that is not there yet."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from p3d_eval import __version__
 from p3d_eval.errors import UserError
 from p3d_eval.features.lock import WriterLock
+from p3d_eval.protocols.result import Result
 from p3d_eval.provenance import sha256_json
 from p3d_eval.reports import Report
 from p3d_eval.reports.failed import Failed
@@ -147,7 +148,7 @@ def _run(plan: Plan, jobs: int, retry: bool, overwrite: bool, quiet: bool) -> St
     state = State(plan.folder)
     with Screen(plan.study.name, stages, quiet) as screen:
         with StudyRunner(plan, screen, jobs, retry) as runner:
-            outcomes = runner.run()
+            outcomes = _once(runner.run())
         State(plan.study.folder).remember(outcomes)
         done = [one for one in outcomes if isinstance(one.cell, Evaluation) and one.status != FAILED]
         paths = tuple(one.path for one in done if one.path is not None)
@@ -157,6 +158,19 @@ def _run(plan: Plan, jobs: int, retry: bool, overwrite: bool, quiet: bool) -> St
     report = Report.of(paths, plan.study.report.published, task.failures)
     files = tuple(task.folder / name for name in state.files)
     return StudyRun(plan, tuple(outcomes), report, files, failure)
+
+
+def _once(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Let a result that two cells come to (options that mean the same, features of one content) count once."""
+    first: dict[str, str] = {}
+    found = []
+    for one in outcomes:
+        if isinstance(one.cell, Evaluation) and one.status != FAILED and one.path is not None:
+            name = first.setdefault(Result.load(one.path).result_id, one.cell.name)
+            if name != one.cell.name:
+                one = replace(one, status=FAILED, reason=f"the same result as {name}", hint="Leave one out")
+        found.append(one)
+    return found
 
 
 def _failures(outcomes: Sequence[Outcome]) -> tuple[Failed, ...]:

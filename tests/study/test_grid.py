@@ -1,0 +1,213 @@
+"""A study file's cells, and every mistake in one as one line that names it."""
+
+import pytest
+
+from p3d_eval.errors import UserError
+from p3d_eval.study.grid import build_study
+from p3d_eval.study.planning import plan_study
+from p3d_eval.study.reading import read_study
+from tests.support.tiny_study import DOCUMENT, make_study
+
+
+def study_of(path):
+    return build_study(read_study(path), path.name, path.parent, path.stem)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("grid")
+    make_study(folder)
+    return folder
+
+
+@pytest.fixture
+def written(folder):
+    """Write a study file beside the videos; return its path."""
+
+    def write(text, name="other.toml"):
+        path = folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_cells_are_the_product_of_rows_data_sets_protocols_and_lists(folder):
+    study = study_of(folder / "study.toml")
+    assert [cell.name for cell in study.extractions] == ["extract one on tiny", "extract two on tiny"]
+    assert [cell.name for cell in study.evaluations] == [
+        "ucf101 C=1 on one, tiny",
+        "ucf101 C=10 on one, tiny",
+        "ucf101 C=1 on two, tiny",
+        "ucf101 C=10 on two, tiny",
+        "retrieval on one, tiny",
+        "retrieval on two, tiny",
+    ]
+    assert study.folder == folder / "study"
+
+
+def test_extraction_options_of_a_row_come_before_a_data_sets_and_these_before_the_files(written):
+    text = DOCUMENT.replace('videos = "videos"', 'videos = "videos"\nclips = 3\nprecision = "fp32"')
+    study = study_of(written(text.replace("seed = 1", "seed = 1\nclips = 4")))
+    one, two = study.extractions
+    assert (one.extract.clips, one.extract.precision, one.extract.seed) == (3, "fp32", 0)
+    assert (two.extract.clips, two.extract.precision, two.extract.seed) == (4, "fp32", 1)
+
+
+def test_rows_that_no_protocol_wants_are_not_extracted(written):
+    study = study_of(written(DOCUMENT.replace('layer = "flat"', 'layer = "flat"\nbackbones = ["two"]')))
+    assert [cell.row for cell in study.extractions] == ["two"]
+
+
+def test_a_file_extends_another_key_by_key(written):
+    written(DOCUMENT, "base.toml")
+    over = 'extends = "base.toml"\nout = "elsewhere"\n[extract]\nclips = 5\n[backbones.two]\nseed = 7\n'
+    study = study_of(written(over))
+    one, two = study.extractions
+    assert study.folder.name == "elsewhere"
+    assert (one.extract.clips, one.extract.layers, two.extract.seed) == (5, "flat", 7)
+
+
+def test_fused_rows_need_the_features_of_their_parts(written):
+    text = DOCUMENT.replace("[datasets.tiny]", '[backbones.both]\nfuse = ["one", "two"]\n[datasets.tiny]')
+    study = study_of(written(text))
+    assert [cell.row for cell in study.extractions] == ["one", "two"]
+    rows = [cell.row for cell in study.evaluations if cell.protocol == "ucf101"]
+    assert rows == ["one", "one", "two", "two", "both", "both"]
+    # retrieval takes one feature file
+    assert [cell.row for cell in study.evaluations if cell.protocol == "retrieval"] == ["one", "two"]
+
+
+MISTAKES = {
+    "a misspelt key": (("clips = 2", "clip = 2"), "unknown key of [extract] in other.toml: 'clip'", "clips"),
+    "a misspelt key of a row": (
+        ("seed = 1", 'weigths = "random"'),
+        "unknown key of [backbones.two] in other.toml: 'weigths'",
+        "Did you mean weights?",
+    ),
+    "a misspelt table": (("[report]", "[reports]"), "unknown key of other.toml: 'reports'", "report"),
+    "a misspelt option of a protocol": (
+        ("C = [1, 10]", "CC = 1"),
+        "[protocols.ucf101] in other.toml: unknown option of ucf101 'CC'",
+        "C",
+    ),
+    "a misspelt protocol": (
+        ("[protocols.ucf101]", "[protocols.ucf11]"),
+        "unknown protocol of [protocols.ucf11] in other.toml: 'ucf11'",
+        "ucf101",
+    ),
+    "a row that is not there": (
+        ("C = [1, 10]", 'backbones = ["ones"]'),
+        "unknown name in [protocols.ucf101] in other.toml: backbones: 'ones'",
+        "Did you mean one?",
+    ),
+    "a value of the wrong type": (("clips = 2", 'clips = "2"'), "clips = '2' is not a whole number", "clips"),
+    "a value that a protocol refuses": (
+        ("C = [1, 10]", 'normalise = "l3"'),
+        "normalise: 'l3' is not one of",
+        "",
+    ),
+    "an empty list": (("C = [1, 10]", "C = []"), "C = [] is empty", ""),
+    "a value twice": (("C = [1, 10]", "C = [1, 1]"), "C=1 on one, tiny are the same", "Leave one of them out"),
+    "the same network twice": (
+        ("seed = 1", "seed = 0"),
+        "[backbones.one] and [backbones.two] are the same network and options",
+        "",
+    ),
+    "no such videos": (('"videos"', '"vidoes"'), "videos = 'vidoes'", "relative to the study file"),
+    "no such weights": (
+        ("seed = 1", 'weights = "w.pt"'),
+        "[backbones.two] in other.toml: weights = 'w.pt'",
+        "relative to the study file",
+    ),
+    "no such network": (
+        (':factory"\nseed = 1', ':fac"\nseed = 1\nbackbone = 1'),
+        "other.toml: not TOML",
+        "Mend that line",
+    ),
+    "an unknown network": (
+        ("[backbones.two]", '[backbones.p3d200]\nweights = "random"\n[backbones.two]'),
+        "unknown backbone of [backbones.p3d200] in other.toml: 'p3d200'",
+        "p3d199",
+    ),
+    "a network without weights": (
+        ("[backbones.two]", "[backbones.p3d63]\n[backbones.two]"),
+        "p3d63 needs weights",
+        "random",
+    ),
+    "no annotations": (
+        ("[protocols.retrieval]\nlayer", "[protocols.aslan]\nlayers"),
+        "no annotations",
+        "Give annotations = { aslan = … } in [datasets.tiny]",
+    ),
+    "no such annotations": (
+        ('videos = "videos"', 'videos = "videos"\nannotations = { ucf101 = "lists" }'),
+        "annotations = 'lists'",
+        "",
+    ),
+    "annotations of no protocol": (
+        ('videos = "videos"', 'videos = "videos"\nannotations = { hmdb51 = "videos" }'),
+        "unknown protocol in annotations of [datasets.tiny] in other.toml: 'hmdb51'",
+        "",
+    ),
+    "fusing oneself": (
+        ("[datasets.tiny]", '[backbones.both]\nfuse = ["one", "both"]\n[datasets.tiny]'),
+        "a cycle: it fuses itself",
+        "",
+    ),
+    "fusing in a circle": (
+        (
+            "[datasets.tiny]",
+            '[backbones.a]\nfuse = ["one", "b"]\n[backbones.b]\nfuse = ["one", "a"]\n[datasets.tiny]',
+        ),
+        "[backbones.a] in other.toml: fuse: a cycle",
+        "",
+    ),
+    "a fused row with a network": (
+        ("[datasets.tiny]", '[backbones.both]\nfuse = ["one", "two"]\nclips = 3\n[datasets.tiny]'),
+        "fuse does not go with clips",
+        "",
+    ),
+    "no such features": (
+        ("[datasets.tiny]", '[backbones.theirs]\nfeatures = { tiny = "theirs.h5" }\n[datasets.tiny]'),
+        "theirs.h5 does not exist",
+        "",
+    ),
+    "no protocols": (("[protocols", "[[nothing]]\n[protocol"), "unknown key of other.toml:", ""),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_that_names_it(written, mistake, monkeypatch, tmp_path):
+    monkeypatch.setenv("P3D_EVAL_DATA", str(tmp_path))
+    (old, new), message, hint = MISTAKES[mistake]
+    assert old in DOCUMENT
+    with pytest.raises(UserError) as caught:
+        plan_study(study_of(written(DOCUMENT.replace(old, new))))
+    assert message in caught.value.message
+    assert "\n" not in caught.value.message
+    assert hint in (caught.value.hint or "")
+
+
+def test_files_that_extend_each_other_are_a_cycle(written):
+    written('extends = "b.toml"\n', "a.toml")
+    written('extends = "c.toml"\n', "b.toml")
+    path = written('extends = "a.toml"\n', "c.toml")
+    with pytest.raises(UserError, match=r"a cycle of extends: c\.toml → a\.toml → b\.toml → c\.toml"):
+        read_study(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"x = \ny = 1", r"not TOML: .*line 1"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"extends = 3", "extends = 3 is not text"),
+        (b'extends = "absent.toml"', r"absent\.toml: no such study file"),
+    ],
+)
+def test_a_file_that_is_no_study(tmp_path, content, message):
+    path = tmp_path / "study.toml"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        read_study(path)

@@ -1,0 +1,70 @@
+"""A study small enough for tests: six videos of two classes, a tiny network with two seeds, two protocols."""
+
+import threading
+from multiprocessing import Pipe
+from pathlib import Path
+
+from p3d_eval.study import workers
+from tests.support.videos import make_video
+
+NETWORK = Path(__file__).with_name("tiny.py")
+FRAMES = {"Run": 20, "Wave": 90}  # first number of a video's frames: classes look different
+
+DOCUMENT = f"""
+[extract]
+clips = 2
+layers = "flat"
+
+[backbones.one]
+backbone = "{NETWORK}:factory"
+
+[backbones.two]
+backbone = "{NETWORK}:factory"
+seed = 1
+
+[datasets.tiny]
+videos = "videos"
+
+[protocols.ucf101]
+layer = "flat"
+C = [1, 10]
+
+[protocols.retrieval]
+layer = "flat"
+
+[report]
+figures = false
+"""
+
+
+def make_study(folder: Path, document: str = DOCUMENT) -> Path:
+    """Write six videos with UCF101's names, two in each range of test groups, and ``study.toml``."""
+    for action in FRAMES:
+        for group in (1, 8, 15):
+            name = f"v_{action}_g{group:02}_c01.avi"
+            make_video(folder / "videos" / action / name, 6)
+    path = folder / "study.toml"
+    path.write_text(document, encoding="utf-8")
+    return path
+
+
+class ThreadWorker:
+    """A worker in a thread of the test: no process to start, and patches reach it."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.connection, theirs = Pipe()
+        threading.Thread(target=self._serve, args=(theirs,), daemon=True).start()
+
+    @staticmethod
+    def _serve(link) -> None:
+        try:
+            while True:
+                workers.perform(link.recv(), link.send)
+        except (EOFError, OSError):
+            return
+
+    give = workers.TaskWorker.give
+    hear = workers.TaskWorker.hear
+
+    def close(self) -> None:
+        self.connection.close()
