@@ -16,6 +16,7 @@ from p3d_eval.features.identity import identity_hash
 from p3d_eval.features.layer import Extent, Floats, Layer, read_rows
 from p3d_eval.features.row_names import honest_name
 from p3d_eval.features.schema import DONE, FAILED, PROVENANCE_KEYS, VIDEO_COLUMNS, VideoRecord, read_runs
+from p3d_eval.markup import shown_by
 
 
 class FeatureStore:
@@ -62,6 +63,8 @@ class FeatureStore:
     def __repr__(self) -> str:
         state = "" if self.complete else ", incomplete"
         return f"<FeatureStore {self.path}: {len(self.ids)} videos, {', '.join(self.layers)}{state}>"
+
+    _repr_html_ = shown_by("p3d_eval.features.notebook:store_html")
 
     def _read_videos(self, file: h5py.File) -> None:
         path = self.path

@@ -1,11 +1,22 @@
 """Small pieces of HTML, for what a notebook shows: everything that is text is escaped, nothing is fetched."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
+from importlib import import_module
 from typing import Any
 
 _NESTED = 3  # levels of a nested mapping that are written out; a deeper one is printed as one value
 _LISTED = 8  # entries of a list that are shown
+
+
+def shown_by(function: str) -> Callable[[Any], str]:
+    """Make a method ``_repr_html_`` of a function, ``"module:name"``, that is imported when it is called."""
+    module, _, name = function.partition(":")
+
+    def _repr_html_(self: Any) -> str:
+        return getattr(import_module(module), name)(self)
+
+    return _repr_html_
 
 
 def fragment(heading: str, *parts: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from p3d_eval.errors import UserError
 from p3d_eval.files import require_new, write_text
+from p3d_eval.markup import shown_by
 from p3d_eval.protocols.scores import Scores, scores_path
 from p3d_eval.provenance import now, package_versions, sha256_file, sha256_json
 
@@ -186,6 +187,7 @@ class Result:
     software: Mapping[str, str] = field(default_factory=package_versions)
     scores_file: Mapping[str, str] | None = None
     scores: Scores | None = field(default=None, repr=False, compare=False)
+    _repr_html_ = shown_by("p3d_eval.protocols.notebook:result_html")
 
     @property
     def result_id(self) -> str:

@@ -6,6 +6,7 @@ from itertools import combinations
 from typing import Any
 
 from p3d_eval.errors import UserError
+from p3d_eval.markup import shown_by
 from p3d_eval.protocols.paired_difference import TESTS, Difference, TestName, paired_difference
 from p3d_eval.protocols.paired_metrics import paired_metric
 from p3d_eval.protocols.paired_scores import Scored, Source, align, load_scored, require_comparable
@@ -87,6 +88,8 @@ class ComparisonReport:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return asdict(self)
+
+    _repr_html_ = shown_by("p3d_eval.protocols.notebook:comparison_html")
 
 
 def compare(

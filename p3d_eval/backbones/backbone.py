@@ -23,14 +23,13 @@ from p3d_eval.backbones.preprocessing import finish_clips, prepare_frames, prepr
 from p3d_eval.backbones.spec import InputSpec
 from p3d_eval.backbones.views import CENTRE, View
 from p3d_eval.errors import UnknownNameError, UserError
+from p3d_eval.markup import shown_by
 
 LayerTexts = str | Sequence[str]
 
 
 class Backbone:
-    """A network in evaluation mode on a device.
-
-    Made by `load_backbone`.
+    """A network in evaluation mode on a device, made by `load_backbone`.
 
     Parameters
     ----------
@@ -132,6 +131,8 @@ class Backbone:
     def axes(self) -> Mapping[str, str]:
         """Layer → its axes, such as ``CTHW``."""
         return {name: axes for name, (_, axes) in self._described.items()}
+
+    _repr_html_ = shown_by("p3d_eval.backbones.notebook:backbone_html")
 
     def with_input(self, **changes: Any) -> "Backbone":
         """Return the same network for another input: other values of what `InputSpec` says.

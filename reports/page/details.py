@@ -152,9 +152,16 @@ def _grids(result: Result) -> list[Grid]:
         _metrics_of("Classes", [(name, {"value": metric}) for name, metric in result.per_class.items()]),
         Grid(
             "Certificates of the solvers",
-            ("problem", "solver", "relative duality gap", "asked for", "holds"),
+            ("problem", "solver", "measure", "value", "asked for", "holds"),
             tuple(
-                (one.problem, one.solver, one.relative_gap, one.tolerance, "yes" if one.converged else "NO")
+                (
+                    one.problem,
+                    one.solver,
+                    one.measure,
+                    one.relative_gap,
+                    one.tolerance,
+                    "yes" if one.converged else "NO",
+                )
                 for one in result.certificates
             ),
         ),
@@ -190,7 +197,7 @@ def _solvers(result: Result) -> str:
     worst = max(result.certificates, key=lambda one: one.relative_gap / one.tolerance)
     holds = "all fits converged" if result.converged else "NOT CONVERGED, do not quote"
     return (
-        f"{holds}; largest relative duality gap {worst.relative_gap:.1e} of {len(result.certificates)} fits, "
+        f"{holds}; largest {worst.measure} {worst.relative_gap:.1e} of {len(result.certificates)} fits, "
         f"{worst.tolerance:.0e} asked for"
     )
 

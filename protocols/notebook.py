@@ -1,0 +1,103 @@
+"""Results and comparisons as a notebook shows them."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from p3d_eval.markup import facts, folded, fragment, grid, warnings
+
+if TYPE_CHECKING:
+    from p3d_eval.protocols.result import Metric, Result
+    from p3d_eval.protocols.significance import ComparisonReport
+
+_PERCENT = 100.0
+_UNDEFINED = "–"
+
+
+def result_html(result: "Result") -> str:
+    """Show the numbers of a result with their intervals, then what must be known, then its sources, folded."""
+    coverage = result.coverage
+    unsound = [] if result.converged else ["NOT CONVERGED, do not quote: a solver missed its tolerance."]
+    reasons = [
+        f"{name} is undefined: {metric.reason}"
+        for name, metric in result.metrics.items()
+        if metric.value is None
+    ]
+    sources = {
+        "videos": f"{coverage.used} of {coverage.expected}"
+        + (f", missing ones counted as {coverage.counted_as}" if coverage.missing else ""),
+        "features": result.features.get("file"),
+        "weights": result.features.get("weights"),
+        "annotations": f"{result.annotations.get('source')} (SHA-256 {result.annotations.get('sha256')})",
+        "result id": result.result_id,
+        "made": result.created,
+    }
+    return fragment(
+        f"{result.protocol}: {result.label}",
+        _metric_grid(result.metrics),
+        warnings(
+            [*unsound, *reasons, *(text for text in result.warnings if not text.startswith("NOT CONVERGED"))]
+        ),
+        folded("Splits", _rows({split.name: split.metrics for split in result.splits})),
+        folded("Other choices", _rows({one.name: one.metrics for one in result.variants if not one.headline})),
+        folded("Classes", _rows({name: {"": metric} for name, metric in result.per_class.items()})),
+        folded("Options", facts(result.options)),
+        folded("Choices where the sources are silent", grid(("",), [(text,) for text in result.choices])),
+        folded("Sources", facts(sources)),
+    )
+
+
+def comparison_html(report: "ComparisonReport") -> str:
+    """Show each pair of systems: both values, the difference with its interval, p, and the sentence."""
+    several = len(report.comparisons) > 1
+    columns = ("first", "%", "second", "%", "difference", "interval", "p", *(["p (Holm)"] if several else []))
+    rows = [
+        (
+            one.first,
+            _percent(one.first_value),
+            one.second,
+            _percent(one.second_value),
+            f"{_PERCENT * (one.first_value - one.second_value):+.2f}",
+            f"{_PERCENT * (one.difference.low or 0):+.2f} to {_PERCENT * (one.difference.high or 0):+.2f}",
+            f"{one.p_value:.2g}",
+            *([f"{one.adjusted_p_value:.2g}"] if several else []),
+        )
+        for one in report.comparisons
+    ]
+    how = {f"{one.test} over {one.units}": f"{one.how}; {one.difference.method}" for one in report.comparisons}
+    return fragment(
+        f"{report.protocol}: {report.metric}, {report.trials} trials",
+        grid(columns, rows),
+        warnings(report.warnings),
+        grid(("what it means",), [(one.sentence,) for one in report.comparisons]),
+        folded("How it was tested", facts({**how, "results": report.results, "seed": report.seed})),
+    )
+
+
+def _percent(value: float | None) -> str:
+    return _UNDEFINED if value is None else f"{_PERCENT * value:.2f}"
+
+
+def _metric_grid(metrics: Mapping[str, "Metric"]) -> str:
+    columns = ("", "%", "interval", "± standard error", "how", "n")
+    rows = [
+        (
+            name.replace("_", " "),
+            _percent(metric.value),
+            "" if metric.low is None else f"{_percent(metric.low)} to {_percent(metric.high)}",
+            "" if metric.standard_error is None else _percent(metric.standard_error),
+            metric.method or "",
+            "" if metric.n is None else f"{metric.n} {metric.unit}",
+        )
+        for name, metric in metrics.items()
+    ]
+    return grid(columns, rows)
+
+
+def _rows(named: Mapping[str, Mapping[str, "Metric"]]) -> str:
+    """One row a name, one column a metric; nothing where there are no names."""
+    keys = list(dict.fromkeys(key for metrics in named.values() for key in metrics))
+    rows = [
+        (name, *(_percent(metrics[key].value) if key in metrics else "" for key in keys))
+        for name, metrics in named.items()
+    ]
+    return grid(("", *(f"{key.replace('_', ' ')} %".strip() for key in keys)), rows) if rows else ""
