@@ -66,6 +66,8 @@ class Backbone:
         # What `load_backbone` was asked for, so that other processes can load the same network.
         self.recipe: Mapping[str, Any] | None = None
         self.precision = REFERENCE
+        # What the user should know of its weights.
+        self.notices: tuple[str, ...] = ()
         self._calls: dict[Any, dict[str, int]] = {}
 
     @property
@@ -153,7 +155,7 @@ class Backbone:
         changed = Backbone(self.name, network, self.weights, self.device, self.options)
         changed.own_input = self.own_input
         changed.recipe = None if self.recipe is None else MappingProxyType({**self.recipe, **given})
-        changed.precision = self.precision
+        changed.precision, changed.notices = self.precision, self.notices
         return changed
 
     def with_precision(self, precision: str) -> "Backbone":

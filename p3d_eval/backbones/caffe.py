@@ -1,31 +1,25 @@
-"""Binary ``.caffemodel`` files, and the official P3D weights in them under this package's parameter names.
+"""Binary ``.caffemodel`` files: layers and their blobs.
 
 Field numbers are those of Caffe's ``caffe.proto``, and of C3D-v1.0's, which was cut from a Caffe of early
-2014 and numbered anew. A batch-norm layer of P3D's Caffe holds slope, bias, mean and variance in that order.
+2014 and numbered anew.
 """
 
 import math
 import mmap
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from p3d_eval.backbones.checkpoint import Checkpoint
 from p3d_eval.backbones.protobuf import WireError, WireValue, fields, varints
-from p3d_eval.errors import UserError, shorten
+from p3d_eval.errors import UserError
 
 _SHAPE_DIM = 1
 _MOST_LAYERS, _MOST_BLOBS, _MOST_AXES, _MOST_PARTS = 10_000, 16, 16, 1000
 _LONGEST_SHAPE = 10 * (_MOST_AXES + 1)  # bytes: enough to see that there are too many axes
-
-_BN_TENSORS = ("weight", "bias", "running_mean", "running_var")
-_BLOCK_LAYER = re.compile(r"(?P<kind>res|bn)(?P<block>[2-5][a-z]\d*)_(?P<branch>branch\w+)")
 
 
 @dataclass(frozen=True)
@@ -53,6 +47,8 @@ class Dialect:
 
 # caffe.proto of BVLC's Caffe since 2015 (LayerParameter): num, channels, height, width before "shape".
 CAFFE = Dialect(layer=100, name=1, type=2, blob=7, sizes=(1, 2, 3, 4), data=5, shape=7)
+# The same caffe.proto's format of 2013 and 2014 (V1LayerParameter), whose types are numbers.
+CAFFE_V1 = Dialect(layer=2, name=4, type=5, blob=6, sizes=(1, 2, 3, 4), data=5, shape=7)
 # facebookarchive/C3D, C3D-v1.0/src/caffe/proto/caffe.proto: num, channels, length, height, width.
 C3D_CAFFE = Dialect(layer=2, name=4, type=5, blob=6, sizes=(1, 2, 3, 4, 5), data=6)
 
@@ -220,52 +216,3 @@ def read_blob(path: Path) -> NDArray[np.float32]:
             return _blob(data, C3D_CAFFE if old else CAFFE)
     except (ValueError, OSError) as error:
         raise UserError(f"{path} is not a readable .binaryproto: {error}", "Download it again") from error
-
-
-def _parameter_prefix(layer: str) -> str:
-    """Return our module path of a Caffe layer; unknown names stay, and are then reported as unexpected."""
-    match = _BLOCK_LAYER.fullmatch(layer)
-    if match is None:
-        return "fc" if layer.startswith("fc") else layer
-    branch = match["branch"] if match["kind"] == "res" else f"bn_{match['branch']}"
-    return f"res{match['block']}.{branch}"
-
-
-def _tensor_names(layer: CaffeLayer) -> tuple[str, ...]:
-    if layer.type == "BN" or layer.name.startswith("bn"):
-        return _BN_TENSORS
-    return ("weight", "bias")
-
-
-def _squeeze_vector(blob: NDArray[np.float32]) -> NDArray[np.float32]:
-    return blob.reshape(-1) if blob.size == max(blob.shape, default=1) else blob
-
-
-def read_p3d_caffemodel(path: Path) -> Checkpoint:
-    """Read the authors' P3D weights.
-
-    The classifier's layer is named after the data (``fc_sports1m``, ``fc_kinetics``); its number of
-    outputs is the number of classes.
-
-    Raises
-    ------
-    UserError
-        When the file cannot be read, or a layer has another number of blobs than its type.
-    """
-    tensors: dict[str, torch.Tensor] = {}
-    heads: list[str] = []
-    for layer in read_layers(path):
-        prefix, names = _parameter_prefix(layer.name), _tensor_names(layer)
-        if prefix == "fc":
-            heads.append(layer.name)
-        if len(layer.blobs) > len(names) or (names is _BN_TENSORS and len(layer.blobs) != len(names)):
-            raise UserError(
-                f"{path}: layer {layer.name!r} has {len(layer.blobs)} blobs, expected {len(names)}",
-                "Is this another network's file?",
-            )
-        for name, blob in zip(names, layer.blobs, strict=False):
-            vector = name != "weight" or names is _BN_TENSORS
-            tensors[f"{prefix}.{name}"] = torch.from_numpy(_squeeze_vector(blob) if vector else blob)
-    if len(heads) > 1:
-        raise UserError(f"{path} has {len(heads)} classifiers: {shorten(heads)}", "Keep the one to use")
-    return Checkpoint(tensors)

@@ -42,6 +42,10 @@ class Checkpoint:
         Training data.
     input_spec : mapping
         The input specification in JSON form, empty when the file does not say.
+    native : mapping
+        Options of the arithmetic in the code that the weights were made for, where that is not the default.
+    notice : str
+        What the user should know when they run in other arithmetic than ``native``.
     """
 
     tensors: Mapping[str, Tensor]
@@ -50,9 +54,17 @@ class Checkpoint:
     classes: tuple[str, ...] = ()
     trained_on: str = ""
     input_spec: Mapping[str, Any] = field(default_factory=dict)
+    native: Mapping[str, str] = field(default_factory=dict)
+    notice: str = ""
+
+    def notices(self, options: Mapping[str, str]) -> tuple[str, ...]:
+        """Return what the user should know of these weights when they run with ``options``."""
+        same = all(options.get(key) == value for key, value in self.native.items())
+        return () if same else (self.notice,)
 
 
 Reader = Callable[[Path], Checkpoint]
+Inflater = Callable[[Path, Mapping[str, str]], Checkpoint]
 
 
 def require_file(path: Path) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from p3d_eval.backbones.caffe import read_p3d_caffemodel
 from p3d_eval.backbones.checkpoint import (
     SUFFIX,
     Checkpoint,
@@ -19,8 +18,10 @@ from p3d_eval.backbones.checkpoint import (
     write_safetensors,
 )
 from p3d_eval.backbones.i3d_checkpoint import read_i3d_checkpoint
-from p3d_eval.backbones.loading import BACKBONES, merge_options
+from p3d_eval.backbones.loading import load_architecture, merge_options
 from p3d_eval.backbones.network import Architecture
+from p3d_eval.backbones.p3d_checkpoint import read_p3d_caffemodel
+from p3d_eval.backbones.published_weights import identified, recognise
 from p3d_eval.backbones.state_dict import read_foreign_names, torch_readers
 from p3d_eval.errors import UserError
 from p3d_eval.files import require_new
@@ -52,6 +53,8 @@ class WeightsSummary:
         Class names, empty when unknown.
     shapes : dict
         Tensor name → shape.
+    published : str
+        Name among the published weights, empty when the hash is none of theirs.
     """
 
     file: str
@@ -61,6 +64,7 @@ class WeightsSummary:
     trained_on: str
     classes: tuple[str, ...]
     shapes: dict[str, tuple[int, ...]]
+    published: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, tuples as lists."""
@@ -79,14 +83,18 @@ def summarise_weights(path: Path) -> WeightsSummary:
         When the file is absent or broken, or has an unknown suffix.
     """
     checkpoint = find_reader(path, _READERS, "weights show")(path)
+    digest = sha256_file(path)
+    known = recognise(digest)
+    checkpoint = identified(checkpoint, digest)
     return WeightsSummary(
         file=str(path),
-        sha256=sha256_file(path),
+        sha256=digest,
         architecture=checkpoint.architecture,
         options=dict(checkpoint.options),
         trained_on=checkpoint.trained_on,
         classes=checkpoint.classes,
         shapes={name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items()},
+        published="" if known is None else known.name,
     )
 
 
@@ -113,14 +121,6 @@ def read_class_names(path: Path) -> tuple[str, ...]:
             raise UserError(f"{path}, line {number}: {what}", "Write one class name a line")
         seen.add(name)
     return names
-
-
-def load_architecture(name: str) -> Architecture:
-    """Load a registered architecture, refusing names that only make finished networks."""
-    found = BACKBONES.load(name)
-    if not isinstance(found, Architecture):
-        raise UserError(f"backbone {name!r} reads its own weights", "Convert weights of a built-in backbone")
-    return found
 
 
 def convert_weights(
@@ -162,12 +162,73 @@ def convert_weights(
     UserError
         When the source does not fit the network or the output cannot be written.
     """
+    _require_output(out, overwrite)
+    architecture = load_architecture(backbone)
+    checkpoint = identified(read_checkpoint(source, architecture), sha256_file(source))
+    if trained_on is not None:
+        checkpoint = replace(checkpoint, trained_on=trained_on)
+    return _write(source, architecture, checkpoint, out, classes, options or {}, overwrite)
+
+
+def inflate_weights(
+    source: Path,
+    backbone: str,
+    out: Path,
+    *,
+    classes: Sequence[str] | None = None,
+    options: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+) -> Checkpoint:
+    """Make weights of a 3-D network from those of a 2-D one: on clips without motion both give the same.
+
+    Parameters
+    ----------
+    source : Path
+        Weights of the 2-D network: for P3D a ResNet of the same depth (torchvision, timm, the authors' Caffe).
+    backbone : str
+        Registered name of the 3-D network.
+    out : Path
+        File to write, ``.safetensors``.
+    classes, options, overwrite
+        As for `convert_weights`.
+
+    Returns
+    -------
+    Checkpoint
+        What was written.
+
+    Raises
+    ------
+    UserError
+        When the network cannot be inflated, the source does not fit, or the output cannot be written.
+    """
+    _require_output(out, overwrite)
+    architecture = load_architecture(backbone)
+    if architecture.inflate is None:
+        raise UserError(
+            f"{backbone} is not made from a 2-D network's weights", "Choose p3d63, p3d131 or p3d199"
+        )
+    checkpoint = architecture.inflate(source, architecture.check_options(options or {}))
+    return _write(source, architecture, checkpoint, out, classes, {}, overwrite)
+
+
+def _require_output(out: Path, overwrite: bool) -> None:
     if out.suffix != SUFFIX:
         raise UserError(f"{out} does not end in {SUFFIX}", f"Name the output {out.stem}{SUFFIX}")
     require_new(out, overwrite)
-    architecture = load_architecture(backbone)
-    checkpoint = read_checkpoint(source, architecture)
-    chosen = merge_options(source, architecture, checkpoint, options or {})
+
+
+def _write(
+    source: Path,
+    architecture: Architecture,
+    checkpoint: Checkpoint,
+    out: Path,
+    classes: Sequence[str] | None,
+    options: Mapping[str, str],
+    overwrite: bool,
+) -> Checkpoint:
+    """Check that every parameter fits, and write."""
+    chosen = merge_options(source, architecture, checkpoint, options)
     count = count_classes(source, checkpoint, architecture)
     names = checkpoint.classes if classes is None else tuple(classes)
     if names and len(names) != count:
@@ -182,7 +243,6 @@ def convert_weights(
         architecture=architecture.name,
         options=chosen,
         classes=names,
-        trained_on=checkpoint.trained_on if trained_on is None else trained_on,
         input_spec=architecture.input_spec(chosen).to_json(),
     )
     write_safetensors(out, complete, overwrite)

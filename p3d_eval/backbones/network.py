@@ -10,7 +10,7 @@ from p3d_eval.backbones.spec import InputSpec
 from p3d_eval.errors import UnknownNameError, UserError
 
 if TYPE_CHECKING:
-    from p3d_eval.backbones.checkpoint import Reader
+    from p3d_eval.backbones.checkpoint import Inflater, Reader
 
 CheckInput = Callable[[tuple[int, int, int, int]], None]
 
@@ -117,6 +117,8 @@ class Architecture:
         File suffix → reader of foreign checkpoints.
     images : bool
         Whether the module runs on the frames of clips one by one, see `Network`.
+    inflate : callable, optional
+        (weights file of a 2-D network, given options) → the network's weights, made of those.
     """
 
     name: str
@@ -132,6 +134,7 @@ class Architecture:
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     readers: Mapping[str, "Reader"] = field(default_factory=dict)
     images: bool = False
+    inflate: "Inflater | None" = None
 
     def limits(self, options: Mapping[str, str]) -> CheckInput:
         """Return the check of clips for a network with these options."""
@@ -139,6 +142,17 @@ class Architecture:
 
     def resolve_options(self, given: Mapping[str, Any]) -> dict[str, str]:
         """Fill in the defaults and check every value.
+
+        Raises
+        ------
+        UserError
+            For an unknown option or value.
+        """
+        chosen = self.check_options(given)
+        return {key: chosen.get(key, values[0]) for key, values in self.options.items()}
+
+    def check_options(self, given: Mapping[str, Any]) -> dict[str, str]:
+        """Check the values that are given, and add none.
 
         Raises
         ------
@@ -153,4 +167,4 @@ class Architecture:
                     f"{self.name}: {key}={value!r} is not a choice",
                     f"Choose one of {', '.join(self.options[key])}",
                 )
-        return {key: str(given.get(key, values[0])) for key, values in self.options.items()}
+        return {key: str(value) for key, value in given.items()}

@@ -72,7 +72,7 @@ class Runner:
         self.requests = parse_layers(layers)
         self.layers = layers
         self.shape = (batch_size, *backbone.input_spec.input_shape)
-        self.notices: list[str] = []
+        self.notices: list[str] = list(backbone.notices)
         self.difference: Mapping[str, float] = {}
         self._compiling = compiling == "on" or (compiling == "auto" and backbone.device.type == "cuda")
         self.how = "as written"

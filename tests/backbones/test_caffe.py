@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p3d_eval.backbones.caffe import read_layers, read_p3d_caffemodel
+from p3d_eval.backbones.caffe import read_layers
+from p3d_eval.backbones.p3d_checkpoint import read_p3d_caffemodel
 from p3d_eval.errors import UserError
 from tests.support import caffemodel
 from tests.support.caffemodel import blob, layer, message, net, number_field, varint

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from p3d_eval.backbones import Backbone, InputSpec, Network, WeightsInfo, load_backbone
-from p3d_eval.backbones.caffe import read_p3d_caffemodel
 from p3d_eval.backbones.checkpoint import fill
 from p3d_eval.backbones.p3d import P3D
+from p3d_eval.backbones.p3d_checkpoint import read_p3d_caffemodel
 from tests.support.official_p3d import Official
 
 TOLERANCE = 1e-4  # of the largest reference value

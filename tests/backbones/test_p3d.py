@@ -8,8 +8,8 @@ from p3d_eval.backbones import load_backbone
 from p3d_eval.backbones.p3d import P3D63, P3D131, P3D199
 from p3d_eval.errors import UserError
 
-RGB = {"variant": "ABC", "modality": "rgb", "sum_rule": "official"}
-FLOW = {**RGB, "modality": "flow"}
+RGB = P3D199.resolve_options({})
+FLOW = P3D199.resolve_options({"modality": "flow"})
 
 
 def build(architecture, classes, options=RGB):
