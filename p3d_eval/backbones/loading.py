@@ -44,10 +44,6 @@ BACKBONES: Registry[object] = Registry(
             "P3D ResNet-50 (Table 1 of the paper): 16 frames, 160 × 160",
         ),
         Entry("c3d", "p3d_eval.backbones.c3d:C3D_SPORTS1M", "C3D (Tran et al.): 16 frames, 112 × 112"),
-        Entry("resnet152", "p3d_eval.backbones.resnet:RESNET152", "ResNet-152 on frames: 224 × 224"),
-        Entry("resnet101", "p3d_eval.backbones.resnet:RESNET101", "ResNet-101 on frames: 224 × 224"),
-        Entry("resnet50", "p3d_eval.backbones.resnet:RESNET50", "ResNet-50 on frames: 224 × 224"),
-        Entry("vgg19", "p3d_eval.backbones.vgg:VGG_19", "VGG-19 on frames: 224 × 224"),
         Entry(
             "i3d",
             "p3d_eval.backbones.i3d:I3D_RGB",
@@ -71,6 +67,10 @@ BACKBONES: Registry[object] = Registry(
             "p3d_eval.backbones.s3d:FAST_S3D",
             "Fast-S3D: time in the two upper stages alone, 224 × 224",
         ),
+        Entry("resnet152", "p3d_eval.backbones.resnet:RESNET152", "ResNet-152 on frames: 224 × 224"),
+        Entry("resnet101", "p3d_eval.backbones.resnet:RESNET101", "ResNet-101 on frames: 224 × 224"),
+        Entry("resnet50", "p3d_eval.backbones.resnet:RESNET50", "ResNet-50 on frames: 224 × 224"),
+        Entry("vgg19", "p3d_eval.backbones.vgg:VGG_19", "VGG-19 on frames: 224 × 224"),
     ),
     group="p3d_eval.backbones",
 )

@@ -61,7 +61,9 @@ class _PseudoBlock(Bottleneck):
         self, channels: int, width: int, stride: int, kind: str, sum_rule: str, stride_on: str
     ) -> None:
         super().__init__(channels, width, stride, flat=False, stride_on=stride_on)
-        self.branch2b_t = nn.Conv3d(width, width, (3, 1, 1), padding=(1, 0, 0), bias=False)
+        # In B it stands beside the spatial convolution: what halves the one halves the other.
+        beside = self.branch2b.stride if kind == "B" else 1
+        self.branch2b_t = nn.Conv3d(width, width, (3, 1, 1), stride=beside, padding=(1, 0, 0), bias=False)
         self.bn_branch2b_t = batch_norm(width, flat=False)
         self.kind = kind
         self.halved = kind == "C" and sum_rule == "official"

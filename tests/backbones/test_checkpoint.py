@@ -10,6 +10,7 @@ from torch import nn
 from p3d_eval.backbones import load_backbone
 from p3d_eval.backbones.checkpoint import Checkpoint, fill, read_safetensors, write_safetensors
 from p3d_eval.backbones.conversion import convert_weights, read_class_names, summarise_weights
+from p3d_eval.backbones.p3d import P3D63
 from p3d_eval.errors import UserError
 from tests.support.caffemodel import blob, layer, net
 
@@ -112,9 +113,9 @@ def test_missing_files_and_unknown_suffixes(tmp_path):
         load_backbone("p3d63", weights=tmp_path / "absent.safetensors")
     with pytest.raises(UserError, match="is not a file"):
         load_backbone("p3d63", weights=tmp_path)
-    (tmp_path / "x.pth").write_bytes(b"x")
-    with pytest.raises(UserError, match=r"no reader for \.pth"):
-        load_backbone("p3d63", weights=tmp_path / "x.pth")
+    (tmp_path / "x.h5").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"no reader for \.h5"):
+        load_backbone("p3d63", weights=tmp_path / "x.h5")
 
 
 def test_a_caffemodel_of_another_network_names_what_differs(tmp_path):
@@ -141,7 +142,7 @@ def test_convert_adds_what_the_source_does_not_say(p3d_file, tmp_path):
         ("one", "two", "three"),
         "mine",
     )
-    assert summary.options == {"variant": "A", "modality": "rgb", "sum_rule": "official"}
+    assert summary.options == P3D63.resolve_options({"variant": "A"})
     assert summary.shapes["fc.weight"] == (3, 2048)
     with pytest.raises(UserError, match="exists"):
         convert_weights(p3d_file, "p3d63", out)
