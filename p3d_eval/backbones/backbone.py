@@ -66,8 +66,7 @@ class Backbone:
         # What `load_backbone` was asked for, so that other processes can load the same network.
         self.recipe: Mapping[str, Any] | None = None
         self.precision = REFERENCE
-        # What the user should know of its weights.
-        self.notices: tuple[str, ...] = ()
+        self.notices: tuple[str, ...] = ()  # what the user should know of its weights
         self._calls: dict[Any, dict[str, int]] = {}
 
     @property
