@@ -6,8 +6,11 @@ STAMP = $(VENV)/.installed
 # Tests on real annotations and clips read this folder and skip, with a reason, without it.
 export P3D_EVAL_TEST_DATA
 
+# TeX compiles the tables, pdftotext reads them back, and Chromium opens the page.
+TEST_PACKAGES = texlive-latex-base texlive-latex-recommended poppler-utils chromium chromium-driver fonts-dejavu-core
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: demo test test-ci test-tex weights lint types wheel docs bench-solvers bench-gpu check clean
+.PHONY: demo test test-ci test-all weights lint types wheel docs bench-solvers bench-gpu check clean
 
 $(STAMP): pyproject.toml setup.py constraints.txt
 	@echo "Installing p3d-eval and its pinned packages into $(VENV): a minute or two"
@@ -27,10 +30,11 @@ test: $(STAMP)  ## Everything a change must pass, in under four minutes on two c
 test-ci: $(STAMP)  ## The slow tests: repeated kills, fuzzing.
 	$(BIN)/python -m pytest -m ci
 
-test-tex: $(STAMP)  ## Install TeX from Debian's packages and compile the LaTeX tables.
-	apt-get update -qq
-	apt-get install -y -qq --no-install-recommends texlive-latex-base texlive-latex-recommended poppler-utils
-	$(BIN)/python -m pytest tests/reports/test_formats.py
+test-all: $(STAMP)  ## Install TeX and Chromium from Debian's packages and run every test, slow ones too.
+	$(SUDO) apt-get update -qq
+	$(SUDO) apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not ci"
+	$(BIN)/python -m pytest -m ci
 
 weights: $(STAMP)  ## Fetch I3D's trained weights for the tests that need them.
 	$(BIN)/p3d-eval weights fetch i3d

@@ -60,22 +60,28 @@ def _add_debug(command: Any) -> None:
 class LazyGroup(TyperGroup):
     """A group that lists its commands without importing what they need, and turns errors into exit codes."""
 
-    _listing = False
+    # What there is, while help is being listed: looking for installed plug-ins takes long, and once is enough.
+    _listed: tuple[dict[str, Any], dict[str, str]] | None = None
+
+    def _known(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """Apps of this package's commands, and summaries of the protocols."""
+        return self._listed or (_commands(), _protocol_summaries())
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (the base class's signature)
         """Names of all commands: those of this package, then the protocols."""
-        return [*sorted(_commands()), *sorted(_protocol_summaries())]
+        apps, summaries = self._known()
+        return [*sorted(apps), *sorted(summaries)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         """Build one command; while help is being listed, a stand-in that carries the summary alone."""
-        apps = _commands()
+        apps, summaries = self._known()
         if cmd_name in apps:
             command = build_command(apps[cmd_name])
             command.name = cmd_name  # a group of commands has no name of its own
-        elif cmd_name not in _protocol_summaries():
+        elif cmd_name not in summaries:
             return None
-        elif self._listing:
-            return _single(cmd_name, _protocol_summaries()[cmd_name])
+        elif self._listed:
+            return _single(cmd_name, summaries[cmd_name])
         else:
             from p3d_eval.cli._protocols import protocol_command
 
@@ -92,11 +98,11 @@ class LazyGroup(TyperGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the help page from summaries."""
-        self._listing = True
+        self._listed = self._known()
         try:
             super().format_help(ctx, formatter)
         finally:
-            self._listing = False
+            self._listed = None
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line; print what a person can act on, and keep tracebacks for ``--debug``."""

@@ -93,3 +93,14 @@ def test_every_command_has_help_with_an_example_and_debug():
         assert "xample" in result.output, f"{name} --help shows no example"
         assert "--debug" in result.output, name
         assert "--install-completion" not in result.output, name
+
+
+def test_help_looks_for_installed_plug_ins_once(monkeypatch):
+    """Listing every distribution's entry points takes milliseconds, and the page of help names 30 commands."""
+    from p3d_eval import registry
+
+    groups = []
+    real = registry.entry_points
+    monkeypatch.setattr(registry, "entry_points", lambda group: groups.append(group) or real(group=group))
+    assert CliRunner().invoke(cli.app, ["--help"]).exit_code == 0
+    assert groups == ["p3d_eval.protocols"]

@@ -353,7 +353,7 @@ def test_several_tables_have_labels_of_their_own():
 
 
 PDFLATEX = shutil.which("pdflatex")
-NO_TEX = "pdflatex is not installed; `make test-tex` installs what this test needs (Debian, Ubuntu)"
+NO_TEX = "pdflatex is not installed; `make test-all` installs what this test needs (Debian, Ubuntu)"
 
 
 def compile_latex(folder, document):
