@@ -1,7 +1,7 @@
 """What rows are of: one result, one variant of it, or what one network has in several protocols."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from p3d_eval.protocols.result import Result
@@ -39,7 +39,7 @@ class System:
 def make_systems(results: Sequence[Result], failures: Sequence[Failed], layout: Layout) -> list[System]:
     """Turn the results of a layout's kinds into rows, in order of first appearance."""
     if layout.members:
-        return _joined(results, failures)
+        return join(results, failures)
     labelled = zip(results, distinct_labels(results), strict=True)
     if layout.by_variant:
         systems = [row for result, label in labelled for row in _by_variant(result, label, layout.name)]
@@ -60,8 +60,19 @@ def _by_variant(result: Result, label: str, kind: str) -> Iterable[System]:
         common = {}
 
 
-def _joined(results: Sequence[Result], failures: Sequence[Failed]) -> list[System]:
-    """One row for each network and set of options, with one result a kind."""
+def join(
+    results: Sequence[Result], failures: Sequence[Failed] = (), kind_of: Callable[[Result], str] = kind_of
+) -> list[System]:
+    """Make one row of each network and set of options, with one result a kind.
+
+    Parameters
+    ----------
+    results : sequence of Result
+    failures : sequence of Failed
+        Of kinds in place of protocols.
+    kind_of : callable
+        What of a row a result is.
+    """
     rows: dict[str, list[dict[str, Result]]] = {}
     for result in (one for one in results if one.protocol != _PROFILE):
         own = rows.setdefault(network_of(result), [])

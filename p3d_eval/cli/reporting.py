@@ -1,7 +1,6 @@
 """``p3d-eval report``: results to tables beside the published rows."""
 
 import sys
-from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from tempfile import mkdtemp
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from p3d_eval.cli._formats import Format, FormatOption, Out, choose_format, split_names, warn
 from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, print_json
 from p3d_eval.errors import UserError
 
@@ -27,35 +27,10 @@ class IntervalStyle(StrEnum):
     NONE = "none"
 
 
-class Format(StrEnum):
-    """How tables are drawn."""
-
-    CSV = "csv"
-    HTML = "html"
-    JSON = "json"
-    LATEX = "latex"
-    MARKDOWN = "markdown"
-    TEXT = "text"
-
-
-_BY_SUFFIX = {
-    ".csv": Format.CSV,
-    ".html": Format.HTML,
-    ".json": Format.JSON,
-    ".tex": Format.LATEX,
-    ".md": Format.MARKDOWN,
-    ".txt": Format.TEXT,
-}
-
 Results = Annotated[
     list[Path] | None,
     typer.Argument(help="Result files, or folders of them.", metavar="RESULT", show_default=False),
 ]
-FormatOption = Annotated[
-    Format | None,
-    typer.Option("--format", "-f", help="Default: as the suffix of --out says, else text.", show_default=False),
-]
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="File to write instead of standard output.")]
 Published = Annotated[
     list[str] | None,
     typer.Option(
@@ -104,18 +79,6 @@ Open = Annotated[bool, typer.Option("--open", help="HTML: open the page in the b
 Label = Annotated[str | None, typer.Option("--label", help="LaTeX: key for \\ref.")]
 
 
-def _format_of(out: Path | None) -> Format:
-    """Return the format that the output's suffix names; text without one."""
-    if out is None or not out.suffix:
-        return Format.TEXT
-    if out.suffix.lower() not in _BY_SUFFIX:
-        raise UserError(
-            f"{out}: no format has the suffix {out.suffix}",
-            f"Use one of {', '.join(_BY_SUFFIX)}, or add --format",
-        )
-    return _BY_SUFFIX[out.suffix.lower()]
-
-
 def _refuse_foreign_options(
     chosen: Format,
     caption: str | None,
@@ -140,10 +103,6 @@ def _published(tables: list[str] | None, only_measured: bool) -> bool | list[str
     if tables and only_measured:
         raise UserError("--published and --only-measured contradict each other", "Choose one")
     return tables or not only_measured
-
-
-def _split(columns: str | None) -> tuple[str, ...]:
-    return tuple(column.strip() for column in (columns or "").split(",") if column.strip())
 
 
 @command.command(NAME, epilog="Example: p3d-eval report results/*.json --format latex --out tables.tex")
@@ -173,10 +132,8 @@ def print_report(
     The difference to the paper is printed only for results on the official splits or pairs with
     every video; otherwise the published rows stand there for reference only.
     """
-    chosen = format_ or _format_of(out)
+    chosen = choose_format(format_, out, as_json)
     _refuse_foreign_options(chosen, caption, label, standalone, figures, open_)
-    if as_json and out is None and format_ is not None:
-        raise UserError(f"--json and --format {chosen.value} both want standard output", "Add --out FILE")
 
     from p3d_eval.files import require_new, write_text
     from p3d_eval.reports import Report, render
@@ -193,7 +150,7 @@ def print_report(
         intervals=intervals.value,
         significance=significance,
         against=against,
-        columns=_split(columns),
+        columns=split_names(columns),
         seed=seed,
     )
     if chosen is Format.LATEX:
@@ -205,7 +162,7 @@ def print_report(
     if out is not None:
         write_text(out, text, overwrite)
         _tell(report, out, chosen, quiet)
-    _warn([*report.warnings, *report.loud])
+    warn([*report.warnings, *report.loud])
     if as_json:
         print_json({"out": None if out is None else str(out), "tables": report.to_plain()})
     elif out is None and not quiet:
@@ -220,11 +177,6 @@ def _tell(report: "Report", out: Path, chosen: Format, quiet: bool) -> None:
         console(stderr=True).print(f"{out}: {count} table{'s' * (count != 1)}, {chosen.value}", markup=False)
 
 
-def _warn(warnings: Iterable[str]) -> None:
-    for warning in warnings:
-        console(stderr=True).print(f"warning: {warning}", style="bold red", markup=False)
-
-
 def _page(report: "Report", sources: list[Path], figure_files: list[Path]) -> str:
     """Write the page with every figure there is."""
     from p3d_eval.provenance import command_line
@@ -232,7 +184,7 @@ def _page(report: "Report", sources: list[Path], figure_files: list[Path]) -> st
     from p3d_eval.reports.page.commands import typed
 
     figures, left_out = gather_figures(report.results, sources, figure_files)
-    _warn(left_out)
+    warn(left_out)
     return to_page(report, figures, command=typed(command_line()))
 
 

@@ -1,0 +1,105 @@
+"""``p3d-eval leaderboard``: which system is best over a folder of results."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from p3d_eval.cli._formats import Format, FormatOption, Out, choose_format, split_names, warn
+from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, parse_options, print_json
+
+if TYPE_CHECKING:
+    from p3d_eval.reports.leaderboard import Leaderboard
+
+NAME = "leaderboard"
+command = typer.Typer(add_completion=False)
+
+
+Results = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Folders of results, or result files.", metavar="RESULT", show_default=False),
+]
+Benchmarks = Annotated[
+    str | None,
+    typer.Option("--benchmarks", help="Columns: ucf101,aslan:auc,… (default: all).", metavar="NAME[:METRIC],…"),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        help="Keep results of which a property or option matches: label='i3d*', backbone=p3d199, C=1.0.",
+        metavar="KEY=PATTERN",
+        show_default=False,
+    ),
+]
+Official = Annotated[
+    bool, typer.Option("--official", help="Keep results on official annotations with every video.")
+]
+Sort = Annotated[str, typer.Option("--sort", help="mean, borda, or a benchmark.")]
+Top = Annotated[int | None, typer.Option("--top", help="Show that many rows; ranks are of all.", min=1)]
+Compare = Annotated[
+    tuple[str, str] | None,
+    typer.Option("--compare", help="Test two rows against each other, on the scores of their results."),
+]
+
+
+@command.command(NAME, epilog="Example: p3d-eval leaderboard results/ --sort borda --compare i3d p3d199")
+def print_leaderboard(
+    results: Results = None,
+    benchmarks: Benchmarks = None,
+    where: Where = None,
+    official: Official = False,
+    sort: Sort = "mean",
+    top: Top = None,
+    compared: Compare = None,
+    format_: FormatOption = None,
+    out: Out = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Rank systems over benchmarks: values, ranks with intervals, the mean and Borda's count.
+
+    A benchmark is what results of one protocol share: annotations, splits, videos and version. Only systems
+    with a converged result on every benchmark are ranked overall.
+    """
+    chosen = choose_format(format_, out, as_json)
+
+    from p3d_eval.files import require_new, write_text
+    from p3d_eval.reports import render
+    from p3d_eval.reports.leaderboard import leaderboard
+
+    if out is not None:
+        require_new(out, overwrite)
+    board = leaderboard(
+        results or [],
+        benchmarks=split_names(benchmarks),
+        where=parse_options(where),
+        official=official,
+        sort=sort,
+        top=top,
+        compared=compared,
+        seed=seed,
+    )
+    text = render(board.tables, chosen.value)
+    if out is not None:
+        write_text(out, text, overwrite)
+    warn([*board.warnings, *board.loud])
+    if as_json:
+        print_json({"out": None if out is None else str(out), **board.to_document()})
+    elif not quiet:
+        _print(board, text, chosen, out)
+
+
+def _print(board: "Leaderboard", text: str, chosen: Format, out: Path | None) -> None:
+    """Print the table, then a sentence for each comparison; beside a table for a program, on standard error."""
+    screen = console(stderr=out is None and chosen is not Format.TEXT)
+    if out is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        screen.print(f"Leaderboard: {out}", markup=False)
+    for line in board.sentences:
+        screen.print(line, markup=False)

@@ -1,0 +1,279 @@
+"""A leaderboard over a collection of results: a table of ranks, and tests between any two rows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from p3d_eval.errors import UnknownNameError, UserError
+from p3d_eval.protocols.result import Result
+from p3d_eval.protocols.significance import ComparisonReport, compare
+from p3d_eval.reports.comparability import complete, random_weights
+from p3d_eval.reports.document import Report
+from p3d_eval.reports.footnotes import Footnotes
+from p3d_eval.reports.labels import departures, plain
+from p3d_eval.reports.layout import PERCENT
+from p3d_eval.reports.loading import Loaded, Source, load_results
+from p3d_eval.reports.measured import attributes, coverage_remark, unconverged
+from p3d_eval.reports.ranking import mark_ranks
+from p3d_eval.reports.ranks import DRAWS, LEVEL, Rank
+from p3d_eval.reports.standings import Benchmark, Standing, find_benchmarks, make_standings, metric_of
+from p3d_eval.reports.systems import System
+from p3d_eval.reports.table import Cell, Column, Group, Row, Table
+
+
+@dataclass(frozen=True)
+class Leaderboard(Report):
+    """A report of one table, with the comparisons that were asked for.
+
+    Parameters
+    ----------
+    tables, results, warnings
+        As of `Report`.
+    comparisons : mapping of str to (ComparisonReport or str)
+        By benchmark, the test between the two rows, or why there is none.
+    """
+
+    comparisons: Mapping[str, ComparisonReport | str] = field(default_factory=dict)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What each comparison found, one sentence a benchmark, then what a reader must know."""
+        lines = []
+        for name, found in self.comparisons.items():
+            if isinstance(found, str):
+                lines.append(f"{name}: not compared: {found}")
+            else:
+                lines += [f"{name}: {one.sentence}" for one in found.comparisons]
+                lines += [f"{name}: {warning}" for warning in found.warnings]
+        return tuple(lines)
+
+    def to_document(self) -> dict[str, Any]:
+        """Return tables and comparisons as plain JSON values."""
+        found = {
+            name: {"reason": one} if isinstance(one, str) else one.to_json()
+            for name, one in self.comparisons.items()
+        }
+        return {"tables": self.to_plain(), "comparisons": found}
+
+
+def leaderboard(
+    results: Source | Iterable[Source],
+    *,
+    benchmarks: Sequence[str] = (),
+    where: Mapping[str, str] | None = None,
+    official: bool = False,
+    sort: str = "mean",
+    top: int | None = None,
+    compared: tuple[str, str] | None = None,
+    seed: int = 0,
+) -> Leaderboard:
+    """Rank systems over benchmarks.
+
+    Parameters
+    ----------
+    results : Result or path, or an iterable of these
+        Results, their files, or folders of them.
+    benchmarks : sequence of str
+        ``NAME`` or ``NAME:METRIC``; by default every kind of results with its headline.
+    where : mapping of str to str
+        Keep results whose label, backbone, protocol or option matches a pattern (``*`` and ``?``).
+    official : bool
+        Keep results on official annotations with every video.
+    sort : str
+        ``"mean"`` over benchmarks, ``"borda"``, or a benchmark.
+    top : int, optional
+        Show that many rows; ranks and aggregates are of all.
+    compared : tuple of two str, optional
+        Labels of two rows to test against each other on every benchmark that both are on.
+    seed : int
+        Of the draws behind the intervals of ranks, and of the tests.
+
+    Raises
+    ------
+    UserError
+        When nothing is left to rank, or a name is unknown.
+    """
+    if top is not None and top < 1:
+        raise UserError(f"top: {top} is not a number of rows")
+    found = load_results(results)
+    kept = _filtered(found.loaded, where or {}, official)
+    chosen = find_benchmarks([one.result for one in kept], benchmarks)
+    standings = make_standings(chosen, sort, seed)
+    table = _table(standings, chosen, sort, top)
+    tests = _compared(standings, chosen, kept, compared, seed) if compared is not None else {}
+    return Leaderboard((table,), kept, found.warnings, tests)
+
+
+def _filtered(loaded: Sequence[Loaded], where: Mapping[str, str], official: bool) -> tuple[Loaded, ...]:
+    known = dict.fromkeys(key for one in loaded for key in _facts(one.result))
+    for key in where:
+        if key not in known:
+            raise UnknownNameError("property of results", key, known)
+    kept = [
+        one
+        for one in loaded
+        if all(fnmatchcase(_facts(one.result).get(key, ""), pattern) for key, pattern in where.items())
+        and (not official or (one.result.annotations.get("official") and complete(one.result)))
+    ]
+    if not kept:
+        told = [f"{key}={pattern}" for key, pattern in where.items()] + (["official"] if official else [])
+        raise UserError(
+            f"none of {len(loaded)} results is left{' with ' + ', '.join(told) if told else ''}",
+            "Loosen the filter",
+        )
+    return tuple(kept)
+
+
+def _facts(result: Result) -> dict[str, str]:
+    """Collect what results are filtered by."""
+    features = {
+        "backbone": str(result.features.get("backbone", "")),
+        "layers": plain(result.features.get("layers")),
+    }
+    options = {key: plain(value) for key, value in result.options.items()}
+    return {**features, **options, "label": result.label, "protocol": result.protocol}
+
+
+def _table(standings: Sequence[Standing], benchmarks: Sequence[Benchmark], sort: str, top: int | None) -> Table:
+    footnotes = Footnotes()
+    told = unconverged(
+        (standing.system.label, result) for standing in standings for result in standing.system.results.values()
+    )
+    rows = [_row(standing, benchmarks, footnotes, told) for standing in standings]
+    rows = mark_ranks(
+        rows,
+        {
+            one.name: [place for place, own in enumerate(standings) if metric_of(own.system, one) is not None]
+            for one in benchmarks
+        },
+    )
+    several = len(benchmarks) > 1
+    columns = [Column("rank", "Rank")]
+    for one in benchmarks:
+        columns += [Column(one.name, f"{one.name}: {one.metric} (%)")]
+        columns += [Column(f"{one.name}_rank", "rank")] if several else []
+    columns += [Column("mean", "Mean (%)"), Column("borda", "Borda")] if several else []
+    whole = [row for row, standing in zip(rows, standings, strict=True) if standing.rank is not None]
+    part = [row for row, standing in zip(rows, standings, strict=True) if standing.rank is None]
+    kept = len(rows) if top is None else top
+    groups = [
+        Group("on every benchmark" if several else "measured", tuple(whole[:kept])),
+        Group("not on every benchmark, so not ranked", tuple(part[: max(0, kept - len(whole))])),
+    ]
+    return Table(
+        protocol="leaderboard",
+        title=f"Leaderboard: {', '.join(one.name for one in benchmarks)}",
+        first="System",
+        columns=tuple(columns),
+        groups=tuple(group for group in groups if group.rows),
+        footnotes=footnotes.collected,
+        notes=tuple(_notes(standings, benchmarks, sort, top)),
+        best_means="best of the column",
+    )
+
+
+def _row(standing: Standing, benchmarks: Sequence[Benchmark], footnotes: Footnotes, told: str) -> Row:
+    cells: dict[str, Cell] = {}
+    if standing.rank is not None:
+        cells["rank"] = _rank_cell(standing.rank)
+    for one in benchmarks:
+        result = standing.system.results.get(one.name)
+        metric = result.metrics.get(one.metric) if result is not None else None
+        if result is None or metric is None:
+            continue
+        value = None if metric.value is None else PERCENT * metric.value
+        cells[one.name] = Cell(value=value, marks=_marks(result, footnotes, told))
+        if one.name in standing.ranks:
+            cells[f"{one.name}_rank"] = _rank_cell(standing.ranks[one.name])
+    if standing.mean is not None and standing.points is not None:
+        cells["mean"] = Cell(value=PERCENT * standing.mean)
+        cells["borda"] = Cell(value=standing.points)
+    return Row(standing.system.label, "measured", cells, attributes=attributes(standing.system))
+
+
+def _rank_cell(rank: Rank) -> Cell:
+    return Cell(value=rank.place, low=rank.low, high=rank.high, decimals=0)
+
+
+def _marks(result: Result, footnotes: Footnotes, told: str) -> tuple[str, ...]:
+    """Mark what a reader must know of a number before comparing it."""
+    marks = []
+    if not result.converged:
+        marks.append(footnotes.warn(f"NOT CONVERGED, do not quote; not ranked: {told}"))
+    if not complete(result):
+        marks.append(footnotes.mark(coverage_remark(result)))
+    if random_weights(result):
+        marks.append(footnotes.mark("features of random weights"))
+    changed = departures(result)
+    if changed:
+        marks.append(footnotes.mark(f"not the protocol's defaults: {changed}"))
+    return tuple(marks)
+
+
+def _notes(
+    standings: Sequence[Standing], benchmarks: Sequence[Benchmark], sort: str, top: int | None
+) -> list[str]:
+    """Define every number of the table."""
+    whole = sum(standing.rank is not None for standing in standings)
+    notes = []
+    if len(benchmarks) > 1:
+        listed = ", ".join(f"{one.name} ({one.metric})" for one in benchmarks)
+        notes.append(f"Mean: of the values on {listed}, each with the same weight.")
+        notes.append(
+            f"Borda: over the benchmarks, the number of the {whole} systems on all of them that one beats, an "
+            f"equal one counts half; at most {len(benchmarks) * max(0, whole - 1)}."
+        )
+    by = {"mean": "the mean", "borda": "Borda's count"}.get(sort, sort)
+    if any(rank.low is not None for one in standings for rank in [*one.ranks.values(), one.rank] if rank):
+        notes.append(
+            f"Rank: by {by}; equal ones share the better place. [low, high]: the middle "
+            f"{PERCENT * LEVEL:.0f} % of the ranks in {DRAWS} draws in which every value falls about itself as "
+            "its interval says, normal and independent of the others. On the same videos chance moves systems "
+            "together, so that these are rather wide: --compare tests two rows."
+        )
+    else:
+        notes.append(f"Rank: by {by}; equal ones share the better place. Some value has no interval.")
+    for one in benchmarks:
+        first = one.results[0]
+        source = "official" if first.annotations.get("official") else "not official"
+        notes.append(
+            f"{one.name}: {one.metric}, {len(one.results)} results on {first.coverage.expected} videos, "
+            f"annotations {str(first.annotations.get('sha256'))[:12]} ({source}), version {first.version}."
+        )
+    if top is not None and top < len(standings):
+        notes.append(f"{top} of {len(standings)} systems are shown; ranks are of all.")
+    return notes
+
+
+def _compared(
+    standings: Sequence[Standing],
+    benchmarks: Sequence[Benchmark],
+    loaded: Sequence[Loaded],
+    labels: tuple[str, str],
+    seed: int,
+) -> dict[str, ComparisonReport | str]:
+    """Test two systems against each other on each benchmark."""
+    known = {standing.system.label: standing.system for standing in standings}
+    for label in labels:
+        if label not in known:
+            raise UnknownNameError("system", label, known)
+    if labels[0] == labels[1]:
+        raise UserError(f"{labels[0]!r} is compared with itself", "Name two rows")
+    files = {one.result.result_id: one for one in loaded}
+    return {one.name: _test([known[label] for label in labels], one, files, seed) for one in benchmarks}
+
+
+def _test(
+    systems: Sequence[System], benchmark: Benchmark, files: Mapping[str, Loaded], seed: int
+) -> ComparisonReport | str:
+    absent = [one.label for one in systems if benchmark.name not in one.results]
+    if absent:
+        return f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not on it"
+    try:
+        scored = [
+            replace(files[one.results[benchmark.name].result_id].scored(), label=one.label) for one in systems
+        ]
+        return compare(scored, metric=benchmark.metric, seed=seed)
+    except UserError as error:
+        return error.message

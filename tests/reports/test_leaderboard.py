@@ -1,0 +1,230 @@
+"""The leaderboard: who is on it, what is ranked, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import p3d_eval as pe
+from p3d_eval.cli import app
+from p3d_eval.errors import UserError
+from p3d_eval.protocols.result import Metric
+from p3d_eval.protocols.scores import Scores
+from p3d_eval.reports.leaderboard import leaderboard
+from tests.support.results import aslan_result, ucf101_result
+
+
+def table_of(board):
+    (table,) = board.tables
+    return table
+
+
+def cells(board, label):
+    return next(row for row in table_of(board).rows if row.label == label).cells
+
+
+def order(board):
+    return [row.label for row in table_of(board).rows]
+
+
+THREE = [
+    ucf101_result("a", 0.90, backbone="a"),
+    ucf101_result("b", 0.80, backbone="b"),
+    ucf101_result("c", 0.70, backbone="c"),
+    aslan_result("a", 0.60, backbone="a"),
+    aslan_result("b", 0.75, backbone="b"),
+]
+
+
+def test_systems_are_rows_and_benchmarks_are_columns():
+    board = leaderboard(THREE)
+    table = table_of(board)
+    assert [column.key for column in table.columns] == [
+        "rank",
+        "ucf101",
+        "ucf101_rank",
+        "aslan",
+        "aslan_rank",
+        "mean",
+        "borda",
+    ]
+    assert [(group.heading, [row.label for row in group.rows]) for group in table.groups] == [
+        ("on every benchmark", ["b", "a"]),
+        ("not on every benchmark, so not ranked", ["c"]),
+    ]
+    assert cells(board, "b")["mean"].value == pytest.approx((80 + 75) / 2)
+    assert cells(board, "a")["borda"].value == cells(board, "b")["borda"].value == 1
+    assert cells(board, "c")["ucf101_rank"].value == 3
+    assert "mean" not in cells(board, "c")
+    assert cells(board, "a")["ucf101"].best
+    assert cells(board, "b")["ucf101"].second
+
+
+def test_every_number_is_defined_below():
+    notes = " ".join(table_of(leaderboard(THREE)).notes)
+    assert "Mean: of the values on ucf101 (accuracy), aslan (accuracy), each with the same weight." in notes
+    assert "the number of the 2 systems on all of them that one beats" in notes
+    assert "at most 2." in notes
+    assert (
+        "ucf101: accuracy, 3 results on 13320 videos, annotations aaaaaaaaaaaa (official), version 1." in notes
+    )
+
+
+def test_the_order_is_as_asked():
+    assert order(leaderboard(THREE)) == ["b", "a", "c"]
+    assert order(leaderboard(THREE, sort="ucf101")) == ["a", "b", "c"]
+    assert order(leaderboard(THREE, benchmarks=["ucf101"])) == ["a", "b", "c"]
+    assert order(leaderboard(THREE, top=1)) == ["b"]
+    assert "1 of 3 systems are shown; ranks are of all." in table_of(leaderboard(THREE, top=1)).notes
+
+
+def test_a_benchmark_may_be_ranked_by_another_metric():
+    results = [aslan_result("a", 0.7, 0.6, backbone="a"), aslan_result("b", 0.6, 0.7, backbone="b")]
+    assert order(leaderboard(results)) == ["a", "b"]
+    assert order(leaderboard(results, benchmarks=["aslan:auc"])) == ["b", "a"]
+
+
+def test_results_on_other_videos_are_another_benchmark():
+    other = ucf101_result("d", 0.99, backbone="d", annotations="f" * 64, official=False)
+    board = leaderboard([*THREE[:2], other])
+    keys = [column.key for column in table_of(board).columns]
+    assert "ucf101#2" in keys
+    assert "rank" not in cells(board, "d")
+    assert cells(board, "d")["ucf101#2"].value == pytest.approx(99)
+
+
+def test_a_version_of_its_own_is_another_benchmark():
+    board = leaderboard([*THREE[:2], ucf101_result("d", 0.99, backbone="d", version="2")])
+    assert "ucf101#2" in [column.key for column in table_of(board).columns]
+
+
+def test_an_unconverged_result_is_shown_and_not_ranked():
+    board = leaderboard([*THREE[:2], ucf101_result("wrong", 0.99, backbone="d", gap=1.0)])
+    row = cells(board, "wrong")
+    assert row["ucf101"].value == pytest.approx(99)
+    assert "rank" not in row
+    assert cells(board, "a")["rank"].value == 1
+    assert board.loud[0].startswith("NOT CONVERGED, do not quote; not ranked: wrong")
+
+
+def test_what_a_reader_must_know_is_marked():
+    results = [
+        ucf101_result("whole", 0.8),
+        ucf101_result("net (random weights)", 0.7, random=True, backbone="x"),
+        ucf101_result("net", 0.9, options={"C": 10.0, "layer": "pool5"}, backbone="y"),
+    ]
+    texts = {note.text for note in table_of(leaderboard(results)).footnotes}
+    assert texts == {"features of random weights", "not the protocol's defaults: C = 10.0 (default 1.0)"}
+
+
+def test_options_of_ones_own_make_a_row_of_their_own():
+    usual = ucf101_result("i3d", 0.8, options={"C": 1.0, "layer": "pool5"})
+    other = ucf101_result("i3d", 0.9, options={"C": 10.0, "layer": "pool5"})
+    assert order(leaderboard([usual, other])) == ["i3d (C=10.0)", "i3d (C=1.0)"]
+
+
+def test_filters_keep_what_matches():
+    assert order(leaderboard(THREE, where={"label": "[ab]"})) == ["b", "a"]
+    assert order(leaderboard(THREE, where={"protocol": "ucf*", "backbone": "c"})) == ["c"]
+    partial = ucf101_result("part", 0.99, missing=("x",), backbone="p")
+    assert "part" not in order(leaderboard([*THREE, partial], official=True))
+
+
+def test_no_interval_no_interval_of_ranks():
+    results = [
+        ucf101_result("a", metrics={"accuracy": Metric(0.9)}),
+        ucf101_result("b", metrics={"accuracy": Metric(0.8)}, backbone="b"),
+    ]
+    board = leaderboard(results)
+    assert cells(board, "a")["rank"].shown == "1"
+    assert any("Some value has no interval" in note for note in table_of(board).notes)
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"sort": "bord"}, "Did you mean borda"),
+        ({"benchmarks": ["ucf10"]}, "Did you mean ucf101"),
+        ({"benchmarks": ["ucf101:acuracy"]}, "Did you mean accuracy"),
+        ({"where": {"labl": "a"}}, "Did you mean label"),
+        ({"where": {"label": "z"}}, "none of 5 results is left with label=z"),
+        ({"compared": ("a", "z")}, "unknown system 'z'"),
+        ({"compared": ("a", "a")}, "compared with itself"),
+        ({"top": 0}, "top: 0"),
+    ],
+)
+def test_mistakes_are_named(given, complaint):
+    with pytest.raises(UserError, match="(?s)" + complaint):
+        leaderboard(THREE, **given)
+
+
+def scored(label, right, **changes):
+    """A result on 40 videos of 4 classes in 20 clusters, of which the first ones are right."""
+    labels = np.arange(40) % 4
+    scores = np.zeros((40, 4), np.float32)
+    scores[np.arange(40), np.where(np.arange(40) < right, labels, (labels + 1) % 4)] = 1
+    saved = Scores(
+        ids=np.array([f"v{n:02}" for n in range(40)]),
+        split=np.zeros(40, int),
+        labels=labels,
+        classes=np.array(["a", "b", "c", "d"]),
+        scores=scores,
+        clusters=np.array([f"g{n // 2}" for n in range(40)]),
+        cluster_kind="clusters",
+    )
+    return ucf101_result(label, right / 40, backbone=label, scores=saved, **changes)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    scored("good", 40).save(tmp_path / "good.json")
+    scored("bad", 10).save(tmp_path / "bad.json")
+    scored("also", 38).save(tmp_path / "also.json")
+    aslan_result("good", backbone="good").save(tmp_path / "aslan.json")
+    return tmp_path
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["leaderboard", *map(str, arguments)])
+
+
+def test_any_two_rows_are_compared(folder):
+    board = pe.leaderboard(folder, compared=("good", "bad"))
+    (found,) = board.comparisons["ucf101"].comparisons
+    # 15 clusters differ, all one way: of 2^15 flips of signs two are as extreme.
+    assert found.p_value == pytest.approx(2 / 2**15)
+    assert board.comparisons["aslan"] == "bad is not on it"
+    assert board.sentences[0].startswith("ucf101: good is better than bad: accuracy 100.00 % against 25.00 %")
+    assert "not compared" in board.sentences[1]
+
+
+def test_the_command_prints_what_the_api_gives(folder):
+    board = pe.leaderboard(folder, benchmarks=["ucf101"], compared=("good", "also"))
+    done = run(folder, "--benchmarks", "ucf101", "--compare", "good", "also")
+    assert done.exit_code == 0
+    assert done.stdout.startswith(board.to_text())
+    assert " ".join(board.sentences[0].split()) in " ".join(done.stdout.split())
+    csv = run(folder, "--benchmarks", "ucf101", "--compare", "good", "also", "--format", "csv")
+    assert csv.stdout == board.to_csv()
+    document = json.loads(run(folder, "--compare", "good", "bad", "--json").stdout)
+    assert document["tables"][0]["protocol"] == "leaderboard"
+    assert document["comparisons"]["aslan"] == {"reason": "bad is not on it"}
+
+
+def test_the_command_keeps_existing_files_and_refuses_nonsense(folder, tmp_path):
+    out = tmp_path / "out" / "board.tex"
+    assert run(folder, "--out", out).exit_code == 0
+    assert "\\toprule" in out.read_text(encoding="utf-8")
+    assert run(folder, "--out", out).exit_code == 2
+    assert run(folder, "--out", out, "--overwrite", "--quiet").output == ""
+    (tmp_path / "empty").mkdir()
+    for arguments, complaint in {
+        (tmp_path / "empty",): "no results in this folder",
+        (): "no benchmark to rank by",
+        (folder, "--where", "label"): "is not key=value",
+        (folder, "--sort", "x"): "unknown order 'x'",
+    }.items():
+        done = run(*arguments)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert complaint in done.output.replace("\n", " ")
