@@ -97,6 +97,10 @@ def leaderboard(
     if top is not None and top < 1:
         raise UserError(f"top: {top} is not a number of rows")
     found = load_results(results)
+    if not found.loaded:
+        raise UserError(
+            "no results to rank", "Give a folder of results, or the JSON files that protocols wrote"
+        )
     kept = _filtered(found.loaded, where or {}, official)
     chosen = find_benchmarks([one.result for one in kept], benchmarks)
     standings = make_standings(chosen, sort, seed)

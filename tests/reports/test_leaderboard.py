@@ -221,7 +221,7 @@ def test_the_command_keeps_existing_files_and_refuses_nonsense(folder, tmp_path)
     (tmp_path / "empty").mkdir()
     for arguments, complaint in {
         (tmp_path / "empty",): "no results in this folder",
-        (): "no benchmark to rank by",
+        (): "no results to rank",
         (folder, "--where", "label"): "is not key=value",
         (folder, "--sort", "x"): "unknown order 'x'",
     }.items():
