@@ -17,6 +17,7 @@ from p3d_eval.study.grid import Evaluation, build_study
 from p3d_eval.study.planning import RESULTS, Plan, plan_study
 from p3d_eval.study.predicting import Prediction, predict
 from p3d_eval.study.reading import read_study
+from p3d_eval.study.report_folder import ReportFolder
 from p3d_eval.study.reporting import REPORT, ReportTask
 from p3d_eval.study.running import FAILED, MADE, Outcome, StudyRunner, default_jobs, put_aside
 from p3d_eval.study.screen import Screen
@@ -145,7 +146,7 @@ def _read(study: str | PathLike[str] | Mapping[str, Any], out: str | PathLike[st
 
 def _run(plan: Plan, jobs: int, retry: bool, overwrite: bool, quiet: bool) -> StudyRun:
     stages = len(plan.extractions) + len(plan.evaluations) + 1
-    state = State(plan.folder)
+    folder = ReportFolder(plan.folder / REPORT)
     with Screen(plan.study.name, stages, quiet) as screen:
         with StudyRunner(plan, screen, jobs, retry) as runner:
             outcomes = _once(runner.run())
@@ -153,11 +154,18 @@ def _run(plan: Plan, jobs: int, retry: bool, overwrite: bool, quiet: bool) -> St
         done = [one for one in outcomes if isinstance(one.cell, Evaluation) and one.status != FAILED]
         paths = tuple(one.path for one in done if one.path is not None)
         put_aside(plan.folder / RESULTS, set(paths))
-        task = ReportTask(plan.folder / REPORT, paths, _failures(outcomes), plan.study.report)
-        failure = _report(task, state, screen, overwrite)
+        task = _report_task(plan, folder, paths, _failures(outcomes))
+        failure = _report(task, folder, screen, overwrite)
     report = Report.of(paths, plan.study.report.published, task.failures)
-    files = tuple(task.folder / name for name in state.files)
-    return StudyRun(plan, tuple(outcomes), report, files, failure)
+    return StudyRun(plan, tuple(outcomes), report, folder.files, failure)
+
+
+def _report_task(
+    plan: Plan, folder: ReportFolder, paths: tuple[Path, ...], failures: tuple[Failed, ...]
+) -> ReportTask:
+    settings = plan.study.report
+    title = settings.title or Path(plan.study.name).stem
+    return ReportTask(folder.unfinished, paths, failures, settings, title, f"p3d-eval run {plan.study.name}")
 
 
 def _once(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -186,19 +194,19 @@ def _row(outcome: Outcome) -> str:
     return f"{outcome.label} ({point})" if point else outcome.label
 
 
-def _report(task: ReportTask, state: State, screen: Screen, overwrite: bool) -> str:
+def _report(task: ReportTask, folder: ReportFolder, screen: Screen, overwrite: bool) -> str:
     """Write the report where it is not there yet; return why it could not be written."""
     key = sha256_json({**task.content, "version": __version__})
-    if state.same_report(key, task.folder):
+    if folder.holds(key):
         screen.count()
         return ""
     if not overwrite:
-        state.require_untouched(task.folder)
+        folder.require_untouched()
     screen.start(REPORT, "report")
     event = perform_alone(task, screen, REPORT)
     if event.kind == "failed":
         screen.finish(REPORT, f"failed: {event.text}")
         return event.text
-    state.keep_report(key, event.facts["files"])
-    screen.finish(REPORT, str(task.folder))
+    folder.replace(key)
+    screen.finish(REPORT, str(folder.folder))
     return ""

@@ -75,8 +75,8 @@ def _wanted(protocol: str, results: Sequence[Labelled]) -> list[Named]:
 
 
 def _slug(label: str) -> str:
-    """Make a label a part of a file's name."""
-    kept = "".join(one if one.isalnum() or one in "-_." else "-" for one in label)
+    """Make a label a part of a file's name; a dot would begin a suffix."""
+    kept = "".join(one if one.isalnum() or one in "-_" else "-" for one in label)
     return "-".join(part for part in kept.split("-") if part)[:80]
 
 

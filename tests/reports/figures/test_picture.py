@@ -193,9 +193,10 @@ def test_figures_that_fail_are_told_and_stop_no_other(tmp_path):
     path = class_result("a").save(tmp_path / "a.json")
     path.with_name("a.scores.npz").write_bytes(b"damaged")
     figures, problems = draw_everything(
-        [Loaded(class_result("a"), path), Loaded(class_result("a/b")), Loaded(class_result("a b"))]
+        [Loaded(class_result(name), path if name == "a" else None) for name in ("a", "a/b", "a b", "C=1.0")]
     )
     assert sorted(figures) == [
+        "ucf101-confusion-C-1-0",  # a dot would begin a suffix
         "ucf101-confusion-a-b",
         "ucf101-confusion-a-b-2",
         "ucf101-per-class",
