@@ -3,11 +3,13 @@
 import json
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from p3d_eval.backbones.description import describe_backbone
 from p3d_eval.cli import app
 from tests.backbones.test_i3d import pickled_checkpoint
+from tests.support.published_resnet import port_state_dict, torchvision_resnet50
 
 
 def run(*words):
@@ -95,3 +97,29 @@ def test_layers_are_listed_by_pattern():
     assert all(name.startswith("res5c") for name in found)
     missing = run("backbones", "show", "p3d63", "--layers", "res9*")
     assert (missing.exit_code, "no layer matches 'res9*'" in missing.stderr) == (2, True)
+
+
+def test_inflate(tmp_path):
+    path, out = tmp_path / "resnet50.pth", tmp_path / "p3d63.safetensors"
+    torchvision_resnet50(path, classes=3)
+    (tmp_path / "names.txt").write_text("a\nb\nc\n")
+    words = ("weights", "inflate", path, "--backbone", "p3d63", "--out", out)
+    result = run(*words, "--classes", tmp_path / "names.txt", "--option", "variant=A")
+    assert result.exit_code == 0, result.output
+    assert "p3d63, 3 class names" in result.stdout
+    shown = json.loads(run("weights", "show", out, "--json").stdout)
+    assert (shown["options"]["variant"], shown["options"]["stride_on"]) == ("A", "3x3")
+    assert shown["trained_on"] == "ImageNet (2-D), inflated"
+    assert run(*words).exit_code == 2  # exists
+    assert run(*words, "--overwrite", "--quiet").stdout == ""
+    assert run("weights", "inflate", path, "--backbone", "p3d199", "--out", out, "--overwrite").exit_code == 2
+
+
+def test_convert_tells_of_the_ports_arithmetic(tmp_path):
+    path = tmp_path / "p3d.pth.tar"
+    torch.save({"state_dict": port_state_dict()}, path)
+    words = ("weights", "convert", path, "--backbone", "p3d63", "--overwrite")
+    words += ("--out", tmp_path / "x.safetensors")
+    assert "note: " in run(*words).stderr
+    assert "sum_rule=port" in run(*words).stderr
+    assert run(*words, "--option", "sum_rule=port", "--option", "pool1=padded").stderr == ""

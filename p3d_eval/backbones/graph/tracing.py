@@ -7,7 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from p3d_eval.backbones.capture import capture
 from p3d_eval.backbones.frames import Batch
@@ -16,6 +18,14 @@ from p3d_eval.backbones.layers import LayerRequest
 _ATEN = torch.ops.aten
 # Dropout gives its very input in evaluation, which its signature does not say.
 _IDENTITIES = (_ATEN.dropout.default, _ATEN.feature_dropout.default, _ATEN.alpha_dropout.default)
+
+# What tracing without values ends with where a value is asked for: a condition, a number, a shape.
+_DECIDED_BY_VALUES = (
+    GuardOnDataDependentSymNode,
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+)
+_LONGEST_REASON = 120  # characters
 
 
 class UntraceableError(Exception):
@@ -68,7 +78,7 @@ def trace(
             )
             traced = make(x.clone())
     except Exception as error:  # a user's network may do anything that tracing does not know
-        raise UntraceableError(" ".join(f"{type(error).__name__}: {error}".split())) from error
+        raise UntraceableError(_reason(error)) from error
     _forget_identities(traced.graph)
     _forget_writes(traced.graph)
     for node in traced.graph.nodes:
@@ -76,6 +86,14 @@ def trace(
             raise UntraceableError(f"{node.target} is random")
     traced.graph.eliminate_dead_code()
     return traced
+
+
+def _reason(error: Exception) -> str:
+    """Say in one short line why tracing ended; torch's own words are a page for its developers."""
+    if isinstance(error, _DECIDED_BY_VALUES):
+        return "the values of tensors decide what it computes"
+    line = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}…"
 
 
 def constant(graph: fx.GraphModule, node: Any) -> Tensor | None:
