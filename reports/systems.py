@@ -49,7 +49,7 @@ def make_systems(results: Sequence[Result], failures: Sequence[Failed], layout: 
 
 
 def _by_variant(result: Result, label: str, kind: str) -> Iterable[System]:
-    """Make a row of each variant; what all share stands in the first."""
+    """Make a row of each variant, with what all share."""
     if not result.variants:
         yield System(label, {kind: result})
         return
@@ -57,7 +57,6 @@ def _by_variant(result: Result, label: str, kind: str) -> Iterable[System]:
     for variant in result.variants:
         words = {key: plain(value) for key, value in variant.options.items()}
         yield System(label, {kind: replace(result, metrics=common | dict(variant.metrics))}, words=words)
-        common = {}
 
 
 def join(

@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -10,9 +9,8 @@ import p3d_eval as pe
 from p3d_eval.cli import app
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.result import Metric
-from p3d_eval.protocols.scores import Scores
 from p3d_eval.reports.leaderboard import leaderboard
-from tests.support.results import aslan_result, ucf101_result
+from tests.support.results import aslan_result, scored_result, ucf101_result
 
 
 def table_of(board):
@@ -159,28 +157,11 @@ def test_mistakes_are_named(given, complaint):
         leaderboard(THREE, **given)
 
 
-def scored(label, right, **changes):
-    """A result on 40 videos of 4 classes in 20 clusters, of which the first ones are right."""
-    labels = np.arange(40) % 4
-    scores = np.zeros((40, 4), np.float32)
-    scores[np.arange(40), np.where(np.arange(40) < right, labels, (labels + 1) % 4)] = 1
-    saved = Scores(
-        ids=np.array([f"v{n:02}" for n in range(40)]),
-        split=np.zeros(40, int),
-        labels=labels,
-        classes=np.array(["a", "b", "c", "d"]),
-        scores=scores,
-        clusters=np.array([f"g{n // 2}" for n in range(40)]),
-        cluster_kind="clusters",
-    )
-    return ucf101_result(label, right / 40, backbone=label, scores=saved, **changes)
-
-
 @pytest.fixture
 def folder(tmp_path):
-    scored("good", 40).save(tmp_path / "good.json")
-    scored("bad", 10).save(tmp_path / "bad.json")
-    scored("also", 38).save(tmp_path / "also.json")
+    scored_result("good", 40).save(tmp_path / "good.json")
+    scored_result("bad", 10).save(tmp_path / "bad.json")
+    scored_result("also", 38).save(tmp_path / "also.json")
     aslan_result("good", backbone="good").save(tmp_path / "aslan.json")
     return tmp_path
 

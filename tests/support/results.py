@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
-from p3d_eval.protocols.result import Certificate, Coverage, Metric, Result, Split, Variant
+import numpy as np
+
+from p3d_eval.protocols.result import Certificate, Coverage, Metric, Result, Scores, Split, Variant
 
 
 def ucf101_result(
@@ -108,3 +110,58 @@ def _features(label, backbone, random) -> dict:
         "layers": ["pool5"],
         "label": label,
     }
+
+
+def profile_result(label="p3d63", speed=10.0, *, backbone="p3d63", device="cpu", **changes) -> Result:
+    """Return a result as the profile of a network makes it: two ways, the first the fastest."""
+
+    def speeds(factor) -> dict[str, Metric]:
+        rate = speed * factor
+        return {
+            "clips_per_second": Metric(rate, 0.9 * rate, 1.1 * rate, method="median", n=5, unit="batches"),
+            "frames_per_second": Metric(
+                16 * rate, 14.4 * rate, 17.6 * rate, method="median", n=5, unit="batches"
+            ),
+            "peak_bytes": Metric(3 * 2**30),
+        }
+
+    costs = {"parameters": Metric(25.9e6), "model_bytes": Metric(98 * 2**20), "macs": Metric(8.4e9)}
+    return replace(
+        ucf101_result(label, backbone=backbone),
+        protocol="profile",
+        metrics=costs | speeds(1.0),
+        options={"layers": "pool5"},
+        features={
+            "identity": f"{label}-{device}",
+            "backbone": backbone,
+            "options": {},
+            "device": device,
+            "weights": {"sha256": None, "random": True},
+        },
+        annotations={"source": "none needed", "sha256": None, "official": False},
+        coverage=Coverage(0, 0),
+        splits=(),
+        certificates=(),
+        variants=(
+            Variant("fp32, batches of 8", {"precision": "fp32", "batch_size": 8}, speeds(1.0), headline=True),
+            Variant("fp32, batches of 1", {"precision": "fp32", "batch_size": 1}, speeds(0.5)),
+        ),
+        **changes,
+    )
+
+
+def scored_result(label, right, **changes) -> Result:
+    """Return a result on 40 videos of 4 classes, in 20 clusters; the first ``right`` videos are right."""
+    labels = np.arange(40) % 4
+    scores = np.zeros((40, 4), np.float32)
+    scores[np.arange(40), np.where(np.arange(40) < right, labels, (labels + 1) % 4)] = 1
+    saved = Scores(
+        ids=np.array([f"v{n:02}" for n in range(40)]),
+        split=np.zeros(40, int),
+        labels=labels,
+        classes=np.array(["a", "b", "c", "d"]),
+        scores=scores,
+        clusters=np.array([f"g{n // 2}" for n in range(40)]),
+        cluster_kind="clusters",
+    )
+    return ucf101_result(label, right / 40, backbone=label, scores=saved, **changes)

@@ -1,0 +1,94 @@
+"""Rows that differ from the best one by more than chance: against `compare` itself, and against counting."""
+
+import pytest
+
+from p3d_eval.errors import UserError
+from p3d_eval.protocols.paired_tests import holm
+from p3d_eval.protocols.significance import compare
+from p3d_eval.reports import Report, build_tables
+from tests.support.results import aslan_result, scored_result
+
+RESULTS = [
+    scored_result("good", 40),
+    scored_result("also", 38),
+    scored_result("half", 20),
+    scored_result("bad", 8),
+]
+
+
+def table_of(*results, **options):
+    (table,) = build_tables(list(results), significance=True, published=False, **options)
+    return table
+
+
+def marked(table):
+    return {row.label for row in table.rows if "°" in row.cells["accuracy"].marks}
+
+
+def p_values(table):
+    return {
+        row.label: float(row.attributes["accuracy_p_value"])
+        for row in table.rows
+        if "accuracy_p_value" in row.attributes
+    }
+
+
+def test_the_marks_are_those_of_compare_after_holm():
+    table = table_of(*RESULTS)
+    raw = [compare([RESULTS[0], other]).comparisons[0].p_value for other in RESULTS[1:]]
+    expected = dict(zip(("also", "half", "bad"), holm(raw), strict=True))
+    assert p_values(table) == pytest.approx(expected, rel=1e-5)
+    assert marked(table) == {label for label, p in expected.items() if p <= 0.05} == {"half", "bad"}
+
+
+def test_p_of_one_pair_is_counted_by_hand():
+    """Ten clusters differ, all one way: of 2^10 flips of signs two are as extreme."""
+    table = table_of(RESULTS[0], RESULTS[2])
+    assert p_values(table) == pytest.approx({"half": 2 / 2**10}, rel=1e-5)
+
+
+def test_the_footnote_names_reference_level_correction_and_test():
+    (note,) = [note for note in table_of(*RESULTS).footnotes if note.mark == "°"]
+    assert note.text == (
+        "differs from the best measured row of its column, p ≤ 0.05 after Holm's correction over the column "
+        "(sign-flip over 20 clusters)"
+    )
+
+
+def test_against_a_row_of_ones_choice():
+    table = table_of(*RESULTS, against="half")
+    assert marked(table) == {"good", "also", "bad"}
+    assert any(note.text.startswith("differs from half") for note in table.footnotes)
+    assert "half" not in p_values(table)
+
+
+def test_a_level_of_ones_own():
+    assert marked(table_of(*RESULTS, alpha=1e-3)) == {"bad"}
+
+
+def test_results_without_scores_are_said_to_be_untested():
+    table = table_of(aslan_result("a", 0.8), aslan_result("b", 0.7, backbone="b"))
+    assert not any("°" in cell.marks for row in table.rows for cell in row.cells.values())
+    assert "Not tested in Accuracy (%): result 'a' carries no scores." in table.notes
+
+
+def test_without_the_option_nothing_is_tested():
+    (table,) = build_tables(RESULTS, published=False)
+    assert not p_values(table)
+
+
+def test_an_unknown_row_is_named():
+    with pytest.raises(UserError, match="Did you mean half"):
+        table_of(*RESULTS, against="hal")
+
+
+def test_every_format_has_the_mark(tmp_path):
+    for result in RESULTS:
+        result.save(tmp_path / f"{result.label}.json")
+    report = Report.of(tmp_path, published=False, significance=True)
+    assert "50.0" in report.to_text()
+    for drawn in (report.to_text(), report.to_markdown(), report.to_html()):
+        assert "differs from the best measured row" in drawn
+        assert "°" in drawn
+    assert r"$^{\circ}$" in report.to_latex()
+    assert report.to_frame().set_index("method").loc["half", "accuracy_p_value"] == "0.00390625"
