@@ -16,33 +16,33 @@ if (_root / "pyproject.toml").is_file() and (_root / "protocols" / "__init__.py"
     __path__.append(str(_root))
 
 _PUBLIC = {
+    "annotate": "p3d_eval.file_verbs",
     "check_backbone": "p3d_eval.network_verbs",
+    "check_videos": "p3d_eval.file_verbs",
     "compare": "p3d_eval.api",
+    "convert_weights": "p3d_eval.weights_verbs",
+    "describe_backbone": "p3d_eval.weights_verbs",
+    "describe_features": "p3d_eval.file_verbs",
+    "describe_weights": "p3d_eval.weights_verbs",
     "evaluate": "p3d_eval.api",
     "extract": "p3d_eval.api",
+    "fetch_weights": "p3d_eval.weights_verbs",
+    "import_features": "p3d_eval.file_verbs",
+    "inflate_weights": "p3d_eval.weights_verbs",
     "leaderboard": "p3d_eval.reports.leaderboard",
+    "list_backbones": "p3d_eval.weights_verbs",
+    "list_weights": "p3d_eval.weights_verbs",
     "load_backbone": "p3d_eval.api",
+    "merge_features": "p3d_eval.file_verbs",
     "open_features": "p3d_eval.api",
+    "prepare": "p3d_eval.file_verbs",
     "preview": "p3d_eval.network_verbs",
     "profile": "p3d_eval.network_verbs",
     "report": "p3d_eval.api",
     "run_study": "p3d_eval.study.run",
 }
 
-__all__ = [
-    "__version__",
-    "check_backbone",
-    "compare",
-    "evaluate",
-    "extract",
-    "leaderboard",
-    "load_backbone",
-    "open_features",
-    "preview",
-    "profile",
-    "report",
-    "run_study",
-]
+__all__ = ["__version__", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """The Python interface: the command line's verbs as functions that compute and return."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,6 +95,9 @@ def extract(
     processes: int | None = None,
     engine: str = "local",
     address: str | None = None,
+    crops: str = "centre",
+    mirror: bool = False,
+    annotations: "Mapping[str, StrPath] | None" = None,
     quiet: bool = False,
     **options: Any,
 ) -> "FeatureStore":
@@ -119,11 +122,15 @@ def extract(
     processes, engine, address : optional
         As ``--processes``, ``--engine`` and ``--address`` of ``p3d-eval extract``: several processes, or a
         Ray cluster, on devices of the backbone's kind.
+    crops, mirror : optional
+        Views of each clip that are averaged: ``"centre"``, ``"3"``, ``"5"``, ``"10"``, and their mirror images.
+    annotations : mapping of str to path, optional
+        Data set → official annotation file or folder to embed.
     quiet : bool
         Show no progress.
     **options
-        ``per_clip``, ``dtype``, ``batch_size``, ``workers``, ``views``, ``compiling``, ``video_timeout``,
-        ``decoder``, ``overwrite``, ``shard``: see
+        ``per_clip``, ``dtype``, ``batch_size``, ``workers``, ``compiling``, ``video_timeout``, ``decoder``,
+        ``root``, ``overwrite``, ``shard``: see
         :func:`p3d_eval.features.planning.plan_extraction`.
 
     Returns
@@ -136,10 +143,12 @@ def extract(
     UserError
         When a layer is unknown, there are no videos, or ``out`` belongs to another extraction.
     """
+    from p3d_eval.backbones import views_of
     from p3d_eval.features import open_features as open_store
     from p3d_eval.features.engines import choose_engine
     from p3d_eval.features.extractor import extract as run
     from p3d_eval.features.sampling import choose_sampling
+    from p3d_eval.file_verbs import read_annotations
     from p3d_eval.progress import Progress
 
     spec = backbone.input_spec
@@ -164,7 +173,7 @@ def extract(
         counting=counting,
         engine=chosen_engine,
         sampling=chosen,
-        **options,
+        **{"views": views_of(crops, mirror), "annotations": read_annotations(annotations)} | options,
     )
     return open_store(out, allow_incomplete=options.get("shard") is not None)
 

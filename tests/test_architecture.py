@@ -12,13 +12,13 @@ import p3d_eval
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = {"p3d_eval": "p3d_eval", **{n: f"p3d_eval.{n}" for n in ("features", "protocols", "reports")}}
 ORDER = ("bottom", "features", "protocols", "reports", "top")
-TOP = {"p3d_eval", "p3d_eval.__main__", "p3d_eval.api", "p3d_eval.network_verbs"}
+TOP = {"p3d_eval", "p3d_eval.__main__", "p3d_eval.api"}
 HEAVY = {"torch", "numpy", "h5py", "sklearn", "scipy", "pandas", "av", "matplotlib"}
 
 
 def layer(module: str) -> str:
     parts = module.split(".")
-    if module in TOP or parts[1] in {"cli", "demo", "study"}:
+    if module in TOP or module.endswith("_verbs") or parts[1] in {"cli", "demo", "study"}:
         return "top"
     return parts[1] if parts[1] in ORDER else "bottom"
 
