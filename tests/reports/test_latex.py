@@ -1,0 +1,93 @@
+"""LaTeX as TeX reads it: compiled, with nothing that runs off the line or the page, and the PDF's text."""
+
+import re
+
+import pytest
+
+from p3d_eval.reports import Report
+from tests.support.results import aslan_result, scored_result, ucf101_result
+from tests.support.tex import compile_pdf, needs_tex
+
+LONG = "a_network_that_someone_trained_on_everything_there_is_v2_final_really_final_epoch_300"
+UNBROKEN = "x" * 150
+SPECIAL = "50% of $x_1 & #2 {a^b} ~ <c> \\d [e]"
+
+
+def squeezed(pages):
+    return re.sub(r"\s+", "", "".join(pages))
+
+
+@needs_tex
+def test_the_pdf_says_what_the_tables_say(tmp_path):
+    results = [
+        ucf101_result("p3d199", 0.8887),
+        ucf101_result(SPECIAL, 0.9123, backbone="i3d", low=0.901, high=0.92),
+    ]
+    log, (first, *_) = compile_pdf(tmp_path, Report.of(results).to_latex(caption="Accuracy in % & more"))
+    assert "Overfull" not in log
+    lines = [" ".join(line.split()) for line in first.splitlines()]
+    assert "Table 1: Accuracy in % & more" in lines
+    assert "Method Accuracy (%) with flow (%) ∆ accuracy" in lines
+    assert "p3d199 88.9 [87.9, 89.3] +0.3" in lines
+    assert f"{SPECIAL} 91.2 [90.1, 92.0]" in lines
+    assert "TSN 85.7 94.0" in lines
+    assert "Underlined: second." in lines
+    assert any(line.startswith("Published rows: P3D Table 3") for line in lines)
+
+
+@needs_tex
+def test_footnotes_stand_below_their_marks(tmp_path):
+    results = [scored_result(name, right, official=False) for name, right in (("good", 40), ("bad", 8))]
+    report = Report.of(results, significance=True, published=False, intervals="none")
+    _, (page,) = compile_pdf(tmp_path, report.to_latex())
+    text = squeezed([page])
+    assert "bad20.0◦‡" in text or "bad‡20.0◦" in text
+    assert "‡notcomparablewiththepublishedrows:nottheofficialsplits" in text
+    assert "differsfromthebestmeasuredrowofitscolumn,p≤0.05afterHolm" in text
+    assert "NOTCONVERGED" not in text
+
+
+@needs_tex
+def test_long_names_are_folded_and_nothing_runs_off_the_line(tmp_path):
+    results = [
+        aslan_result(LONG, backbone="a", official=False, warnings=(f"look at {LONG}: {UNBROKEN}",)),
+        aslan_result(UNBROKEN, backbone="b", official=False),
+        ucf101_result(LONG, protocol="yupenn", splits=1),
+    ]
+    log, pages = compile_pdf(tmp_path, Report.of(results).to_latex())
+    assert "Overfull" not in log
+    assert LONG in squeezed(pages)
+    assert UNBROKEN in squeezed(pages)
+
+
+@needs_tex
+def test_a_table_longer_than_a_page_goes_on(tmp_path):
+    results = [ucf101_result(f"network-{n:03}", n / 200, backbone=f"b{n}", official=False) for n in range(200)]
+    log, pages = compile_pdf(tmp_path, Report.of(results).to_latex(), runs=2)
+    assert "Float too large" not in log
+    assert "Overfull" not in log
+    found = re.findall(r"network-(\d{3})", "".join(pages))
+    assert {int(number) for number in found} == set(range(200))
+    assert "(continued)" in pages[1]
+    assert set(re.findall(r"Table (\d+):", "".join(pages))) == {"1"}
+
+
+@needs_tex
+@pytest.mark.parametrize("packages", ["booktabs,graphicx", "booktabs"])
+def test_a_fragment_fits_a_narrow_column(tmp_path, packages):
+    fragment = Report.of([aslan_result(LONG), ucf101_result()]).to_latex(standalone=False, label="tab:mine")
+    assert "\\documentclass" not in fragment
+    (tmp_path / "tables.tex").write_text(fragment, encoding="utf-8")
+    document = (
+        f"\\documentclass[twocolumn]{{article}}\\usepackage{{{packages}}}\\begin{{document}}\n"
+        "See Table~\\ref{tab:mine-aslan}.\\input{tables}\\end{document}\n"
+    )
+    log, pages = compile_pdf(tmp_path, document, runs=2)
+    assert ("Overfull" in log) == ("graphicx" not in packages)
+    assert "See Table 1." in " ".join("".join(pages).split())
+
+
+@needs_tex
+def test_letters_that_the_fonts_lack_are_printed_as_code_points(tmp_path):
+    _, pages = compile_pdf(tmp_path, Report.of([ucf101_result("模型 Ünïcödé")]).to_latex())
+    assert "U+6A21U+578BÜnïcödé" in squeezed(pages)
