@@ -64,7 +64,10 @@ class Checkpoint:
 
 
 Reader = Callable[[Path], Checkpoint]
-Inflater = Callable[[Path, Mapping[str, str]], Checkpoint]
+# Ways to give a 2-D kernel frames: the kernel in the middle and zeros around it, or its share in each.
+SPREADS = ("centre", "average")
+# Weights file of a 2-D network, given options of the 3-D one, one of SPREADS.
+Inflater = Callable[[Path, Mapping[str, str], str], Checkpoint]
 
 
 def require_file(path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from p3d_eval.backbones.checkpoint import (
+    SPREADS,
     SUFFIX,
     Checkpoint,
     Reader,
@@ -23,7 +24,7 @@ from p3d_eval.backbones.network import Architecture
 from p3d_eval.backbones.p3d_checkpoint import read_p3d_caffemodel
 from p3d_eval.backbones.published_weights import identified, recognise
 from p3d_eval.backbones.state_dict import read_foreign_names, torch_readers
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.files import require_new
 from p3d_eval.provenance import sha256_file
 
@@ -177,6 +178,7 @@ def inflate_weights(
     *,
     classes: Sequence[str] | None = None,
     options: Mapping[str, str] | None = None,
+    spread: str = "centre",
     overwrite: bool = False,
 ) -> Checkpoint:
     """Make weights of a 3-D network from those of a 2-D one: on clips without motion both give the same.
@@ -184,13 +186,16 @@ def inflate_weights(
     Parameters
     ----------
     source : Path
-        Weights of the 2-D network: for P3D a ResNet of the same depth (torchvision, timm, the authors' Caffe).
+        Weights of the 2-D network: for P3D a ResNet of the same depth (torchvision, timm, the authors' Caffe),
+        for I3D torchvision's GoogLeNet.
     backbone : str
         Registered name of the 3-D network.
     out : Path
         File to write, ``.safetensors``.
     classes, options, overwrite
         As for `convert_weights`.
+    spread : {"centre", "average"}
+        How I3D's 2-D kernels get their frames, see `p3d_eval.backbones.googlenet`.
 
     Returns
     -------
@@ -206,9 +211,11 @@ def inflate_weights(
     architecture = load_architecture(backbone)
     if architecture.inflate is None:
         raise UserError(
-            f"{backbone} is not made from a 2-D network's weights", "Choose p3d63, p3d131 or p3d199"
+            f"{backbone} is not made from a 2-D network's weights", "Choose p3d63, p3d131, p3d199 or i3d"
         )
-    checkpoint = architecture.inflate(source, architecture.check_options(options or {}))
+    if spread not in SPREADS:
+        raise UnknownNameError("way to spread kernels over time", spread, SPREADS)
+    checkpoint = architecture.inflate(source, architecture.check_options(options or {}), spread)
     return _write(source, architecture, checkpoint, out, classes, {}, overwrite)
 
 

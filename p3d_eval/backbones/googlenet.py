@@ -16,9 +16,8 @@ from p3d_eval.backbones.checkpoint import Checkpoint, printable
 from p3d_eval.backbones.i3d_checkpoint import fold_scales
 from p3d_eval.backbones.inception import FIRST, MIXED, SECOND
 from p3d_eval.backbones.state_dict import read_state_dict
-from p3d_eval.errors import UnknownNameError, UserError, shorten
+from p3d_eval.errors import UserError, shorten
 
-SPREADS = ("centre", "average")
 _TRAINED_ON = "ImageNet (2-D GoogLeNet), inflated"
 _PADDING = {"padding": "googlenet"}  # torchvision pads the first convolution on both sides alike
 
@@ -72,8 +71,6 @@ def inflate_googlenet(
     UserError
         When the file cannot be read, holds other names, or does not fit the options.
     """
-    if spread not in SPREADS:
-        raise UnknownNameError("way to spread kernels over time", spread, SPREADS)
     if given.get("padding", "googlenet") != "googlenet":
         raise UserError(
             f"{path}: a network inflated from it has padding=googlenet, not {given['padding']}",

@@ -7,11 +7,15 @@ but no scale.
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
+import torch
 from torch import nn
 
+from p3d_eval.backbones.checkpoint import Checkpoint
+from p3d_eval.backbones.googlenet import inflate_googlenet
 from p3d_eval.backbones.i3d_checkpoint import read_i3d_checkpoint
-from p3d_eval.backbones.inception import ASLAN_LAYERS, HEAD, LAYERS, Inception, Style
+from p3d_eval.backbones.inception import ASLAN_LAYERS, HEAD, LAYERS, Inception, Padding, Style
 from p3d_eval.backbones.inception_input import BOTTOM_HEAVY, TOP_HEAVY, check_clip, temporal_stages
 from p3d_eval.backbones.network import Architecture, CheckInput
 from p3d_eval.backbones.piergiaj import read_piergiaj_i3d
@@ -19,8 +23,8 @@ from p3d_eval.backbones.spec import InputSpec
 from p3d_eval.backbones.state_dict import torch_readers
 
 KINETICS_CLASSES = 400
-# TensorFlow's padding, or that of torchvision's GoogLeNet, whose weights can be inflated.
-_FIRST_PADDING = {"tensorflow": "same", "googlenet": "symmetric"}
+# TensorFlow's padding of the first convolution, or torchvision's GoogLeNet's, whose weights can be inflated.
+_PADDING: dict[str, Padding] = {"tensorflow": "same", "googlenet": "symmetric"}
 
 
 def input_spec(options: Mapping[str, str]) -> InputSpec:  # noqa: ARG001
@@ -38,7 +42,7 @@ def input_spec(options: Mapping[str, str]) -> InputSpec:  # noqa: ARG001
 def _style(options: Mapping[str, str]) -> Style:
     return Style(
         temporal=temporal_stages(options["temporal"]),
-        first_padding="symmetric" if options["padding"] == "googlenet" else "same",
+        first_padding=_PADDING[options["padding"]],
     )
 
 
@@ -50,6 +54,15 @@ def _architecture(name: str, title: str, summary: str, temporal: tuple[str, ...]
     def check_of(options: Mapping[str, str]) -> CheckInput:
         return partial(check_clip, title, _style(options))
 
+    def inflate(path: Path, given: Mapping[str, str], spread: str) -> Checkpoint:
+        chosen = {"temporal": temporal[0], **given}
+        style = Style(temporal=temporal_stages(chosen["temporal"]))
+        with torch.device("meta"):
+            shapes = {key: tensor.shape for key, tensor in Inception(1, style).state_dict().items()}
+        frames = {key: shape[2] for key, shape in shapes.items() if len(shape) == len("OITHW")}
+        return inflate_googlenet(path, frames, chosen, spread)
+
+    options = {"temporal": temporal, "padding": tuple(_PADDING)}
     trained = name == "i3d"
     return Architecture(
         name=name,
@@ -61,8 +74,9 @@ def _architecture(name: str, title: str, summary: str, temporal: tuple[str, ...]
         check_of=check_of,
         head=HEAD,
         default_classes=KINETICS_CLASSES,
-        options={"temporal": temporal, "padding": ("tensorflow", "googlenet")},
+        options=options,
         readers={".ckpt": read_i3d_checkpoint, **torch_readers(read_piergiaj_i3d)} if trained else {},
+        inflate=inflate,
     )
 
 

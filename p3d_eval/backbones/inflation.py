@@ -76,7 +76,12 @@ def resnet_inflater(depth: int, target: Callable[[Mapping[str, str]], InputSpec]
     """
     blocks = BLOCKS[depth]
 
-    def inflate(path: Path, given: Mapping[str, str]) -> Checkpoint:
+    def inflate(path: Path, given: Mapping[str, str], spread: str) -> Checkpoint:
+        if spread != "centre":
+            raise UserError(
+                f"P3D's kernels over time are not {spread}s of 2-D ones: they pass on the middle frame, or nothing",
+                "Leave --spread out",
+            )
         source = find_reader(path, resnet_readers(depth), "inflation")(path)
         if source.architecture not in ("", f"resnet{depth}"):
             raise UserError(

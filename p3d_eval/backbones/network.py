@@ -118,7 +118,8 @@ class Architecture:
     images : bool
         Whether the module runs on the frames of clips one by one, see `Network`.
     inflate : callable, optional
-        (weights file of a 2-D network, given options) → the network's weights, made of those.
+        (weights file of a 2-D network, given options, way to spread kernels over time) → the network's
+        weights, made of those.
     """
 
     name: str

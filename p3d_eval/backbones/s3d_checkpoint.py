@@ -5,15 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from p3d_eval.backbones.checkpoint import Checkpoint, printable
-from p3d_eval.backbones.i3d_checkpoint import kinetics400_classes
 from p3d_eval.backbones.inception import FIRST, MIXED, SECOND
 from p3d_eval.backbones.state_dict import read_state_dict
 from p3d_eval.errors import UserError, shorten
-from p3d_eval.provenance import sha256_file
-
-# torchvision's s3d-d76dad2f.pth: the name has the first digits of the file's SHA-256.
-_TORCHVISION_SHA256 = "d76dad2f"
-_TORCHVISION_TRAINED_ON = "Kinetics-400 (S3D, torchvision)"
 
 # Both ports number one sequence of modules: stem and Inception modules, with the poolings between them.
 _SEQUENCE = (
@@ -112,11 +106,4 @@ def read_s3d_state_dict(path: Path) -> Checkpoint:
     head = tensors.get("logits.weight")
     if head is not None and head.ndim == 5:
         tensors["logits.weight"] = head.flatten(1)
-    known = sha256_file(path).startswith(_TORCHVISION_SHA256)
-    return Checkpoint(
-        tensors=tensors,
-        architecture="s3d",
-        options={"arrangement": port.arrangement},
-        classes=kinetics400_classes() if known else (),
-        trained_on=_TORCHVISION_TRAINED_ON if known else "",
-    )
+    return Checkpoint(tensors, architecture="s3d", options={"arrangement": port.arrangement})

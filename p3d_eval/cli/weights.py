@@ -153,10 +153,13 @@ def convert(
 @command.command()
 def inflate(
     file: File,
-    backbone: Annotated[str, typer.Option("--backbone", help="3-D network to make, of the same depth.")],
+    backbone: Annotated[str, typer.Option("--backbone", help="3-D network to make.")],
     out: Out,
     classes: Classes = None,
     option: Options = None,
+    spread: Annotated[
+        str, typer.Option("--spread", help="How I3D's kernels get their frames: centre, or average.")
+    ] = "centre",
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -172,6 +175,7 @@ def inflate(
         out,
         classes=None if classes is None else read_class_names(classes),
         options=parse_options(option or []),
+        spread=spread,
         overwrite=overwrite,
     )
     if not quiet:
