@@ -79,7 +79,7 @@ def resnet_inflater(depth: int, target: Callable[[Mapping[str, str]], InputSpec]
     def inflate(path: Path, given: Mapping[str, str], spread: str) -> Checkpoint:
         if spread != "centre":
             raise UserError(
-                f"P3D's kernels over time are not {spread}s of 2-D ones: they pass on the middle frame, or nothing",
+                f"spread={spread} does not apply to P3D: its kernels over time pass on one frame, or nothing",
                 "Leave --spread out",
             )
         source = find_reader(path, resnet_readers(depth), "inflation")(path)
