@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 
 _PERCENT = 100.0
 _UNDEFINED = "–"
+_COUNTED = {"profile"}  # protocols whose numbers are counts, bytes and rates
+
+
+def scale_of(protocol: str) -> tuple[float, str]:
+    """Return the factor and the unit that a protocol's numbers are shown with: 100 and % where these are fractions."""
+    return (1.0, "") if protocol in _COUNTED else (_PERCENT, "%")
 
 
 def result_html(result: "Result") -> str:
@@ -31,15 +37,19 @@ def result_html(result: "Result") -> str:
         "result id": result.result_id,
         "made": result.created,
     }
+    shown = scale_of(result.protocol)
     return fragment(
         f"{result.protocol}: {result.label}",
-        _metric_grid(result.metrics),
+        _metric_grid(result.metrics, *shown),
         warnings(
             [*unsound, *reasons, *(text for text in result.warnings if not text.startswith("NOT CONVERGED"))]
         ),
-        folded("Splits", _rows({split.name: split.metrics for split in result.splits})),
-        folded("Other choices", _rows({one.name: one.metrics for one in result.variants if not one.headline})),
-        folded("Classes", _rows({name: {"": metric} for name, metric in result.per_class.items()})),
+        folded("Splits", _rows({split.name: split.metrics for split in result.splits}, *shown)),
+        folded(
+            "Other choices",
+            _rows({one.name: one.metrics for one in result.variants if not one.headline}, *shown),
+        ),
+        folded("Classes", _rows({name: {"": metric} for name, metric in result.per_class.items()}, *shown)),
         folded("Options", facts(result.options)),
         folded("Choices where the sources are silent", grid(("",), [(text,) for text in result.choices])),
         folded("Sources", facts(sources)),
@@ -53,9 +63,9 @@ def comparison_html(report: "ComparisonReport") -> str:
     rows = [
         (
             one.first,
-            _percent(one.first_value),
+            _number(one.first_value),
             one.second,
-            _percent(one.second_value),
+            _number(one.second_value),
             f"{_PERCENT * (one.first_value - one.second_value):+.2f}",
             f"{_PERCENT * (one.difference.low or 0):+.2f} to {_PERCENT * (one.difference.high or 0):+.2f}",
             f"{one.p_value:.2g}",
@@ -73,18 +83,20 @@ def comparison_html(report: "ComparisonReport") -> str:
     )
 
 
-def _percent(value: float | None) -> str:
-    return _UNDEFINED if value is None else f"{_PERCENT * value:.2f}"
+def _number(value: float | None, factor: float = _PERCENT) -> str:
+    if value is None:
+        return _UNDEFINED
+    return f"{factor * value:.2f}" if factor == _PERCENT else f"{factor * value:.6g}"
 
 
-def _metric_grid(metrics: Mapping[str, "Metric"]) -> str:
-    columns = ("", "%", "interval", "± standard error", "how", "n")
+def _metric_grid(metrics: Mapping[str, "Metric"], factor: float, unit: str) -> str:
+    columns = ("", unit or "value", "interval", "± standard error", "how", "n")
     rows = [
         (
             name.replace("_", " "),
-            _percent(metric.value),
-            "" if metric.low is None else f"{_percent(metric.low)} to {_percent(metric.high)}",
-            "" if metric.standard_error is None else _percent(metric.standard_error),
+            _number(metric.value, factor),
+            "" if metric.low is None else f"{_number(metric.low, factor)} to {_number(metric.high, factor)}",
+            "" if metric.standard_error is None else _number(metric.standard_error, factor),
             metric.method or "",
             "" if metric.n is None else f"{metric.n} {metric.unit}",
         )
@@ -93,11 +105,11 @@ def _metric_grid(metrics: Mapping[str, "Metric"]) -> str:
     return grid(columns, rows)
 
 
-def _rows(named: Mapping[str, Mapping[str, "Metric"]]) -> str:
+def _rows(named: Mapping[str, Mapping[str, "Metric"]], factor: float, unit: str) -> str:
     """One row a name, one column a metric; nothing where there are no names."""
     keys = list(dict.fromkeys(key for metrics in named.values() for key in metrics))
     rows = [
-        (name, *(_percent(metrics[key].value) if key in metrics else "" for key in keys))
+        (name, *(_number(metrics[key].value, factor) if key in metrics else "" for key in keys))
         for name, metrics in named.items()
     ]
-    return grid(("", *(f"{key.replace('_', ' ')} %".strip() for key in keys)), rows) if rows else ""
+    return grid(("", *(f"{key.replace('_', ' ')} {unit}".strip() for key in keys)), rows) if rows else ""

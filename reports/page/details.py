@@ -6,10 +6,10 @@ from typing import Any
 
 from p3d_eval.markup import plain
 from p3d_eval.protocols import PROTOCOLS
+from p3d_eval.protocols.notebook import scale_of
 from p3d_eval.protocols.protocol import default
 from p3d_eval.protocols.result import Metric, Result
 from p3d_eval.reports.labels import distinct_labels
-from p3d_eval.reports.layout import PERCENT
 from p3d_eval.reports.loading import Loaded
 from p3d_eval.reports.page.commands import evaluation_command, extraction_commands
 
@@ -88,7 +88,7 @@ def _describe(loaded: Loaded, label: str) -> ResultDetails:
         result_id=result.result_id,
         label=label,
         protocol=result.protocol,
-        headline=f"{_words(name)} {_shown(metric)}",
+        headline=f"{_words(name)} {_shown(metric, result.protocol)}",
         converged=result.converged,
         warnings=result.warnings,
         choices=result.choices,
@@ -108,26 +108,29 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _percent(value: float | None) -> Value:
-    return "" if value is None else PERCENT * value
+def _scaled(value: float | None, factor: float) -> Value:
+    return "" if value is None else factor * value
 
 
-def _shown(metric: Metric) -> str:
+def _shown(metric: Metric, protocol: str) -> str:
     if metric.value is None:
         return f"undefined ({metric.reason or 'no reason given'})"
-    return f"{PERCENT * metric.value:.2f} %"
+    factor, unit = scale_of(protocol)
+    return f"{factor * metric.value:.2f} {unit}" if unit else f"{metric.value:.6g}"
 
 
 def _metric_grid(result: Result) -> Grid:
-    columns = ("metric", "value (%)", "low", "high", "± standard error", "how the interval was made", "n")
+    factor, unit = scale_of(result.protocol)
+    value = f"value ({unit})" if unit else "value"
+    columns = ("metric", value, "low", "high", "± standard error", "how the interval was made", "n")
     rows = tuple(
         (
             _words(name),
-            _shown(metric) if metric.value is None else _percent(metric.value),
-            _percent(metric.low),
-            _percent(metric.high),
-            _percent(metric.standard_error),
-            (f"{PERCENT * metric.level:g} %, " if metric.level else "") + (metric.method or ""),
+            _shown(metric, result.protocol) if metric.value is None else factor * metric.value,
+            _scaled(metric.low, factor),
+            _scaled(metric.high, factor),
+            _scaled(metric.standard_error, factor),
+            (f"{100 * metric.level:g} %, " if metric.level else "") + (metric.method or ""),
             f"{metric.n} {metric.unit}" if metric.n is not None else "",
         )
         for name, metric in result.metrics.items()
@@ -146,36 +149,41 @@ def _without_empty_columns(grid: Grid) -> Grid:
 
 def _grids(result: Result) -> list[Grid]:
     """Tables below a result: splits, variants, classes, certificates."""
+    variants = [(one.name, one.metrics) for one in result.variants]
+    certificates = tuple(
+        (
+            one.problem,
+            one.solver,
+            one.measure,
+            one.relative_gap,
+            one.tolerance,
+            "yes" if one.converged else "NO",
+        )
+        for one in result.certificates
+    )
     return [
-        _metrics_of("Splits", [(split.name, split.metrics) for split in result.splits]),
-        _metrics_of("Other choices and points of sweeps", [(one.name, one.metrics) for one in result.variants]),
-        _metrics_of("Classes", [(name, {"value": metric}) for name, metric in result.per_class.items()]),
+        _metrics_of("Splits", result, [(split.name, split.metrics) for split in result.splits]),
+        _metrics_of("Other choices and points of sweeps", result, variants),
+        _metrics_of("Classes", result, [(name, {"value": one}) for name, one in result.per_class.items()]),
         Grid(
             "Certificates of the solvers",
             ("problem", "solver", "measure", "value", "asked for", "holds"),
-            tuple(
-                (
-                    one.problem,
-                    one.solver,
-                    one.measure,
-                    one.relative_gap,
-                    one.tolerance,
-                    "yes" if one.converged else "NO",
-                )
-                for one in result.certificates
-            ),
+            certificates,
         ),
     ]
 
 
-def _metrics_of(title: str, named: Sequence[tuple[str, Mapping[str, Metric]]]) -> Grid:
+def _metrics_of(title: str, result: Result, named: Sequence[tuple[str, Mapping[str, Metric]]]) -> Grid:
     """One row a name, three columns a metric: its value and the ends of its interval."""
+    factor, unit = scale_of(result.protocol)
+    suffix = f" ({unit})" if unit else ""
     keys = list(dict.fromkeys(key for _, metrics in named for key in metrics))
-    columns = [column for key in keys for column in (f"{_words(key)} (%)", "low", "high")]
+    columns = [column for key in keys for column in (f"{_words(key)}{suffix}", "low", "high")]
     rows = []
     for name, metrics in named:
         found = [metrics.get(key, Metric(None)) for key in keys]
-        rows.append((name, *(_percent(end) for one in found for end in (one.value, one.low, one.high))))
+        ends = (end for one in found for end in (one.value, one.low, one.high))
+        rows.append((name, *(_scaled(end, factor) for end in ends)))
     return _without_empty_columns(Grid(title, ("name", *columns), tuple(rows)))
 
 

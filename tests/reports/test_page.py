@@ -301,3 +301,13 @@ def test_what_a_page_needs_is_refused_elsewhere(study, tmp_path):
         assert done.exit_code == 2, arguments
         assert complaint in done.output.replace("\n", " "), arguments
         assert done.stdout == ""
+
+
+def test_a_profile_is_shown_in_its_own_units():
+    metrics = {"parameters": Metric(65_000_000), "clips_per_second": Metric(4.25, low=4.0, high=4.5)}
+    profile = ucf101_result("p3d63", protocol="profile", metrics=metrics, certificates=(), splits=0)
+    text = Parsed(Report.of([profile], published=False).to_page()).text
+    assert "profile · parameters 6.5e+07" in text
+    assert "clips per second 4.25 4 4.5" in text
+    assert "425" not in text
+    assert "parameters 6.5e+07" in " ".join(Parsed(profile._repr_html_()).texts)

@@ -170,7 +170,7 @@ class Panel {
     context.rect(box.left, box.top, box.width, box.height);
     context.clip();
     for (const mark of this.spec.marks) {
-      const style = { ...(this.groups[mark.group] ?? { colour: "muted", dash: [4, 4] }) };
+      const style = { ...(this.groups[mark.group] ?? { colour: mark.type === "whiskers" ? "text" : "muted", dash: [4, 4] }) };
       if (!style.colour.startsWith("#")) style.colour = this.colour(style.colour); // differs in the dark
       context.globalAlpha = mark.group === undefined ? 1 : this.opacity(mark.group);
       DRAWERS[mark.type](this, context, mark, style);
