@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from p3d_eval.backbones.capture import Captured, capture, survey
 from p3d_eval.backbones.colour import to_device
 from p3d_eval.backbones.frames import Batch
-from p3d_eval.backbones.imagining import imagine
+from p3d_eval.backbones.imagining import CLIPS, imagine
 from p3d_eval.backbones.input_changes import change_input
 from p3d_eval.backbones.layers import LayerRequest, parse_layers
 from p3d_eval.backbones.network import Network, WeightsInfo
@@ -247,7 +247,7 @@ class Backbone:
 
     def batch(self, clips: int, clip_length: int) -> Batch:
         """Say what so many clips of so many frames are to the module."""
-        return Batch(clips, clip_length if self.network.images else 1)
+        return Batch(clips, clip_length if self.network.images else 1, self.network.labelled)
 
     def _check(self, x: Tensor) -> None:
         channels = self.input_spec.channels
@@ -300,11 +300,11 @@ class Backbone:
 
     def _surveyed(self, modules: Mapping[str, nn.Module]) -> dict[str, tuple[tuple[int, ...], str]]:
         shape = self.input_spec.input_shape
-        return imagine(self, shape, lambda run: survey(modules, run, self.batch(1, shape[1])))
+        return imagine(self, shape, lambda run: survey(modules, run, self.batch(CLIPS, shape[1])))
 
     def _dry_run(
         self, requests: tuple[LayerRequest, ...], shape: tuple[int, ...]
     ) -> tuple[Captured, Mapping[str, int]]:
         modules = self.modules_of(requests)
-        batch = self.batch(1, shape[1])
+        batch = self.batch(CLIPS, shape[1])
         return imagine(self, shape, lambda run: capture(modules, requests, run, batch=batch))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from p3d_eval.backbones.frames import Batch, average_frames
-from p3d_eval.backbones.layers import LayerRequest, axes_of_rank, reduce_output
+from p3d_eval.backbones.layers import LayerRequest, axes_of, reduce_output
 from p3d_eval.errors import UserError
 
 Captured = dict[str, tuple[Tensor, str]]  # stored name → tensor, axes
@@ -65,7 +65,8 @@ def capture(
             if batch is not None:
                 tensor = average_frames(tensor, batch, path)
             for request in by_path[path]:
-                caught[request.name] = reduce_output(tensor, request)
+                labelled = batch is None or batch.labelled
+                caught[request.name] = reduce_output(tensor, request, axes_of(tensor, labelled))
             if calls is not None and all(ran[name] >= calls[name] for name in by_path):
                 raise _Finished
 
@@ -94,9 +95,9 @@ def survey(
     def hook_for(path: str) -> Callable[..., None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             with suppress(UserError):
-                shape = tuple(average_frames(_tensor_of(output, path), batch, path).shape[1:])
+                tensor = average_frames(_tensor_of(output, path), batch, path)
                 found.pop(path, None)
-                found[path] = shape, axes_of_rank(len(shape))
+                found[path] = tuple(tensor.shape[1:]), axes_of(tensor, batch.labelled)
 
         return hook
 

@@ -275,7 +275,7 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
             f"{source} does not fit: {'; '.join(problems)}",
             "Is this the file of another network, or are its options (variant, modality) others?",
         )
-    state = {name: tensors[name].to(torch.float32) for name in wanted}
+    state = {name: tensors[name].to(wanted[name].dtype) for name in wanted}
     for name in module.state_dict():
         if name.endswith("num_batches_tracked"):
             state[name] = torch.tensor(0)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from p3d_eval.backbones.backbone import Backbone
-from p3d_eval.backbones.loading import BACKBONES, load_architecture, load_backbone
+from p3d_eval.backbones.loading import BACKBONES, build_backbone, load_architecture
 from p3d_eval.backbones.network import Architecture, Network, WeightsInfo
 
 
@@ -71,6 +71,12 @@ def input_of(backbone: str, options: Mapping[str, str]) -> dict[str, Any]:
     return architecture.input_spec(architecture.resolve_options(options)).to_json()
 
 
+def _stated(backbone: Backbone) -> dict[str, Any]:
+    """Return the input specification, null where the network does not say it."""
+    spec = backbone.input_spec.to_json()
+    return {key: None if key in backbone.network.unstated else value for key, value in spec.items()}
+
+
 def describe_backbone(
     name: str,
     options: dict[str, str] | None = None,
@@ -102,13 +108,13 @@ def describe_backbone(
         backbone = _without_weights(name, found, given)
         choices = dict(found.options)
     else:
-        backbone = load_backbone(name, weights, "cpu", **dict[str, Any](given))
+        backbone = build_backbone(name, weights, torch.device("cpu"), options=given)
     axes = backbone.axes
     own = {layer: (shape, axes[layer]) for layer, shape in backbone.layers.items()}
     return BackboneDescription(
         name=name,
         options=choices,
-        input_spec=backbone.input_spec.to_json(),
+        input_spec=_stated(backbone),
         layers=own if pattern is None else backbone.find_layers(pattern),
         aslan_layers=backbone.aslan_layers,
         parameters=sum(p.numel() for p in backbone.module.parameters()),

@@ -41,10 +41,13 @@ class Batch:
         How many clips.
     frames : int
         Frames of a clip, where the network may see them one by one; else 1.
+    labelled : bool
+        Whether the axes of its layers can be told by their rank.
     """
 
     clips: int
     frames: int = 1
+    labelled: bool = True
 
 
 def average_frames(output: Tensor, batch: Batch, path: str) -> Tensor:

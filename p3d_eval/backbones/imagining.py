@@ -9,6 +9,7 @@ from torch import nn
 from p3d_eval.errors import UserError, one_line
 
 T = TypeVar("T")
+CLIPS = 2  # not one, so that an output whose first axis is 1 for other reasons is no layer
 
 
 class Loaded(Protocol):
@@ -21,7 +22,7 @@ class Loaded(Protocol):
 
 @torch.inference_mode()
 def imagine(backbone: Loaded, shape: tuple[int, ...], look: Callable[[Callable[[], Any]], T]) -> T:
-    """Look at a run on one clip without values; on zeros where the network needs values.
+    """Look at a run on `CLIPS` clips without values; on zeros where the network needs values.
 
     Parameters
     ----------
@@ -41,7 +42,9 @@ def imagine(backbone: Loaded, shape: tuple[int, ...], look: Callable[[Callable[[
     state = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     blank = {key: torch.empty_like(tensor, device="meta") for key, tensor in state.items()}
     try:
-        return look(lambda: torch.func.functional_call(module, blank, torch.empty((1, *shape), device="meta")))
+        return look(
+            lambda: torch.func.functional_call(module, blank, torch.empty((CLIPS, *shape), device="meta"))
+        )
     except UserError:
         raise
     except Exception:  # noqa: BLE001  (operators without a shape rule, tensors hidden from the module, …)
@@ -50,7 +53,7 @@ def imagine(backbone: Loaded, shape: tuple[int, ...], look: Callable[[Callable[[
 
 def _on_zeros(backbone: Loaded, shape: tuple[int, ...], look: Callable[[Callable[[], Any]], T]) -> T:
     try:
-        return look(lambda: backbone.module(torch.zeros((1, *shape), device=backbone.device)))
+        return look(lambda: backbone.module(torch.zeros((CLIPS, *shape), device=backbone.device)))
     except UserError:
         raise
     except Exception as error:

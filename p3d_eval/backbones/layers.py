@@ -2,7 +2,8 @@
 
 Requests are separated by commas. A layer is a module path inside the network, and what is taken is that
 module's own output. It is stored under the alias, else under the request's text with its reduction.
-Axes are C (channels), T, H, W and L (tokens); without a reduction a layer keeps its native shape.
+Axes are C (channels), T, H, W, L (tokens), and X where the network does not tell; without a reduction a
+layer keeps its native shape.
 
 =========  =========================================================  ======================
 reduction  what it computes                                           axes that are left
@@ -45,9 +46,18 @@ class LayerRequest:
     reduction: str = ""
 
 
-def axes_of_rank(rank: int) -> str:
-    """Axes of an output with ``rank`` axes besides the batch, such as ``CTHW``."""
-    return _AXES_BY_RANK.get(rank, "X" * rank)
+def axes_of(output: Tensor, labelled: bool = True) -> str:
+    """Axes of an output besides the batch, such as ``CTHW``; X where their number does not tell.
+
+    Parameters
+    ----------
+    output : Tensor
+        N × the layer's native shape.
+    labelled : bool
+        Whether maps of the network have their channels first.
+    """
+    rank = output.ndim - 1
+    return _AXES_BY_RANK.get(rank, "X" * rank) if labelled or rank <= len("LC") else "X" * rank
 
 
 def _flat(x: Tensor, axes: str) -> tuple[Tensor, str]:  # noqa: ARG001
@@ -138,7 +148,7 @@ def parse_layers(layers: str | Sequence[str]) -> tuple[LayerRequest, ...]:
     return requests
 
 
-def reduce_output(output: Tensor, request: LayerRequest) -> tuple[Tensor, str]:
+def reduce_output(output: Tensor, request: LayerRequest, axes: str | None = None) -> tuple[Tensor, str]:
     """Apply a request's reduction to a layer's output.
 
     Parameters
@@ -147,6 +157,8 @@ def reduce_output(output: Tensor, request: LayerRequest) -> tuple[Tensor, str]:
         N × the layer's native shape.
     request : LayerRequest
         Which reduction.
+    axes : str, optional
+        The output's axes, as `axes_of` tells them by default.
 
     Returns
     -------
@@ -159,7 +171,7 @@ def reduce_output(output: Tensor, request: LayerRequest) -> tuple[Tensor, str]:
     UserError
         When the layer has not the axes that the reduction works on.
     """
-    axes = axes_of_rank(output.ndim - 1)
+    axes = axes_of(output) if axes is None else axes
     if not request.reduction:
         return output.clone(), axes
     reduction = _REDUCTIONS[request.reduction]

@@ -20,6 +20,7 @@ from p3d_eval.backbones.factories import call_factory, custom_factory
 from p3d_eval.backbones.network import Architecture, Network, WeightsInfo
 from p3d_eval.backbones.precision import REFERENCE
 from p3d_eval.backbones.published_weights import identified
+from p3d_eval.backbones.zoos.loading import is_from_zoo, load_from_zoo
 from p3d_eval.devices import find_device
 from p3d_eval.errors import UserError
 from p3d_eval.provenance import sha256_file
@@ -27,6 +28,16 @@ from p3d_eval.registry import Entry, Registry
 
 RANDOM = "random"
 _SEEDS = 2**32  # NumPy's and torch's generators both take these
+
+# What options say an input specification's fields, for networks that do not.
+_EXAMPLES = {
+    "clip_length": "--clip-length 16",
+    "resize": "--resize 256",
+    "crop": "--crop-size 224",
+    "mean": "--mean 0.45,0.45,0.45",
+    "std": "--std 0.225,0.225,0.225",
+    "value_range": "--value-range 0,1",
+}
 
 BACKBONES: Registry[object] = Registry(
     kind="backbone",
@@ -99,10 +110,13 @@ def load_backbone(
     Parameters
     ----------
     name : str
-        A registered name (``p3d199``, ``i3d``, a plug-in's), ``package.module:factory`` or
-        ``path/to/file.py:factory``. A factory returns a `Backbone` or a `Network`.
+        A registered name (``p3d199``, ``i3d``, a plug-in's); a collection's network
+        (``torchvision:r2plus1d_18``, ``timm:resnet152``, ``hf:MCG-NJU/videomae-base``,
+        ``torchhub:owner/repository:function``); ``package.module:factory`` or ``path/to/file.py:factory``.
+        A factory returns a `Backbone` or a `Network`.
     weights : str or Path, optional
-        A weights file, or ``random``, which is also the default.
+        A weights file, or ``random``, which is also the default; of a collection's network the name of its
+        trained weights too, and by default its own.
     device : str or torch.device
         ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: CUDA where there is one.
     seed : int
@@ -129,14 +143,7 @@ def load_backbone(
     if not 0 <= seed < _SEEDS:
         raise UserError(f"seed {seed} is not between 0 and {_SEEDS - 1}")
     target = find_device(device)
-    path = None if weights is None or str(weights) == RANDOM else Path(weights)
-    maker = custom_factory(name) if ":" in name else BACKBONES.load(name)
-    if isinstance(maker, Architecture):
-        built = _load_architecture(maker, path, seed, classes, options, target)
-    else:
-        built = call_factory(name, maker, path, seed, classes, options, target)
-        if str(weights) == RANDOM:
-            built.weights = replace(built.weights, random=True)
+    built = build_backbone(name, weights, target, seed=seed, classes=classes, options=options)
     recipe = {"name": name, "weights": weights, "seed": seed, "classes": classes, **options}
     built.recipe = MappingProxyType(recipe)
     changes = {
@@ -149,6 +156,7 @@ def load_backbone(
         "value_range": value_range,
         "channel_order": channel_order,
     }
+    require_stated(built, [field for field, value in changes.items() if value is not None])
     if any(value is not None for value in changes.values()):
         built = built.with_input(**changes)
     return built if precision == REFERENCE else built.with_precision(precision)
@@ -160,6 +168,48 @@ def load_architecture(name: str) -> Architecture:
     if not isinstance(found, Architecture):
         raise UserError(f"backbone {name!r} reads its own weights", "Convert weights of a built-in backbone")
     return found
+
+
+def build_backbone(
+    name: str,
+    weights: str | Path | None,
+    device: torch.device,
+    *,
+    seed: int = 0,
+    classes: int | Sequence[str] | None = None,
+    options: Mapping[str, Any] = MappingProxyType({}),
+) -> Backbone:
+    """Build the network that a name stands for, whoever makes it, with its own input.
+
+    Parameters and errors are those of `load_backbone`; a network that does not say what its input is comes
+    with a guess, and ``network.unstated`` names what of it is one.
+    """
+    path = None if weights is None or str(weights) == RANDOM else Path(weights)
+    if is_from_zoo(name):
+        return load_from_zoo(name, None if weights is None else str(weights), seed, classes, options, device)
+    maker = custom_factory(name) if ":" in name else BACKBONES.load(name)
+    if isinstance(maker, Architecture):
+        return _load_architecture(maker, path, seed, classes, options, device)
+    built = call_factory(name, maker, path, seed, classes, options, device)
+    if str(weights) == RANDOM:
+        built.weights = replace(built.weights, random=True)
+    return built
+
+
+def require_stated(backbone: Backbone, given: Sequence[str]) -> None:
+    """Refuse a network that does not say how its input is prepared, unless the user does.
+
+    Raises
+    ------
+    UserError
+        Naming what nobody has said.
+    """
+    missing = [field for field in backbone.network.unstated if field not in given]
+    if missing:
+        raise UserError(
+            f"{backbone.name} does not say what its input is: {', '.join(missing)}",
+            f"Give what the weights were trained with: {' '.join(_EXAMPLES[field] for field in missing)}",
+        )
 
 
 def _class_names(

@@ -71,6 +71,9 @@ class Network:
         `p3d_eval.backbones.frames.fold_frames` does: every layer is averaged over a clip's frames.
     class_token : bool
         Whether the first token of its token layers is a class token; where not, ``:cls`` is refused.
+    labelled : bool
+        Whether the axes of a layer are those that its rank says (`p3d_eval.backbones.layers`). Where not,
+        as in networks with channels last, they are marked X, and only ``flat`` applies.
     unstated : tuple of str
         Fields of ``input_spec`` that are only a guess: whoever loads the network must give them.
     """
@@ -86,6 +89,7 @@ class Network:
     random: bool = False
     images: bool = False
     class_token: bool = True
+    labelled: bool = True
     unstated: tuple[str, ...] = ()
 
 

@@ -34,7 +34,11 @@ def list_backbones(ctx: typer.Context, json: Json = False, quiet: Quiet = False)
 @command.command()
 def show(
     name: Annotated[
-        str, typer.Argument(help="Backbone: a listed name, package.module:factory or file.py:factory.")
+        str,
+        typer.Argument(
+            help="Backbone: a listed name, torchvision:NAME, timm:NAME, hf:NAME, torchhub:REPOSITORY:NAME, "
+            "model.onnx, model.pt2, package.module:factory or file.py:factory."
+        ),
     ],
     layers: Annotated[
         str | None,
@@ -62,9 +66,12 @@ def show(
         return
     if quiet:
         return
-    rows = [(key.replace("_", " "), value) for key, value in described.input_spec.items()]
+    rows = [
+        (key.replace("_", " "), "not stated" if value is None else value)
+        for key, value in described.input_spec.items()
+    ]
     rows += [(f"option {key}", ", ".join(values)) for key, values in described.options.items()]
     rows += [("ASLAN layers", ", ".join(described.aslan_layers)), ("parameters", f"{described.parameters:,}")]
     print_table(name, ("", ""), rows)
-    layers = [(k, " × ".join(map(str, shape)), axes) for k, (shape, axes) in described.layers.items()]
-    print_table("\nLayers", ("layer", "shape", "axes"), layers)
+    listed = [(k, " × ".join(map(str, shape)), axes) for k, (shape, axes) in described.layers.items()]
+    print_table("\nLayers", ("layer", "shape", "axes"), listed)

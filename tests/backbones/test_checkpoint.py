@@ -161,3 +161,15 @@ def test_class_files_with_mistakes(tmp_path, text, reason):
     path.write_text(text)
     with pytest.raises(UserError, match=reason):
         read_class_names(path)
+
+
+def test_integers_stay_integers():
+    class Indexed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("index", torch.arange(3))
+
+    module = Indexed()
+    fill(module, {"index": torch.tensor([2, 1, 0])}, "x")
+    assert module.index.dtype == torch.int64
+    assert module.index.tolist() == [2, 1, 0]

@@ -50,7 +50,7 @@ def test_tokens_are_reduced_as_the_grammar_says():
 
 def test_outputs_without_the_batch_in_front_are_no_layers():
     backbone = backbone_of(Tokens())
-    with pytest.raises(UserError, match="layer 'inner' gives 4 × 6 for 1 clips: its first axis is not the"):
+    with pytest.raises(UserError, match="layer 'inner' gives 8 × 6 for 2 clips: its first axis is not the"):
         backbone.request_shapes("inner")
     assert backbone.layers == {"embed": (4, 6), "block": (4, 6)}  # nor modules that do not run
 

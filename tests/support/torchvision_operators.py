@@ -1,19 +1,31 @@
-"""torchvision beside a CPU build of torch: its import needs two operators that such a build lacks."""
+"""torchvision beside a torch that it was not built for.
 
-from types import ModuleType
+The registry's torchvision is built for CUDA. Beside a CPU build of torch its binary part does not load,
+and its import fails because two operators are missing that only detectors use. Declared here, they let all the
+rest run, which is plain Python.
+"""
 
-import pytest
+import importlib
+import sys
+from functools import cache
+
 import torch
 
-_MISSING = ("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",)
-_MISSING += (_MISSING[0].replace("nms", "qnms", 1),)
-_library: list[torch.library.Library] = []  # an operator lives as long as its library
+_OPERATORS = ("nms", "qnms")
+_SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 
-def import_torchvision() -> ModuleType:
-    """Import torchvision, declaring ``torchvision::nms`` and ``qnms`` first; skip where it is not installed."""
-    if not _library and not hasattr(torch.ops.torchvision, "nms"):
-        _library.append(torch.library.Library("torchvision", "DEF"))
-        for operator in _MISSING:
-            _library[0].define(operator)
-    return pytest.importorskip("torchvision")
+@cache
+def declare_operators() -> torch.library.Library | None:
+    """Make ``import torchvision`` work; returns what keeps the declarations alive, if any are needed."""
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]  # half imported
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for name in _OPERATORS:
+            library.define(name + _SIGNATURE)
+        importlib.import_module("torchvision")
+        return library
+    return None

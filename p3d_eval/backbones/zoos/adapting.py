@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -127,5 +126,3 @@ def add_probabilities(module: nn.Module, logits: Callable[[Any], Tensor] = lambd
 def has_class_token(module: nn.Module) -> bool:
     """Whether a transformer has a class token, by the names of its parameters."""
     return any(token in name for name, _ in module.named_parameters() for token in _CLASS_TOKENS)
-
-

@@ -48,7 +48,7 @@ def build(wanted: Wanted) -> Network:
     with _silence(transformers), blamed(wanted, _HINT):
         config = transformers.AutoConfig.from_pretrained(wanted.model, **_revision(wanted))
         whole = _load(transformers, config, wanted)
-        module = whole.vision_model if hasattr(whole, "vision_model") else whole
+        module = whole.get_submodule("vision_model") if hasattr(whole, "vision_model") else whole
         seen = config.vision_config if hasattr(config, "vision_config") else config
         length = getattr(config, "num_frames", None) or getattr(config, "frames_per_clip", None)
         spec, unstated = read_processor(transformers, wanted, seen, length)

@@ -43,7 +43,7 @@ def build(wanted: Wanted) -> Network:
     see_frames(module, wanted.frames)
     return Network(
         module=module,
-        input_spec=_input_spec(wanted.name, timm.data.resolve_model_data_config(module)),
+        input_spec=_input_spec(wanted.name, timm.data.resolve_data_config(_sized(wanted), model=module)),
         classes=() if wanted.random else _classes(timm, module),
         trained_on="" if wanted.random else str(module.pretrained_cfg.get("tag", "")),
         weights_source=f"timm {timm.__version__} {module.pretrained_cfg.get('hf_hub_id') or model}",
@@ -52,6 +52,11 @@ def build(wanted: Wanted) -> Network:
         class_token=has_class_token(module),
         labelled=getattr(module, "output_fmt", "NCHW") != "NHWC",
     )
+
+
+def _sized(wanted: Wanted) -> dict[str, Any]:
+    """Size of images where the constructor was given another than the configuration's."""
+    return {"img_size": wanted.options["img_size"]} if "img_size" in wanted.options else {}
 
 
 def _input_spec(name: str, config: dict[str, Any]) -> InputSpec:
