@@ -15,7 +15,7 @@ _COUNTED = {"profile"}  # protocols whose numbers are counts, bytes and rates
 
 
 def scale_of(protocol: str) -> tuple[float, str]:
-    """Return the factor and the unit that a protocol's numbers are shown with: 100 and % where these are fractions."""
+    """Return the factor and the unit that numbers of a protocol are shown with: 100 and % for fractions."""
     return (1.0, "") if protocol in _COUNTED else (_PERCENT, "%")
 
 
