@@ -23,8 +23,8 @@ from p3d_eval.errors import UserError
 
 # The options of P3D under which it computes what a 2-D ResNet of an arrangement does.
 _MATCHING = {
-    "torchvision": {"stride_on": "3x3", "pool1": "padded", "mean": "torchvision"},
-    "caffe": {"stride_on": "1x1", "pool1": "ceil", "mean": "caffe"},
+    "torchvision": {"stride_on": "3x3", "pool1": "padded", "pixel_mean": "torchvision"},
+    "caffe": {"stride_on": "1x1", "pool1": "ceil", "pixel_mean": "caffe"},
 }
 
 

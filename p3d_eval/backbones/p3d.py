@@ -50,7 +50,7 @@ _OPTIONS = {
     "sum_rule": ("official", "paper", "port"),
     "stride_on": STRIDES_ON,
     "pool1": ("ceil", "padded"),
-    "mean": tuple(_MEANS_BGR),
+    "pixel_mean": tuple(_MEANS_BGR),
 }
 
 
@@ -195,7 +195,7 @@ def _input_spec(options: Mapping[str, str]) -> InputSpec:
         clip_length=16,
         resize=(182, 242),
         crop=(160, 160),
-        mean=_FLOW_MEAN if flow else _MEANS_BGR[options["mean"]],
+        mean=_FLOW_MEAN if flow else _MEANS_BGR[options["pixel_mean"]],
         std=(1.0, 1.0) if flow else (1.0, 1.0, 1.0),
         channel_order="flow" if flow else "BGR",
     )

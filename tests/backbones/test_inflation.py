@@ -45,7 +45,7 @@ def test_inflated_from_torchvision(resnet, tmp_path, options):
     written = inflate_weights(resnet, "p3d63", out, classes=[f"class {n}" for n in range(9)], options=options)
     assert written.trained_on == "ImageNet (2-D), inflated"
     inflated = load_backbone("p3d63", weights=out)
-    chosen = {"stride_on": "3x3", "pool1": "padded", "mean": "torchvision", "modality": "rgb", **options}
+    chosen = {"stride_on": "3x3", "pool1": "padded", "pixel_mean": "torchvision", "modality": "rgb", **options}
     assert chosen.items() <= inflated.options.items()
     assert inflated.classes[8] == "class 8"
     assert_same_on_static_clips(load_backbone("resnet50", weights=resnet), inflated)
@@ -64,7 +64,7 @@ def test_motion_moves_nothing_yet_but_pooling(resnet, tmp_path):
 
 def test_the_official_mean_is_possible_and_right_inside(resnet, tmp_path):
     out = tmp_path / "x.safetensors"
-    inflate_weights(resnet, "p3d63", out, options={"mean": "official"})
+    inflate_weights(resnet, "p3d63", out, options={"pixel_mean": "official"})
     inflated, flat = load_backbone("p3d63", weights=out), load_backbone("resnet50", weights=resnet)
     assert inflated.input_spec.mean == (104, 117, 123)
     found = inflated.with_input(**SIZE)(STATIC, "bn_conv1")["bn_conv1"][:, :, 0]
