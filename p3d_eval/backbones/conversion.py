@@ -221,7 +221,7 @@ def inflate_weights(
 
 def _require_output(out: Path, overwrite: bool) -> None:
     if out.suffix != SUFFIX:
-        raise UserError(f"{out} does not end in {SUFFIX}", f"Name the output {out.stem}{SUFFIX}")
+        raise UserError(f"{out} does not end in {SUFFIX}", f"Name the output {out.with_suffix(SUFFIX)}")
     require_new(out, overwrite)
 
 

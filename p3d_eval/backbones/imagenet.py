@@ -26,6 +26,7 @@ def input_spec(options: Mapping[str, str]) -> InputSpec:
         std=(1.0, 1.0, 1.0) if caffe else STD_RGB,
         value_range=(0.0, 255.0) if caffe else (0.0, 1.0),
         channel_order="BGR" if caffe else "RGB",
+        antialias=not caffe,  # torchvision's presets resize with it, OpenCV under Caffe without
     )
 
 

@@ -61,6 +61,7 @@ def test_torchvisions_files_and_classes_are_torchvisions():
             preset = recipes[weights.backbone].IMAGENET1K_V1.transforms()
             assert [spec["resize"], spec["crop"][0]] == [preset.resize_size[0], preset.crop_size[0]]
             assert (spec["mean"], spec["std"]) == (preset.mean, preset.std)
+            assert (spec["interpolation"], spec["antialias"]) == (preset.interpolation.value, preset.antialias)
 
 
 def test_class_lists():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch.nn import functional
 
 from p3d_eval.backbones import load_backbone
@@ -11,7 +12,8 @@ from p3d_eval.backbones.resnet import RESNET50, RESNET101, RESNET152
 from p3d_eval.errors import UserError
 from tests.support.caffemodel import blob, layer, net
 from tests.support.counting import count_parameters, mult_adds
-from tests.support.published_resnet import torchvision_resnet50
+from tests.support.published_resnet import disturb_batch_norms, torchvision_resnet50
+from tests.support.torchvision_operators import import_torchvision
 
 ROUNDING = 1e-5  # of the largest value: the same operators in the same order
 
@@ -103,6 +105,20 @@ def test_every_tensor_is_accounted_for_and_survives_conversion(original, tmp_pat
         for found in (back, state)
     ]
     assert sums[0] == sums[1]
+
+
+def test_timms_network_and_file(tmp_path):
+    import_torchvision()  # which timm imports
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(0)
+    model = timm.create_model("resnet50", num_classes=4).eval()
+    disturb_batch_norms(model)
+    path = tmp_path / "model.safetensors"
+    save_file(model.state_dict(), path)
+    clip = torch.randn(1, 3, 1, 64, 64, generator=torch.Generator().manual_seed(5))
+    with torch.inference_mode():
+        expected = model(clip[:, :, 0])
+    assert_close(load_backbone("resnet50", weights=path).features(clip, "fc")["fc"], expected)
 
 
 def test_another_depth_is_refused_by_its_tensors(original):

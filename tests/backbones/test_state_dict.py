@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from p3d_eval.backbones import load_backbone
 from p3d_eval.backbones.state_dict import read_state_dict
 from p3d_eval.errors import UserError
 
@@ -129,3 +130,14 @@ def test_any_bytes_are_a_user_error(tmp_path_factory, content):
     with pytest.raises(UserError) as caught:
         read_state_dict(path)
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["resnet50", "vgg19", "p3d63", "i3d", "s3d"])
+def test_every_network_refuses_a_malicious_file(tmp_path, name):
+    trap = tmp_path / "trap"
+    path = saved(
+        tmp_path / "x.pth", {"state_dict": {"conv1.weight": Attack(trap), "fc.weight": torch.ones(2, 2)}}
+    )
+    with pytest.raises(UserError, match=r"names posix\.mkdir"):
+        load_backbone(name, weights=path)
+    assert not trap.exists()
