@@ -5,27 +5,27 @@ and its import fails because two operators are missing that only detectors use. 
 rest run, which is plain Python.
 """
 
-import importlib
 import sys
-from functools import cache
+from importlib import import_module
+from types import ModuleType
 
+import pytest
 import torch
 
 _OPERATORS = ("nms", "qnms")
 _SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+_libraries: list[torch.library.Library] = []  # an operator lives as long as its library
 
 
-@cache
-def declare_operators() -> torch.library.Library | None:
-    """Make ``import torchvision`` work; returns what keeps the declarations alive, if any are needed."""
+def import_torchvision() -> ModuleType:
+    """Import torchvision, the two operators declared where it needs them; skip where it is not installed."""
     try:
-        importlib.import_module("torchvision")
+        return pytest.importorskip("torchvision")
     except RuntimeError:
         for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
             del sys.modules[name]  # half imported
         library = torch.library.Library("torchvision", "FRAGMENT")
         for name in _OPERATORS:
             library.define(name + _SIGNATURE)
-        importlib.import_module("torchvision")
-        return library
-    return None
+        _libraries.append(library)
+        return import_module("torchvision")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.support.torchvision_operators import declare_operators
+from tests.support.torchvision_operators import import_torchvision
 
 
 @pytest.fixture(autouse=True, scope="session")
 def operators():
-    return declare_operators()
+    return import_torchvision()
