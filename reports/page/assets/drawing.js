@@ -17,9 +17,11 @@ function drawAxes(panel, context, box) {
   context.textAlign = "center";
   if (x.names) drawNames(panel, context, box, x.names, true);
   else if (x.ticks !== false) {
-    for (const value of ticks(panel.view.x0, panel.view.x1, box.width / 80)) {
+    const round = () => ticks(panel.view.x0, panel.view.x1, box.width / 80).map((value) => [value, written(value)]);
+    for (const [value, text] of x.values ?? round()) {
+      if (value < panel.view.x0 || value > panel.view.x1) continue;
       rule(context, panel.toX(value), box.top, panel.toX(value), box.top + box.height);
-      context.fillText(written(value), panel.toX(value), box.top + box.height + 12);
+      context.fillText(text, panel.toX(value), box.top + box.height + 12);
     }
   }
   context.strokeRect(box.left, box.top, box.width, box.height);
@@ -78,7 +80,7 @@ const DRAWERS = {
   line(panel, context, mark, style) {
     context.strokeStyle = style.colour;
     context.lineWidth = mark.width ?? 2;
-    context.setLineDash(mark.dashed ? style.dash : []);
+    context.setLineDash(mark.dash ?? (mark.dashed ? style.dash : []));
     context.beginPath();
     let broken = true;
     for (const [x, y] of mark.points) {

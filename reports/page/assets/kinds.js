@@ -1,7 +1,8 @@
 // A figure's data (see docs/schema/figures.md) to what panels draw and what the pointer is told.
 
 const WIDE = (width) => Math.round(Math.min(420, Math.max(240, width * 0.6)));
-const PARETO = "Pareto front";
+const PARETO = "Pareto front"; // names that reports/figures gives
+const WHOLE = "without PCA";
 
 // Returns {groups: [{name, colour, shape, dash}], panels: [spec of a Panel]}.
 function arrange(figure) {
@@ -37,27 +38,70 @@ function known(series) {
   return series.x.map((x, place) => place).filter((place) => series.x[place] !== null && series.y[place] !== null);
 }
 
-function curves(figure) {
-  const unit = figure.kind === "roc" || figure.kind === "precision-recall";
-  const all = (names) => figure.series.flatMap((series) => names.flatMap((name) => series[name]));
-  const top = unit && finite(all(["x", "y"])).some((value) => value > 1) ? 100 : 1;
-  const [x0, x1] = unit ? [0, top] : extent(all(["x"]));
-  const [y0, y1] = unit ? [0, top] : extent(all(["y", "low", "high"]));
-  const marks = figure.kind === "roc" ? [{ type: "line", points: [[0, 0], [top, top]], dashed: true, width: 1 }] : [];
-  figure.series.forEach((series, group) => {
-    if (series.low.length) {
-      marks.push({ type: "band", group, points: series.x.map((x, i) => [x, series.low[i], series.high[i]]) });
-    }
-    marks.push({ type: "line", group, points: pointsOf(series), dashed: true });
-    if (series.x.length <= 50) marks.push({ type: "dots", group, points: pointsOf(series), radius: 3.5 });
-  });
-  const targets = figure.series.flatMap((series, group) =>
-    known(series).map((i) => target(figure, series, i, series.x[i], series.y[i], group)));
+function valuesOf(figure, names) {
+  return figure.series.flatMap((series) => names.flatMap((name) => series[name]));
+}
+
+function bandOf(series, group, place = (x) => x) {
+  return { type: "band", group, points: series.x.map((x, i) => [place(x), series.low[i], series.high[i]]) };
+}
+
+// One panel with all series; a mark for each is made by `marksOf(series, group)`.
+function together(figure, marksOf, place = (x) => x) {
+  const [x0, x1] = extent(finite(valuesOf(figure, ["x"])).map(place));
+  const [y0, y1] = extent(valuesOf(figure, ["y", "low", "high"]));
   const panel = {
-    label: figure.title, marks, targets, height: WIDE,
+    label: figure.title, height: WIDE, marks: figure.series.flatMap(marksOf),
+    targets: figure.series.flatMap((series, group) =>
+      known(series).map((i) => target(figure, series, i, place(series.x[i]), series.y[i], group))),
     x: { label: figure.x_label, min: x0, max: x1 }, y: { label: figure.y_label, min: y0, max: y1 },
   };
   return { groups: grouped(figure.series.map((series) => series.name)), panels: [panel] };
+}
+
+function curves(figure) {
+  return together(figure, (series, group) => [
+    ...(series.low.length ? [bandOf(series, group)] : []),
+    { type: "line", group, points: pointsOf(series), dashed: true },
+  ]);
+}
+
+// Accuracy by dimension: dimensions on a logarithmic axis, and each series' value without PCA dashed.
+function sweep(figure) {
+  const dimensions = [...new Set(finite(valuesOf(figure, ["x"])))].sort((a, b) => a - b);
+  const arranged = together(figure, (series, group) => {
+    const points = series.x.map((x, i) => [x === null ? null : Math.log10(x), series.y[i]]);
+    return [
+      ...(series.low.length ? [bandOf(series, group, Math.log10)] : []),
+      { type: "line", group, points },
+      { type: "dots", group, points, radius: 4 },
+    ];
+  }, Math.log10);
+  const [panel] = arranged.panels;
+  panel.x.values = dimensions.map((value) => [Math.log10(value), written(value)]);
+  arranged.groups.forEach((group, place) => { group.shape = SHAPES[place % SHAPES.length]; });
+  const wholes = figure.series.map((series) => series.facts[WHOLE]);
+  wholes.forEach((whole, group) => {
+    if (typeof whole !== "number") return;
+    const points = [[panel.x.min, whole], [panel.x.max, whole]];
+    panel.marks.push({ type: "line", group, points, dash: [6, 4], width: 1 });
+  });
+  const reached = wholes.filter((whole) => typeof whole === "number");
+  [panel.y.min, panel.y.max] = extent([...valuesOf(figure, ["y", "low", "high"]), ...reached]);
+  return arranged;
+}
+
+// ROC, and precision against recall: percent on both axes; of ROC the line of chance.
+function rates(figure) {
+  const arranged = curves(figure);
+  const [panel] = arranged.panels;
+  Object.assign(panel.x, { min: -1.5, max: 101.5 }); // curves along the border are seen
+  Object.assign(panel.y, { min: -1.5, max: 101.5 });
+  Object.assign(panel, { aspect: 1, narrow: true });
+  if (figure.kind === "roc") {
+    panel.marks.unshift({ type: "line", points: [[0, 0], [100, 100]], dash: [2, 4], width: 1 });
+  }
+  return arranged;
 }
 
 function tsne(figure) {
@@ -126,19 +170,17 @@ function perClass(figure) {
 }
 
 function speedAccuracy(figure) {
-  const arranged = curves(figure);
-  const [panel] = arranged.panels;
-  panel.marks = figure.series.flatMap((series, group) => {
-    if (series.name === PARETO) return [{ type: "line", group, points: pointsOf(series), dashed: true }];
-    const marks = [{ type: "dots", group, points: pointsOf(series), radius: 5 }];
-    if (series.low.length) {
-      const points = series.x.map((x, i) => [x, series.low[i], series.high[i]]);
-      marks.unshift({ type: "whiskers", upright: true, group, points });
-    }
+  return together(figure, (series, group) => {
+    if (series.name === PARETO) return [{ type: "line", group, points: pointsOf(series), dash: [6, 4] }];
     const words = series.x.map((x, i) => [x, series.y[i], series.ids[i] ?? series.name]);
-    return [...marks, { type: "words", group, points: words.filter((point) => !point.includes(null)) }];
+    return [
+      ...(series.low.length ? [{ ...bandOf(series, group), type: "whiskers", upright: true }] : []),
+      { type: "dots", group, points: pointsOf(series), radius: 5 },
+      { type: "words", group, points: words.filter((point) => !point.includes(null)) },
+    ];
   });
-  return arranged;
 }
 
-const KINDS = { tsne, confusion, "per-class": perClass, "speed-accuracy": speedAccuracy };
+const KINDS = {
+  sweep, tsne, confusion, roc: rates, "precision-recall": rates, "per-class": perClass, "speed-accuracy": speedAccuracy,
+};

@@ -5,7 +5,7 @@ const REACH = 28; // pixels around the pointer in which a point answers
 const FADED = 0.12; // opacity of what the legend has not chosen
 
 class Panel {
-  // spec: {title, x, y: {label, min, max, names?, ticks?}, marks, targets, aspect, height}; see kinds.js
+  // spec: {title, x, y: {label, min, max, names?, ticks?, values?}, marks, targets, aspect | height}; see kinds.js
   constructor(spec, groups, events) {
     this.spec = spec;
     this.groups = groups;
@@ -13,7 +13,7 @@ class Panel {
     this.chosen = new Set();
     this.at = -1;
     this.element = document.createElement("div");
-    this.element.className = "panel";
+    this.element.className = spec.narrow ? "panel narrow" : "panel";
     if (spec.title) {
       const heading = document.createElement("h4");
       heading.textContent = spec.title;
