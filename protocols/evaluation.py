@@ -1,7 +1,7 @@
 """Run a protocol by name on a feature file."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +13,7 @@ from p3d_eval.files import require_new, require_writable, write_text
 from p3d_eval.protocols import PROTOCOLS, Protocol
 from p3d_eval.protocols.annotations.sources import find_annotations
 from p3d_eval.protocols.fused_store import FusedStore
-from p3d_eval.protocols.protocol import AnnotationFiles
+from p3d_eval.protocols.protocol import AnnotationFiles, default
 from p3d_eval.protocols.result import Result, scores_path
 
 File = str | PathLike[str]
@@ -88,6 +88,8 @@ def evaluate(
         store = _open(protocol, features, fusion, weights, [out, write_predictions])
         result = protocol.run(store, find_annotations(protocol, store, given), parsed)
         result = result if label is None else replace(result, label=honest_name(label, store.provenance))
+    defaults = {option.name: default(option) for option in fields(protocol.options)}
+    result = replace(result, default_options=defaults)  # so that a report need not load the protocol
     if write_predictions is not None and protocol.predictions is not None:
         write_text(Path(write_predictions), protocol.predictions.write(result), overwrite)
     if out is not None:

@@ -164,6 +164,8 @@ class Result:
         What a reader must know before quoting a number.
     seconds : mapping of str to float
         Time of each phase.
+    default_options : mapping
+        Defaults of the options, as they were when it was made; empty where they are not known.
     scores : Scores, optional
         Saved beside the JSON, not in it.
     """
@@ -186,6 +188,7 @@ class Result:
     created: str = field(default_factory=now)
     software: Mapping[str, str] = field(default_factory=package_versions)
     scores_file: Mapping[str, str] | None = None
+    default_options: Mapping[str, Any] = field(default_factory=dict, compare=False)
     scores: Scores | None = field(default=None, repr=False, compare=False)
     _repr_html_ = shown_by("p3d_eval.protocols.notebook:result_html")
 

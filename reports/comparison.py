@@ -24,7 +24,6 @@ from p3d_eval.reports.layouts import free_layout, kind_of, layout_of, published_
 from p3d_eval.reports.notes import interval_notes, sensitivity
 from p3d_eval.reports.published_rows import PublishedRow
 from p3d_eval.reports.ranking import mark_ranks
-from p3d_eval.reports.significance_marks import mark_differences
 from p3d_eval.reports.systems import System, make_systems
 from p3d_eval.reports.table import Column, Group, Row, Table
 from p3d_eval.reports.table_options import TableOptions
@@ -142,6 +141,8 @@ def _build(
     drawn = mark_ranks([entry.row for entry in entries], competing)
     untested: list[str] = []
     if options.significance:
+        from p3d_eval.reports.significance_marks import mark_differences  # with scipy, which others do without
+
         drawn, untested = mark_differences(drawn, systems, competing, layout, options, field.footnotes)
     entries = [replace(entry, row=row) for entry, row in zip(entries, drawn, strict=True)]
     return Table(

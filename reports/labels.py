@@ -52,12 +52,12 @@ def plain(value: Any) -> str:
 def departures(result: Result) -> str:
     """Name the options that are not the protocol's defaults: ``C = 10.0 (default 1.0)``; empty for none.
 
-    A network's own options, with which its published rows were made, are none. A result of a plug-in that is
-    not installed here is shown without.
+    A network's own options, with which its published rows were made, are none. A result that does not say the
+    defaults, of a plug-in that is not installed here, is shown without.
     """
-    if result.protocol not in PROTOCOLS:
-        return ""
-    defaults = {field.name: field.default for field in fields(PROTOCOLS.load(result.protocol).options)}
+    defaults = dict(result.default_options)
+    if not defaults and result.protocol in PROTOCOLS:  # made before results said them
+        defaults = {field.name: field.default for field in fields(PROTOCOLS.load(result.protocol).options)}
     own = OWN_OPTIONS.get(str(result.features.get("backbone", "")), {})
     changed = [
         f"{key} = {plain(value)} (default {plain(defaults[key])})"

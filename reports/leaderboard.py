@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any, Union
 
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.protocols.result import Result
-from p3d_eval.protocols.significance import ComparisonReport, compare
 from p3d_eval.reports.comparability import complete, random_weights
 from p3d_eval.reports.document import Report
 from p3d_eval.reports.footnotes import Footnotes
@@ -20,6 +19,11 @@ from p3d_eval.reports.ranks import DRAWS, LEVEL, Rank
 from p3d_eval.reports.standings import Benchmark, Standing, find_benchmarks, make_standings, metric_of
 from p3d_eval.reports.systems import System
 from p3d_eval.reports.table import Cell, Column, Group, Row, Table
+
+if TYPE_CHECKING:
+    from p3d_eval.protocols.significance import ComparisonReport
+
+Found = Union["ComparisonReport", str]  # a test, or why there is none
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Leaderboard(Report):
         By benchmark, the test between the two rows, or why there is none.
     """
 
-    comparisons: Mapping[str, ComparisonReport | str] = field(default_factory=dict)
+    comparisons: Mapping[str, Found] = field(default_factory=dict)
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -256,7 +260,7 @@ def _compared(
     loaded: Sequence[Loaded],
     labels: tuple[str, str],
     seed: int,
-) -> dict[str, ComparisonReport | str]:
+) -> dict[str, Found]:
     """Test two systems against each other on each benchmark."""
     known = {standing.system.label: standing.system for standing in standings}
     for label in labels:
@@ -268,9 +272,9 @@ def _compared(
     return {one.name: _test([known[label] for label in labels], one, files, seed) for one in benchmarks}
 
 
-def _test(
-    systems: Sequence[System], benchmark: Benchmark, files: Mapping[str, Loaded], seed: int
-) -> ComparisonReport | str:
+def _test(systems: Sequence[System], benchmark: Benchmark, files: Mapping[str, Loaded], seed: int) -> Found:
+    from p3d_eval.protocols.significance import compare
+
     absent = [one.label for one in systems if benchmark.name not in one.results]
     if absent:
         return f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not on it"

@@ -192,6 +192,15 @@ def test_options_that_are_not_the_defaults_are_said():
     assert remarks(table_of(ucf101_result()), "p3d199") == []
 
 
+def test_the_defaults_that_a_result_says_are_those_it_was_made_with():
+    """A later release may have others, and a plug-in need not be installed where the report is made."""
+    options = {"C": 10.0, "layer": "pool5"}
+    said = ucf101_result(options=options, default_options={"C": 10.0, "layer": "fc6"})
+    assert remarks(table_of(said), "p3d199") == [
+        "not the protocol's defaults: layer = pool5 (default fc6)",
+    ]
+
+
 def test_undefined_is_said_with_its_reason():
     table = table_of(aslan_result(metrics={"accuracy": Metric(None, reason="no pairs in fold 3")}))
     cell = rows(table)["p3d199"].cells["accuracy"]
