@@ -15,6 +15,7 @@ from p3d_eval.provenance import now, package_versions, sha256_file, sha256_json
 __all__ = ["Certificate", "Coverage", "Metric", "Result", "Scores", "Split", "Variant", "scores_path"]
 
 SCHEMA_VERSION = 1
+_DERIVED = ("schema_version", "result_id", "converged")  # what the JSON says besides the fields
 WANTED_GAP = 1e-6  # relative duality gap of a fit whose number may be quoted
 
 
@@ -295,10 +296,8 @@ def _metrics(raw: Mapping[str, Any]) -> dict[str, Metric]:
 
 def _parse(document: dict[str, Any]) -> dict[str, Any]:
     """Turn the JSON document's plain values into the constructor's arguments."""
-    derived = ("schema_version", "result_id", "converged")
-    fields = {name: value for name, value in document.items() if name not in derived}
-    fields["metrics"] = _metrics(fields["metrics"])
-    fields["per_class"] = _metrics(fields["per_class"])
+    fields = {name: value for name, value in document.items() if name not in _DERIVED}
+    fields |= {name: _metrics(fields[name]) for name in ("metrics", "per_class")}
     fields["coverage"] = Coverage(**fields["coverage"] | {"missing": tuple(fields["coverage"]["missing"])})
     fields["certificates"] = tuple(
         Certificate(**{k: v for k, v in raw.items() if k != "converged"}) for raw in fields["certificates"]
@@ -307,6 +306,4 @@ def _parse(document: dict[str, Any]) -> dict[str, Any]:
     fields["variants"] = tuple(
         Variant(**raw | {"metrics": _metrics(raw["metrics"])}) for raw in fields["variants"]
     )
-    for name in ("choices", "warnings"):
-        fields[name] = tuple(fields[name])
-    return fields
+    return fields | {name: tuple(fields[name]) for name in ("choices", "warnings")}
