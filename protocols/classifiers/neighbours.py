@@ -3,6 +3,7 @@
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from p3d_eval.errors import UserError
@@ -50,21 +51,44 @@ class CosineNeighbours:
         """
         if len(X) < self.neighbours:
             raise UserError(f"neighbours: {self.neighbours} of {len(X)} training samples", "Ask for fewer")
-        self.classes_, encoded = np.unique(y, return_inverse=True)
+        self.classes_, self._encoded = np.unique(y, return_inverse=True)
         self._samples = l2_normalise(X)
-        self._members = np.eye(len(self.classes_))[encoded]
         return self
 
     def scores(self, X: Array) -> Array:
         """Weight of each class among the neighbours, shape (n, classes), at most 1 a neighbour."""
-        result = np.empty((len(X), len(self.classes_)))
+        return self._votes(l2_normalise(X))
+
+    def left_out_scores(self, groups: NDArray[Any]) -> Array:
+        """Score every training sample by its neighbours in other groups, shape (n, classes).
+
+        Parameters
+        ----------
+        groups : ndarray, shape (n,)
+            Samples that do not see each other, such as clips of one video; a sample never sees itself.
+
+        Returns
+        -------
+        ndarray of float64
+            Zeros for a sample that sees no other.
+        """
+        return self._votes(self._samples, np.unique(groups, return_inverse=True)[1])
+
+    def _votes(self, near: Array, groups: NDArray[np.intp] | None = None) -> Array:
+        classes = len(self.classes_)
+        votes = np.empty((len(near), classes))
         step = max(1, _CELLS // len(self._samples))
-        for start in range(0, len(X), step):
-            cosines = l2_normalise(X[start : start + step]) @ self._samples.T
-            least = -np.partition(-cosines, self.neighbours - 1, axis=1)[:, self.neighbours - 1, None]
-            weights = np.where(cosines >= least, np.exp((cosines - 1) / self.temperature), 0.0)
-            result[start : start + step] = weights @ self._members
-        return result
+        for start in range(0, len(near), step):
+            part = slice(start, start + step)
+            cosines = near[part] @ self._samples.T
+            if groups is not None:
+                cosines[groups[part, None] == groups] = -np.inf
+            least = torch.from_numpy(cosines).topk(self.neighbours).values[:, -1:].numpy()
+            rows, columns = np.nonzero((cosines >= least) & (cosines > -np.inf))
+            weights = np.exp((cosines[rows, columns] - 1) / self.temperature)
+            cells = rows * classes + self._encoded[columns]
+            votes[part] = np.bincount(cells, weights, len(cosines) * classes).reshape(-1, classes)
+        return votes
 
 
 class CosineClassMeans:

@@ -16,12 +16,14 @@ from p3d_eval.reports.figures.data import FigureData, csv_path, data_path
 from p3d_eval.reports.figures.draw_bars import draw_bars
 from p3d_eval.reports.figures.draw_confusion import draw_confusion
 from p3d_eval.reports.figures.draw_lines import draw_precision_recall, draw_roc, draw_sweep
+from p3d_eval.reports.figures.draw_maps import draw_maps
 from p3d_eval.reports.figures.draw_trade_off import draw_trade_off
 from p3d_eval.reports.figures.style import GREY, shown, styled
 
 PICTURES = ("pdf", "svg", "png")
 
 _DRAWN: Mapping[str, Callable[[FigureData, Drawing], None]] = {
+    "tsne": draw_maps,
     "sweep": draw_sweep,
     "roc": draw_roc,
     "precision-recall": draw_precision_recall,
