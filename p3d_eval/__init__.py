@@ -35,6 +35,7 @@ _PUBLIC = {
     "load_backbone": "p3d_eval.api",
     "merge_features": "p3d_eval.file_verbs",
     "open_features": "p3d_eval.api",
+    "plot": "p3d_eval.reports.figures.plotting",
     "prepare": "p3d_eval.file_verbs",
     "preview": "p3d_eval.network_verbs",
     "profile": "p3d_eval.network_verbs",

@@ -13,7 +13,9 @@ _SPACE = 0.05  # inches between classes
 _LEAST_ROW = 0.115  # inches: a name of 6 points
 _ROWS = 60  # of a column; more classes stand in several columns
 _FONT = 6
+_KEY_LINE = 0.17  # inches of a legend's entry
 _LONGEST = 24
+_LONGEST_NAME = 20
 
 
 def draw_bars(data: FigureData, figure: Figure) -> None:
@@ -22,13 +24,19 @@ def draw_bars(data: FigureData, figure: Figure) -> None:
     columns = max(1, -(-len(classes) // _ROWS))
     rows = max(1, -(-len(classes) // columns))
     row = max(_LEAST_ROW, _BAR * len(data.series) + _SPACE)
-    figure.set_size_inches(_WIDTH * columns, row * rows + 1.0)
+    above = _KEY_LINE * len(data.series) if len(data.series) > 1 else 0.01
+    figure.set_size_inches(_WIDTH * columns, row * rows + above + 0.8)
+    grid = figure.add_gridspec(2, columns, height_ratios=(above, row * rows + 0.5))
     order = list(range(len(classes)))[::-1]
-    for column, axes in enumerate(figure.subplots(1, columns, squeeze=False)[0]):
+    for column in range(columns):
+        axes = figure.add_subplot(grid[1, column])
         _draw_column(data, axes, order[column * rows : (column + 1) * rows], rows)
         axes.set_xlabel(data.x_label)
     if len(data.series) > 1:
-        figure.axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+        keys = figure.add_subplot(grid[0, :])
+        keys.axis("off")
+        handles, labels = axes.get_legend_handles_labels()
+        keys.legend(handles, labels, loc="center left", borderaxespad=0)
 
 
 def _draw_column(data: FigureData, axes: Axes, places: list[int], rows: int) -> None:
@@ -36,7 +44,13 @@ def _draw_column(data: FigureData, axes: Axes, places: list[int], rows: int) -> 
     for number, one in enumerate(data.series):
         heights = np.arange(len(places)) - 0.4 + thickness * (number + 0.5)
         values = [one.y[place] or 0.0 for place in places]
-        axes.barh(heights, values, thickness, color=colour_of(number), label=f"{shown(one.name)}{_mean(one)}")
+        axes.barh(
+            heights,
+            values,
+            thickness,
+            color=colour_of(number),
+            label=f"{shown(one.name, _LONGEST_NAME)}{_mean(one)}",
+        )
         if one.low and one.high:
             ends = [(one.low[place], one.high[place]) for place in places]
             for height, (low, high) in zip(heights, ends, strict=True):

@@ -18,6 +18,7 @@ _MOST_LISTED = 40
 _FEW = 12  # classes whose cells have their numbers written in
 _GAMMA = 0.5  # shades grow with the root, so that one video of a hundred is seen
 _LONGEST = 24
+_LISTED = 19  # characters of a name in the list
 
 
 def draw_confusion(data: FigureData, figure: Figure) -> None:
@@ -77,7 +78,7 @@ def _list_confusions(matrix: Matrix, axes: Axes, height: float, count: int) -> N
     axes.text(0, 1, "Largest confusions", transform=axes.transAxes, va="top", fontsize=8)
     for line, one in enumerate(found, 1):
         top = 1 - (line + 0.3) * _LINE / (0.8 * height)
-        said = f"{shown(one.true, _LONGEST)} → {shown(one.predicted, _LONGEST)}"
+        said = f"{shown(one.true, _LISTED)} → {shown(one.predicted, _LISTED)}"
         axes.text(0, top, f"{one.share:.0f} %", transform=axes.transAxes, va="top", fontsize=_FONT, ha="left")
         axes.text(0.15, top, said, transform=axes.transAxes, va="top", fontsize=_FONT)
     if not found:

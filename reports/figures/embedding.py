@@ -23,6 +23,7 @@ COMPONENTS = 50  # of PCA, as in van der Maaten and Hinton (JMLR 9, 2008), secti
 PERPLEXITY = 30.0
 _NEIGHBOURS = 3  # times the perplexity: those further away have no weight to speak of
 _FEWEST = 4  # samples: three neighbours of perplexity 1
+_MANY = 2000  # samples; fewer lose more to waiting threads than a second core gains
 _TOLD_EVERY = 25  # iterations
 
 Advance = Callable[[int], None]
@@ -86,16 +87,13 @@ def embed(
     """
     if len(X) < _FEWEST:
         raise UserError(f"t-SNE of {len(X)} videos", f"It needs at least {_FEWEST}")
-    if not (math.isfinite(perplexity) and perplexity >= 1):
-        raise UserError(f"perplexity: {perplexity} is not a number of at least 1")
-    if components < 2:
-        raise UserError(f"pca: {components} dimensions", "A map needs at least 2")
+    require_settings(perplexity, components)
     if X.shape[1] < 2 or not np.ptp(X, axis=0).any():
         raise UserError(f"t-SNE: {len(X)} videos whose {X.shape[1]} values span no plane", "Map another layer")
     reduced = min(len(X) - 1, X.shape[1]) > components
     values = fit_pca(X, components).transform(X) if reduced else X - X.mean(axis=0)
     fitting = min(perplexity, (len(X) - 1) / _NEIGHBOURS)
-    threads = torch.get_num_threads()
+    threads = torch.get_num_threads() if len(X) >= _MANY else 1
     affinities = PerplexityBasedNN(
         knn_index=_exact_neighbours(values, round(_NEIGHBOURS * fitting)), perplexity=fitting, n_jobs=threads
     )
@@ -111,6 +109,20 @@ def embed(
     found = model.fit(affinities=affinities, initialization=start)
     divergence = float(found.kl_divergence)
     return Embedding(np.asarray(found, np.float64), components if reduced else None, fitting, divergence)
+
+
+def require_settings(perplexity: float, components: int) -> None:
+    """Refuse settings that are out of range.
+
+    Raises
+    ------
+    UserError
+        When the perplexity is less than 1 or infinite, or there are fewer than 2 components.
+    """
+    if not (math.isfinite(perplexity) and perplexity >= 1):
+        raise UserError(f"perplexity: {perplexity} is not a number of at least 1")
+    if components < 2:
+        raise UserError(f"pca: {components} dimensions", "A map needs at least 2")
 
 
 def _exact_neighbours(values: Array, count: int) -> PrecomputedNeighbors:

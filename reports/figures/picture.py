@@ -34,7 +34,7 @@ _DRAWN: Mapping[str, Callable[[FigureData, Drawing], None]] = {
 # Without the time of day, the same figure gives the same bytes.
 _METADATA: Mapping[str, Mapping[str, None]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
 _NOTE_FONT = 6
-_NOTE_CHARACTERS = 24  # of the notes' font in an inch
+_NOTE_CHARACTERS = 20  # of the notes' font in an inch
 _TITLE_CHARACTERS = 13  # of the title's
 
 
@@ -102,12 +102,12 @@ class Figure:
         UserError
             When the suffix names no format, a file exists, or the folder cannot be written.
         """
-        pictures = require_outputs(Path(out), overwrite)
+        *pictures, data, table = require_outputs(Path(out), overwrite)
         for path, content in self._render(pictures).items():
             with atomic_output(path, overwrite) as temporary:
                 temporary.write_bytes(content)
-        data = self.data.write(data_path(pictures[0]), overwrite)
-        return [*pictures, data, csv_path(data)]
+        self.data.write(data, overwrite)
+        return [*pictures, data, table]
 
     def _repr_png_(self) -> bytes:
         """Show the picture in a notebook."""
@@ -125,7 +125,7 @@ class Figure:
 
 
 def require_outputs(out: Path, overwrite: bool) -> list[Path]:
-    """Return the pictures that ``out`` stands for, after a check that they and their data can be written.
+    """Return the files that ``out`` stands for, pictures first, after a check that they can be written.
 
     Raises
     ------
@@ -140,10 +140,11 @@ def require_outputs(out: Path, overwrite: bool) -> list[Path]:
         )
     pictures = [out] if suffix else [out.with_suffix(f".{one}") for one in PICTURES]
     data = data_path(pictures[0])
-    for path in (*pictures, data, csv_path(data)):
+    files = [*pictures, data, csv_path(data)]
+    for path in files:
         require_new(path, overwrite)
     require_writable(pictures[0])
-    return pictures
+    return files
 
 
 def _encode(drawing: Drawing, kind: str) -> bytes:

@@ -21,6 +21,7 @@ SHADES = (
 )
 
 DEFAULT_FONT = "DejaVu Sans"  # comes with matplotlib, so that figures look the same everywhere
+_BOXES = "Last Resort"  # matplotlib's font of boxes, one for each script
 _LONGEST = 40  # characters of a name that are drawn; the data has the whole
 
 _STYLE: Mapping[str, Any] = {
@@ -99,7 +100,8 @@ def styled(texts: Iterable[str] = (), font: str | None = None) -> Iterator[tuple
 
 def _families(text: str, font: str | None) -> tuple[list[str], tuple[str, ...]]:
     """Find fonts that together have all characters, the wanted one first; and characters that none has."""
-    known = {entry.name: entry.fname for entry in reversed(font_manager.fontManager.ttflist)}
+    fonts = reversed(font_manager.fontManager.ttflist)
+    known = {entry.name: entry.fname for entry in fonts if not entry.name.startswith(_BOXES)}
     if font is not None and font not in known:
         raise UnknownNameError("font", font, known)
     chosen = [font] if font is not None else []

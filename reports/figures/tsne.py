@@ -14,7 +14,14 @@ from p3d_eval.protocols.separation import Separation, separation
 from p3d_eval.protocols.task_features import match_task, read_features
 from p3d_eval.protocols.tasks import Task
 from p3d_eval.reports.figures.data import FigureData, Series
-from p3d_eval.reports.figures.embedding import COMPONENTS, ITERATIONS, PERPLEXITY, Embedding, embed
+from p3d_eval.reports.figures.embedding import (
+    COMPONENTS,
+    ITERATIONS,
+    PERPLEXITY,
+    Embedding,
+    embed,
+    require_settings,
+)
 from p3d_eval.reports.figures.labelled import percent
 from p3d_eval.reports.figures.mapped_videos import Chosen, choose_videos
 from p3d_eval.reports.figures.thumbnails import make_thumbnails, spread
@@ -59,6 +66,9 @@ class MapOptions:
     def __post_init__(self) -> None:
         if self.normalise not in _NORMALISATIONS:
             raise UserError(f"normalise: {self.normalise!r}", f"Choose one of {', '.join(_NORMALISATIONS)}")
+        require_settings(self.perplexity, self.components)
+        if self.neighbours < 1:
+            raise UserError(f"neighbours: {self.neighbours} is not positive")
         if self.thumbnails < 0:
             raise UserError(f"thumbnails: {self.thumbnails} is negative")
 
@@ -99,14 +109,15 @@ def tsne_figure(
     """
     given = options or MapOptions()
     layers = _layers(stores, given.layers)
+    names = _names(stores, layers)
     if given.thumbnails and videos is None:
-        raise UserError(f"{given.thumbnails} thumbnails of videos that are nowhere", "Give --videos")
+        raise UserError(f"{given.thumbnails} thumbnails of videos that are nowhere", "Give --video-source")
     chosen = choose_videos(stores, given.videos, given.seed, table)
     make_bar = progress or _silent
     with make_bar("t-SNE", sum(ITERATIONS) * len(stores)) as bar:
         series = tuple(
             _panel(store, layer, name, chosen.task, given, bar)
-            for store, layer, name in zip(stores, layers, _names(stores, layers), strict=True)
+            for store, layer, name in zip(stores, layers, names, strict=True)
         )
     pictures, problems = _pictures(series[0], given.thumbnails, videos)
     return FigureData(
