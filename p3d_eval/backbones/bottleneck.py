@@ -109,7 +109,8 @@ def draw_weights(module: nn.Module, input_gain: float) -> None:
             part.bn_branch2c.weight.fill_(0.2)
             if part.project:
                 nn.init.kaiming_normal_(part.branch1.weight, nonlinearity="linear")
-    nn.init.constant_(module.get_submodule("bn_conv1").weight, input_gain)
-    classifier = module.get_submodule("fc")
+    stem: Any = module.get_submodule("bn_conv1")
+    nn.init.constant_(stem.weight, input_gain)
+    classifier: Any = module.get_submodule("fc")
     nn.init.normal_(classifier.weight, std=0.01)
     nn.init.zeros_(classifier.bias)

@@ -75,11 +75,12 @@ class VGG19(nn.Module):
 
     @torch.no_grad()
     def _draw_weights(self, input_gain: float) -> None:
-        for part in self.modules():
-            if isinstance(part, nn.Conv2d | nn.Linear):
-                nn.init.kaiming_normal_(part.weight)
-                nn.init.zeros_(part.bias)
-        self.get_submodule("conv1_1").weight.mul_(input_gain)
+        for name, parameter in self.named_parameters():
+            if name.endswith("weight"):
+                nn.init.kaiming_normal_(parameter)
+            else:
+                nn.init.zeros_(parameter)
+        self.get_parameter("conv1_1.weight").mul_(input_gain)
         nn.init.normal_(self.fc8.weight, std=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
