@@ -106,7 +106,7 @@ def resnet_inflater(depth: int, target: Callable[[Mapping[str, str]], InputSpec]
 
 
 def _options(path: Path, arrangement: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Options of the inflated network; only ``mean`` may differ from the 2-D network's."""
+    """Options of the inflated network; only ``pixel_mean`` may differ from the 2-D network's."""
     matching = _MATCHING[arrangement]
     options = {"variant": "ABC", "sum_rule": "official", "modality": "rgb", **matching, **given}
     wanted = {"modality": "rgb", "stride_on": matching["stride_on"], "pool1": matching["pool1"]}

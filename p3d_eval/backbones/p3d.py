@@ -5,8 +5,8 @@ sum (the paper's equation (5) adds them plainly, ``sum_rule="paper"``), and neit
 between the temporal convolution's batch norm and the sum.
 
 The PyTorch port qijiezhao/pseudo-3d-pytorch has that ReLU and adds plainly (``sum_rule="port"``), and its
-pool1 is padded, which shifts the windows by a pixel (``pool1="padded"``). ``stride_on`` and ``mean`` are for
-networks inflated from a 2-D ResNet, see `p3d_eval.backbones.inflation`.
+pool1 is padded, which shifts the windows by a pixel (``pool1="padded"``). ``stride_on`` and ``pixel_mean``
+are for networks inflated from a 2-D ResNet, see `p3d_eval.backbones.inflation`.
 """
 
 from collections.abc import Iterator, Mapping
