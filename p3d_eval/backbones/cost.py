@@ -1,12 +1,14 @@
 """What a network costs whatever it runs on: parameters, bytes, multiply-adds of one clip."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from p3d_eval.backbones.backbone import Backbone, LayerTexts
 from p3d_eval.backbones.capture import capture
+from p3d_eval.backbones.imagining import CLIPS, imagine
 from p3d_eval.backbones.layers import LayerRequest, parse_layers
 
 
@@ -61,25 +63,15 @@ def measure_cost(backbone: Backbone, layers: LayerTexts) -> Cost:
     )
 
 
-@torch.inference_mode()
 def _count(backbone: Backbone, requests: tuple[LayerRequest, ...]) -> int:
     """Floating-point operations of one clip."""
-    module, shape = backbone.module, (1, *backbone.input_spec.input_shape)
+    shape = backbone.input_spec.input_shape
     modules = backbone.modules_of(requests)
-    calls = backbone.count_calls(requests, shape[1:])
-    state = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    blank = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
+    calls = backbone.count_calls(requests, shape)
 
-    def on_shapes() -> None:
-        torch.func.functional_call(module, blank, torch.empty(shape, device="meta"))
-
-    def on_zeros() -> None:
-        module(torch.zeros(shape, device=backbone.device))
-
-    try:
+    def look(run: Callable[[], Any]) -> int:
         with FlopCounterMode(display=False) as counter:
-            capture(modules, requests, on_shapes, calls)
-    except (NotImplementedError, RuntimeError):
-        with FlopCounterMode(display=False) as counter:
-            capture(modules, requests, on_zeros, calls)
-    return int(counter.get_total_flops())
+            capture(modules, requests, run, calls, backbone.batch(CLIPS, shape[1]))
+        return int(counter.get_total_flops())
+
+    return imagine(backbone, shape, look) // CLIPS

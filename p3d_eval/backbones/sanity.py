@@ -92,7 +92,9 @@ def check_backbone(
     before = hash_state(backbone.module)
     alone = backbone.features(inputs[:1], looked_at)
     again = backbone.features(inputs[:1], looked_at)
-    together = backbone.features(torch.cat([inputs, inputs[:1].flip(2)]), looked_at)
+    together = backbone.features(inputs, looked_at)
+    even = _one_middle(inputs[:1])
+    orders = backbone.features(torch.cat([even, even.flip(2)]), looked_at)
     unchanged = before == hash_state(backbone.module)
     bound = BOUNDS[backbone.precision]
     return (
@@ -102,10 +104,21 @@ def check_backbone(
         _check_determinism(alone, again, bound),
         _check_batches(alone, together, bound),
         _check_mode(backbone, unchanged),
-        _check_constant(together, len(given)),
-        _check_time(backbone.input_spec, together),
+        _check_constant(together),
+        _check_time(backbone.input_spec, orders),
         _check_weights(backbone),
     )
+
+
+def _one_middle(clip: Tensor) -> Tensor:
+    """Show the frame before the middle of an even clip twice, so that both orders have one frame there.
+
+    A network that sees the middle frame alone sees no order then.
+    """
+    clip = clip.clone()
+    count = clip.shape[2]
+    clip[:, :, count // 2] = clip[:, :, (count - 1) // 2]
+    return clip
 
 
 def _check_range(spec: InputSpec, inputs: Tensor) -> Check:
@@ -189,11 +202,9 @@ def _check_mode(backbone: Backbone, unchanged: bool) -> Check:
     )
 
 
-def _check_constant(found: Outputs, clips: int) -> Check:
+def _check_constant(found: Outputs) -> Check:
     spreads = {
-        name: float(
-            (values[1:clips] - values[:1]).abs().max() / (values[:clips].abs().max() or torch.tensor(1.0))
-        )
+        name: float((values[1:] - values[:1]).abs().max() / (values.abs().max() or 1))
         for name, values in found.items()
     }
     same = [name for name, spread in spreads.items() if not spread > _SAME]
@@ -215,8 +226,7 @@ def _check_time(spec: InputSpec, found: Outputs) -> Check:
     if max(differences.values()) > _SAME:
         return Check("time reversal", "pass", f"a clip played backwards differs: {shown}")
     finding = f"a clip played backwards is the same: {shown}"
-    verdict: Verdict = "pass" if spec.layout == "NCHW" else "warn"
-    return Check("time reversal", verdict, f"{finding}; it sees no order of frames")
+    return Check("time reversal", "warn", f"{finding}; it sees no order of frames, as networks of images")
 
 
 def _without_places(values: Tensor) -> Tensor:

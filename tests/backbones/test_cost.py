@@ -69,3 +69,10 @@ def test_a_network_that_needs_numbers_is_counted_once():
 def test_a_network_without_arithmetic_that_torch_sees():
     found = measure_cost(backbone_of(nn.Sequential(nn.Flatten())), "0")
     assert (found.parameters, found.macs, found.flops) == (0, None, None)
+
+
+def test_a_network_of_images_is_counted_for_the_frames_that_it_sees():
+    # ResNet-50 at 224 × 224: 4.09 G in torchvision's list of weights ("GFLOPS", one multiply-add counted once).
+    centre = measure_cost(load_backbone("resnet50"), "prob")
+    assert centre.macs / 1e9 == pytest.approx(4.09, abs=0.005)
+    assert measure_cost(load_backbone("resnet50", frames="all"), "prob").macs == 16 * centre.macs

@@ -245,6 +245,12 @@ def test_mistakes_are_one_line(words, complaint):
     assert complaint in done.stderr
 
 
+def test_a_network_of_images_sees_no_order():
+    for frames in ("centre", "all"):
+        found = findings(load_backbone("resnet50", frames=frames, crop=33, resize=33, clip_length=4))
+        assert found["time reversal"].verdict == "warn"
+
+
 def test_a_network_of_one_frame_has_no_order():
     spec = InputSpec(1, (18, 34), (16, 32), (0.5,) * 3, (0.25,) * 3, (0, 1))
     module = SeesNoOrder()
