@@ -100,7 +100,9 @@ class C3D(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv3d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight)
-                nn.init.zeros_(module.bias)
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
         # The input spans ±128: bring it to order one.
         self.get_parameter("conv1a.0.weight").mul_(0.01)
 

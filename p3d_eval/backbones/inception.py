@@ -156,17 +156,17 @@ def _spatiotemporal(
     channels: int, out: int, size: Size, style: Style, stage: str, stride: int = 1
 ) -> nn.Module:
     """Return a stage's convolution in this style; ``size`` is its kernel where it sees time."""
-    frames, *pixels = size
+    frames, height, width = size
     first, sees_time = stage == FIRST, stage in style.temporal
     padding: Padding = style.first_padding if first else "same"
     parts: dict[str, nn.Module]
     if sees_time and (style.first_separable if first else style.separable):
-        space = Unit(channels, out, (1, *pixels), style, (1, stride, stride), padding)
+        space = Unit(channels, out, (1, height, width), style, (1, stride, stride), padding)
         time = Unit(out, out, (frames, 1, 1), style, (stride, 1, 1), padding, norm=style.temporal_norm)
         parts = {"spatial": space, "temporal": time}
         gated = style.gates == "temporal" or (style.gates == "branches" and not first)
     else:
-        kernel = (frames if sees_time else 1, *pixels)
+        kernel = (frames if sees_time else 1, height, width)
         parts = {"unit": Unit(channels, out, kernel, style, (stride,) * 3, padding)}
         gated = style.gates == "branches" and not first
     return _chain(parts, Gate(out, style.gate_bias) if gated else None)
@@ -273,11 +273,11 @@ class Inception(nn.Module):
     def reset_parameters(self) -> None:
         """Draw weights under which activations stay of order one."""
         for module in self.modules():
-            if isinstance(module, nn.Conv3d) and module.bias is None:
+            if isinstance(module, nn.Conv3d) and module.bias is not None:
+                module.bias.zero_()
+                nn.init.dirac_(module.weight)  # the authors' "center_initializer": the identity
+            elif isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight)
-            elif isinstance(module, nn.Conv3d):  # the authors' "center_initializer": the identity
-                nn.init.zeros_(module.bias)
-                nn.init.dirac_(module.weight)
             elif isinstance(module, Gate):
                 nn.init.normal_(module.excite.weight, std=0.01)
 
