@@ -200,6 +200,14 @@ def read_layers(path: Path, dialects: tuple[Dialect, ...] = (CAFFE,)) -> list[Ca
     return list(found.values())
 
 
+def read_layers_of_any(path: Path) -> list[CaffeLayer]:
+    """Read the layers with parameters of a network in any dialect; raises as `read_layers`."""
+    try:
+        return read_layers(path, (CAFFE, CAFFE_V1))
+    except UserError:  # where C3D has a size of a blob, Caffe has its numbers
+        return read_layers(path, (CAFFE, C3D_CAFFE))
+
+
 def read_blob(path: Path) -> NDArray[np.float32]:
     """Read a binary BlobProto, such as a mean image (``.binaryproto``), in either dialect.
 

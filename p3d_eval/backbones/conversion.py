@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from p3d_eval.backbones.caffe import read_layers_of_any
 from p3d_eval.backbones.checkpoint import (
     SPREADS,
     SUFFIX,
@@ -21,16 +22,25 @@ from p3d_eval.backbones.checkpoint import (
 from p3d_eval.backbones.i3d_checkpoint import read_i3d_checkpoint
 from p3d_eval.backbones.loading import load_architecture, merge_options
 from p3d_eval.backbones.network import Architecture
-from p3d_eval.backbones.p3d_checkpoint import read_p3d_caffemodel
 from p3d_eval.backbones.published_weights import identified, recognise
 from p3d_eval.backbones.state_dict import read_foreign_names, torch_readers
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.files import require_new
 from p3d_eval.provenance import sha256_file
 
+
+def _read_caffe_names(path: Path) -> Checkpoint:
+    """Read a network of Caffe as it is: blobs ``conv1.0``, ``conv1.1``, …."""
+    blobs = {
+        f"{layer.name}.{n}": blob for layer in read_layers_of_any(path) for n, blob in enumerate(layer.blobs)
+    }
+    return Checkpoint({name: torch.from_numpy(blob) for name, blob in blobs.items()})
+
+
 # For a look at a file whose network is not known.
 _READERS: dict[str, Reader] = {
-    ".caffemodel": read_p3d_caffemodel,
+    "": _read_caffe_names,
+    ".caffemodel": _read_caffe_names,
     ".ckpt": read_i3d_checkpoint,
     **torch_readers(read_foreign_names),
 }

@@ -10,7 +10,7 @@ import torch
 from p3d_eval.backbones import c3d, load_backbone
 from p3d_eval.backbones.c3d import C3D_SPORTS1M
 from p3d_eval.backbones.c3d_checkpoint import read_c3d_caffemodel, read_mean_cube
-from p3d_eval.backbones.conversion import convert_weights
+from p3d_eval.backbones.conversion import convert_weights, summarise_weights
 from p3d_eval.errors import UserError
 from tests.support.caffemodel import blob, c3d_blob, c3d_layer, layer, net
 
@@ -193,6 +193,16 @@ def test_converted_file_and_a_current_caffe_give_the_same(thin, tmp_path):
     for other in others:
         assert first.keys() == other.keys()
         assert all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_a_look_at_a_released_file_needs_no_network(thin, tmp_path):
+    path = write_released(tmp_path, thin_weights(), cube=False)
+    shapes = summarise_weights(path).shapes
+    assert shapes["conv1a.0"] == (64 // THIN, 3, 3, 3, 3)
+    assert shapes["fc8-1.0"] == (1, 1, 1, CLASSES, 16)
+    modern = tmp_path / "c3d.caffemodel"
+    modern.write_bytes(net("c3d", [layer("conv1a", "X", [blob(np.ones((2, 3, 3), np.float32))])]))
+    assert summarise_weights(modern).shapes == {"conv1a.0": (2, 3, 3)}
 
 
 def test_a_constant_cube_is_the_channels_mean(thin):
