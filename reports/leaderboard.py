@@ -273,15 +273,15 @@ def _compared(
 
 
 def _test(systems: Sequence[System], benchmark: Benchmark, files: Mapping[str, Loaded], seed: int) -> Found:
-    from p3d_eval.protocols.significance import compare
+    from p3d_eval.reports.pair_tests import pair_test  # with scipy, which a table needs not
 
     absent = [one.label for one in systems if benchmark.name not in one.results]
     if absent:
         return f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not on it"
     try:
-        scored = [
-            replace(files[one.results[benchmark.name].result_id].scored(), label=one.label) for one in systems
-        ]
-        return compare(scored, metric=benchmark.metric, seed=seed)
+        one, two = (
+            replace(files[own.results[benchmark.name].result_id].scored(), label=own.label) for own in systems
+        )
+        return pair_test(one, two, benchmark.metric, seed)
     except UserError as error:
         return error.message

@@ -1,5 +1,6 @@
 """Results from files and folders, each once; what a folder holds besides is named and left out."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -116,6 +117,8 @@ def _folder(folder: Path) -> tuple[list[Loaded], list[str]]:
         try:
             found.append(Loaded(Result.load(path), path))
         except UserError as error:
+            if _ours(path):
+                continue
             others.append(error.message.replace(str(path), str(path.relative_to(folder)), 1))
     if not found:
         there = f" ({shorten(others, 3)})" if others else ""
@@ -124,6 +127,15 @@ def _folder(folder: Path) -> tuple[list[Loaded], list[str]]:
         )
     told = f"{folder}: {len(others)} other JSON file{'s' * (len(others) != 1)} left out: {shorten(others, 3)}"
     return found, [told] if others else []
+
+
+def _ours(path: Path) -> bool:
+    """Whether a JSON file is a report of this package, which a folder may hold beside its results."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and str(document.get("format", "")).startswith("p3d-eval ")
 
 
 def _twice(one: Loaded, first: Loaded) -> str:

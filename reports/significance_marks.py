@@ -1,15 +1,16 @@
 """Which rows differ from the best one by more than chance: a paired test on the scores, marked by °."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.protocols.paired_tests import holm
 from p3d_eval.protocols.result import Result
-from p3d_eval.protocols.significance import Comparison, compare
+from p3d_eval.protocols.significance import Comparison
 from p3d_eval.reports.footnotes import Footnotes
 from p3d_eval.reports.layout import Layout, Shown
 from p3d_eval.reports.layouts import kind_of
+from p3d_eval.reports.pair_tests import pair_test
 from p3d_eval.reports.systems import System
 from p3d_eval.reports.table import Row
 from p3d_eval.reports.table_options import TableOptions
@@ -41,7 +42,7 @@ def mark_differences(
         Those that differ, p at most ``options.alpha`` after Holm's correction over the column, have the mark
         ° on their value; ``attributes`` holds the corrected p.
     list of str
-        Why a value was not tested, one sentence for each reason.
+        Columns without a difference, and why a value was not tested, one sentence for each reason.
 
     Raises
     ------
@@ -52,7 +53,9 @@ def mark_differences(
     measured = [row for row in rows if row.kind == "measured"]
     if options.against is not None and options.against not in {row.label for row in measured}:
         raise UnknownNameError("row", options.against, [row.label for row in measured])
-    marked, untested = list(rows), []
+    marked = list(rows)
+    alike: list[str] = []
+    untested: dict[str, list[str]] = {}
     for shown in (one for one in layout.shown if one.key in competing):
         own = {
             place: result
@@ -60,18 +63,30 @@ def mark_differences(
             if (result := _result_of(rows[place], shown, layout, by_id)) is not None
         }
         found, reasons = _tested(rows, own, shown, options)
-        untested += reasons
+        for reason in reasons:
+            untested.setdefault(reason, []).append(shown.heading)
         if not found:
             continue
         corrected = dict(zip(found, holm([one.p_value for one in found.values()]), strict=True))
-        reference = "the best measured row of its column" if options.against is None else options.against
-        tests = ", ".join(dict.fromkeys(f"{one.test} over {one.units}" for one in found.values()))
-        mark = footnotes.significant(
-            f"differs from {reference}, p ≤ {options.alpha:g} after Holm's correction over the column ({tests})"
-        )
+        how = _how(found.values(), options)
+        if min(corrected.values()) > options.alpha:
+            alike.append(f"{shown.heading}: no row {how.replace('differs', 'is shown to differ', 1)}.")
+            mark = ""
+        else:
+            mark = footnotes.significant(how)
         for place, p in corrected.items():
             marked[place] = _with_p(marked[place], shown.key, p, mark if p <= options.alpha else None)
-    return marked, list(dict.fromkeys(untested))
+    lines = [f"Not tested in {', '.join(dict.fromkeys(where))}: {why}." for why, where in untested.items()]
+    return marked, [*alike, *lines]
+
+
+def _how(found: Iterable[Comparison], options: TableOptions) -> str:
+    """Say what was tested against what, and at which level."""
+    reference = "the best measured row of its column" if options.against is None else options.against
+    tests = ", ".join(dict.fromkeys(f"{one.test} over {one.units}" for one in found))
+    return (
+        f"differs from {reference} at p ≤ {options.alpha:g} after Holm's correction over the column ({tests})"
+    )
 
 
 def _result_of(row: Row, shown: Shown, layout: Layout, results: Mapping[str, Result]) -> Result | None:
@@ -102,9 +117,11 @@ def _tested(
         if place == reference:
             continue
         try:
-            report = compare([own[reference], own[place]], metric=shown.measured, seed=options.seed)
+            report = pair_test(own[reference], own[place], shown.measured, options.seed)
+        except UnknownNameError:
+            reasons.append("scores alone do not tell these metrics")
         except UserError as error:
-            reasons.append(f"Not tested in {shown.heading}: {error.message}.")
+            reasons.append(error.message)
         else:
             (found[place],) = report.comparisons
     return found, reasons

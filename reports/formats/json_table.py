@@ -7,6 +7,8 @@ from typing import Any
 
 from p3d_eval.reports.table import Table
 
+FORMAT = "p3d-eval tables"
+
 
 def to_plain(tables: Sequence[Table]) -> list[dict[str, Any]]:
     """Tables as plain JSON values; each cell has what is ``shown`` besides its numbers."""
@@ -20,4 +22,5 @@ def to_plain(tables: Sequence[Table]) -> list[dict[str, Any]]:
 
 def to_json(tables: Sequence[Table]) -> str:
     """Write tables as one JSON document, ending with a line break."""
-    return json.dumps({"tables": to_plain(tables)}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    document = {"format": FORMAT, "tables": to_plain(tables)}
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

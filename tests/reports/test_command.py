@@ -95,6 +95,7 @@ def test_a_folder_of_other_things_is_read_around(saved):
     (saved / "notes.json").write_text("[1, 2]", encoding="utf-8")
     (saved / "broken.json").write_text('{"protocol": "ucf101"', encoding="utf-8")
     (saved / "z-copy.json").write_bytes((saved / "aslan-i3d.json").read_bytes())
+    (saved / "tables.json").write_text(Report.of(saved / "aslan-i3d.json").to_json(), encoding="utf-8")
     report = Report.of(saved)
     assert [len(table.groups[0].rows) for table in report.tables] == [1, 2]
     assert [one.path.name for one in report.results] == [

@@ -43,7 +43,7 @@ def test_footnotes_stand_below_their_marks(tmp_path):
     text = squeezed([page])
     assert "bad20.0◦‡" in text or "bad‡20.0◦" in text
     assert "‡notcomparablewiththepublishedrows:nottheofficialsplits" in text
-    assert "differsfromthebestmeasuredrowofitscolumn,p≤0.05afterHolm" in text
+    assert "differsfromthebestmeasuredrowofitscolumnatp≤0.05afterHolm" in text
     assert "NOTCONVERGED" not in text
 
 

@@ -1,9 +1,12 @@
 """Rows that differ from the best one by more than chance: against `compare` itself, and against counting."""
 
+from dataclasses import replace
+
 import pytest
 
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.paired_tests import holm
+from p3d_eval.protocols.result import Metric
 from p3d_eval.protocols.significance import compare
 from p3d_eval.reports import Report, build_tables
 from tests.support.results import aslan_result, scored_result
@@ -50,7 +53,7 @@ def test_p_of_one_pair_is_counted_by_hand():
 def test_the_footnote_names_reference_level_correction_and_test():
     (note,) = [note for note in table_of(*RESULTS).footnotes if note.mark == "°"]
     assert note.text == (
-        "differs from the best measured row of its column, p ≤ 0.05 after Holm's correction over the column "
+        "differs from the best measured row of its column at p ≤ 0.05 after Holm's correction over the column "
         "(sign-flip over 20 clusters)"
     )
 
@@ -69,7 +72,33 @@ def test_a_level_of_ones_own():
 def test_results_without_scores_are_said_to_be_untested():
     table = table_of(aslan_result("a", 0.8), aslan_result("b", 0.7, backbone="b"))
     assert not any("°" in cell.marks for row in table.rows for cell in row.cells.values())
-    assert "Not tested in Accuracy (%): result 'a' carries no scores." in table.notes
+    assert "Not tested in Accuracy (%), AUC (%): result 'a' carries no scores." in table.notes
+
+
+def test_scores_that_tell_another_number_are_not_tested():
+    """A retrieval's mAP over galleries is not the mean average precision of its scores' classes."""
+    results = [replace(one, metrics={"accuracy": Metric(0.3)}) for one in RESULTS[:2]]
+    assert "the scores tell another accuracy than the result's" in " ".join(table_of(*results).notes)
+    assert not p_values(table_of(*results))
+
+
+def test_a_column_without_a_difference_says_so():
+    table = table_of(*RESULTS[:2])
+    assert not [note for note in table.footnotes if note.mark == "°"]
+    assert (
+        "Accuracy (%): no row is shown to differ from the best measured row of its column at p ≤ 0.05 after "
+        "Holm's correction over the column (sign-flip over 20 clusters)."
+    ) in table.notes
+
+
+def test_the_first_neighbour_is_tested_as_the_accuracy_that_it_is():
+    metrics = [{"r1": Metric(one.metrics["accuracy"].value)} for one in RESULTS]
+    results = [
+        replace(one, protocol="retrieval", metrics=own, options={"dataset": "ucf101"})
+        for one, own in zip(RESULTS, metrics, strict=True)
+    ]
+    rows = {row.label: row.cells["r1"].marks for row in table_of(*results).rows}
+    assert {label for label, marks in rows.items() if "°" in marks} == {"half", "bad"}
 
 
 def test_without_the_option_nothing_is_tested():
