@@ -80,6 +80,7 @@ def to_page(
             tables=Markup(report.to_html()),  # noqa: S704 (the format escapes)
             figures=[_figure(place, one) for place, one in enumerate(figures)],
             results=details,
+            loud=report.loud,
             warnings=_warnings(report),
             commands=_commands(report, command or _own_command(report)),
         )
@@ -130,9 +131,13 @@ def _counted(report: "Report", figures: Sequence[FigureData]) -> str:
 
 
 def _warnings(report: "Report") -> list[str]:
-    """Sentences that must be read first: fits that failed, warnings of results, what was left out."""
-    found = [f"{one.result.label}: {text}" for one in report.results for text in one.result.warnings]
-    return list(dict.fromkeys([*report.loud, *found, *report.warnings]))
+    """Sentences of results, each with the rows that it is about, and what was left out."""
+    rows: dict[str, list[str]] = {}
+    for one in report.results:
+        for text in one.result.warnings:
+            rows.setdefault(text, []).append(one.result.label)
+    said = [f"{', '.join(dict.fromkeys(labels))}: {text}" for text, labels in rows.items()]
+    return [*said, *report.warnings]
 
 
 def _commands(report: "Report", last: str | None) -> list[str]:

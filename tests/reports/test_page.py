@@ -131,6 +131,12 @@ def test_warnings_stand_first():
     assert "unsound: Read this." in text
 
 
+def test_a_warning_is_said_once_with_its_rows():
+    both = [ucf101_result(label, warnings=("Read this.",), seconds={}) for label in ("a", "b")]
+    text = Parsed(Report.of(both).to_page()).text
+    assert "a, b: Read this." in text
+
+
 def test_what_is_undefined_is_said_with_its_reason():
     result = ucf101_result(metrics={"accuracy": Metric(None, reason="no video was left")})
     assert "undefined (no video was left)" in Parsed(Report.of([result]).to_page()).text

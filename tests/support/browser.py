@@ -1,5 +1,6 @@
 """A real headless Chromium for tests of pages, driven by ChromeDriver; tests skip where it is not installed."""
 
+import base64
 import json
 import shutil
 from contextlib import contextmanager
@@ -98,12 +99,8 @@ def overflow(driver) -> list[str]:
     )
 
 
-def screenshot(driver, path: Path, width: int, height: int) -> None:
-    """Write a picture of the page from its top."""
-    import base64
-
-    shot = driver.execute_cdp_cmd(
-        "Page.captureScreenshot",
-        {"clip": {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}, "captureBeyondViewport": True},
-    )
+def screenshot(driver, path: Path, box: tuple[float, float, float, float]) -> None:
+    """Write a picture of a part of the page: left, top, width and height, in pixels from its corner."""
+    clip = dict(zip(("x", "y", "width", "height"), box, strict=True)) | {"scale": 1}
+    shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip, "captureBeyondViewport": True})
     path.write_bytes(base64.b64decode(shot["data"]))
