@@ -69,6 +69,10 @@ class Registry(Generic[T]):
             raise UnknownNameError(self.kind, name, self.names())
         return f"from {point.dist.name}" if point.dist else f"from {point.value}"
 
+    def is_builtin(self, name: str) -> bool:
+        """Whether ``name`` is this package's, not a plug-in's."""
+        return name in self._builtin
+
     def __contains__(self, name: object) -> bool:
         return name in self._builtin or name in self._plugins()
 

@@ -1,7 +1,7 @@
 """What rows are called: labels that tell results apart, and the options that are not the defaults."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -49,15 +49,21 @@ def plain(value: Any) -> str:
     return "+".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
+def defaults_of(result: Result) -> Mapping[str, Any]:
+    """Return the defaults of a result's options; empty where neither it says them nor its protocol is here."""
+    if result.default_options or result.protocol not in PROTOCOLS:
+        return result.default_options
+    # Made before results said them: the protocol is loaded, and with it what it computes with.
+    return {field.name: field.default for field in fields(PROTOCOLS.load(result.protocol).options)}
+
+
 def departures(result: Result) -> str:
     """Name the options that are not the protocol's defaults: ``C = 10.0 (default 1.0)``; empty for none.
 
     A network's own options, with which its published rows were made, are none. A result that does not say the
     defaults, of a plug-in that is not installed here, is shown without.
     """
-    defaults = dict(result.default_options)
-    if not defaults and result.protocol in PROTOCOLS:  # made before results said them
-        defaults = {field.name: field.default for field in fields(PROTOCOLS.load(result.protocol).options)}
+    defaults = defaults_of(result)
     own = OWN_OPTIONS.get(str(result.features.get("backbone", "")), {})
     changed = [
         f"{key} = {plain(value)} (default {plain(defaults[key])})"

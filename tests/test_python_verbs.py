@@ -31,6 +31,7 @@ VERBS = {
     "inspect": ("describe_features", "open_features"),
     "leaderboard": ("leaderboard",),
     "merge": ("merge_features",),
+    "plot": ("plot",),
     "prepare": ("prepare",),
     "preview": ("preview",),
     "profile": ("profile",),

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from p3d_eval.protocols import PROTOCOLS
-from p3d_eval.protocols.protocol import Protocol, default, flag
+from p3d_eval.protocols.protocol import flag
 from p3d_eval.protocols.result import Result
+from p3d_eval.reports.labels import defaults_of
 
 _GIVEN = re.compile(r"--(?P<name>[a-z-]+) (?P<path>.+)", re.DOTALL)  # how an annotation option names its source
 _MODULE = "__main__.py "  # how `python -m p3d_eval` calls itself
@@ -26,13 +27,15 @@ def evaluation_command(result: Result) -> str | None:
     """
     if result.protocol not in PROTOCOLS:
         return None
-    protocol = PROTOCOLS.load(result.protocol)
     words = ["p3d-eval", result.protocol]
     if result.features.get("backbone") == "predictions":
         words += ["--predictions", str(result.features.get("file"))]
     else:
         words += [word for file in _files(result.features) for word in ("--features", file)]
-    return shlex.join([*words, *_annotations(protocol, result), *_options(protocol, result.options)])
+    # A result knows the option that named its annotations; embedded and kept ones are found again.
+    given = _GIVEN.fullmatch(str(result.annotations.get("source", "")))
+    words += [f"--{given['name']}", given["path"]] if given else []
+    return shlex.join([*words, *_options(result)])
 
 
 def extraction_commands(result: Result) -> list[str]:
@@ -57,30 +60,27 @@ def _files(features: Mapping[str, Any]) -> list[str]:
     return [str(part.get("file")) for part in features.get("parts") or [features]]
 
 
-def _annotations(protocol: Protocol, result: Result) -> list[str]:
-    """Return the option that named the annotations, where one did; elsewhere they are found again."""
-    option = protocol.annotation_option
-    given = _GIVEN.fullmatch(str(result.annotations.get("source", "")))
-    if option is None or given is None or given["name"] != option.name:
-        return []
-    return [f"--{option.name}", given["path"]]
-
-
-def _options(protocol: Protocol, options: Mapping[str, Any]) -> list[str]:
-    """Return the options that are not the defaults, as words."""
+def _options(result: Result) -> list[str]:
+    """Return the options that are not the defaults, as words; how several files were fused is one of them."""
+    defaults, flags = defaults_of(result), _flags(result.protocol)
     words: list[str] = []
-    for field in fields(protocol.options):
-        value = options.get(field.name, default(field))
-        if value == default(field) or value is None:
+    for name, value in result.options.items():
+        known = name in defaults or name in _FUSION
+        if not known or value is None or (name in defaults and _word(value) == _word(defaults[name])):
             continue
+        flag = flags.get(name, name.replace("_", "-"))
         if isinstance(value, bool):
-            words.append(f"--{flag(field)}" if value else f"--no-{flag(field)}")
+            words.append(f"--{flag}" if value else f"--no-{flag}")
         else:
-            words += [f"--{flag(field)}", _word(value)]
-    for name in _FUSION:
-        if name in options and name not in {field.name for field in fields(protocol.options)}:
-            words += [f"--{name}", _word(options[name])]
+            words += [f"--{flag}", _word(value)]
     return words
+
+
+def _flags(protocol: str) -> dict[str, str]:
+    """Names of a plug-in's options on the command line; those of this package are written as usual."""
+    if PROTOCOLS.is_builtin(protocol):  # loading it would load what it computes with
+        return {}
+    return {field.name: flag(field) for field in fields(PROTOCOLS.load(protocol).options)}
 
 
 def _word(value: Any) -> str:

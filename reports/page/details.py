@@ -1,15 +1,13 @@
 """What a page says about one result: all its numbers, its options, and where everything comes from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from p3d_eval.markup import plain
-from p3d_eval.protocols import PROTOCOLS
 from p3d_eval.protocols.notebook import scale_of
-from p3d_eval.protocols.protocol import default
 from p3d_eval.protocols.result import Metric, Result
-from p3d_eval.reports.labels import distinct_labels
+from p3d_eval.reports.labels import defaults_of, distinct_labels
 from p3d_eval.reports.loading import Loaded
 from p3d_eval.reports.page.commands import evaluation_command, extraction_commands
 
@@ -212,10 +210,7 @@ def _solvers(result: Result) -> str:
 
 def _options(result: Result) -> Pairs:
     """Every option with its value, and with the protocol's default where that is another."""
-    defaults: dict[str, Any] = {}
-    if result.protocol in PROTOCOLS:
-        own = fields(PROTOCOLS.load(result.protocol).options)
-        defaults = {field.name: default(field) for field in own}
+    defaults = defaults_of(result)
     pairs = []
     for name, value in result.options.items():
         told = "not set" if value is None else plain(value)

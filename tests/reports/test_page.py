@@ -5,8 +5,11 @@ import hashlib
 import json
 import re
 import shlex
-from dataclasses import asdict, replace
+import subprocess
+import sys
+from dataclasses import asdict, fields, replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +20,7 @@ from p3d_eval.cli import app
 from p3d_eval.cli._protocols import protocol_command
 from p3d_eval.errors import UserError
 from p3d_eval.protocols import PROTOCOLS
+from p3d_eval.protocols.protocol import flag
 from p3d_eval.protocols.result import Metric
 from p3d_eval.reports import Report
 from p3d_eval.reports.figures.data import KINDS, FigureData
@@ -25,6 +29,8 @@ from p3d_eval.reports.page.commands import evaluation_command, extraction_comman
 from tests.support.figure_data import curve_figure, every_figure, map_figure
 from tests.support.figures import class_result
 from tests.support.results import aslan_result, ucf101_result
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Parsed(HTMLParser):
@@ -172,6 +178,7 @@ def test_the_command_of_a_result_means_the_same_options(name):
     result = ucf101_result(protocol=name, options=asdict(options))
     words = shlex.split(evaluation_command(result))
     assert words[:4] == ["p3d-eval", name, "--features", "p3d199.h5"]
+    assert shlex.split(evaluation_command(replace(result, default_options=asdict(protocol.options())))) == words
     command = protocol_command(name)
     parsed = command.make_context(name, words[2:]).params
     known = asdict(options)
@@ -203,6 +210,23 @@ def test_a_protocol_that_is_not_installed_has_no_command():
     assert evaluation_command(ucf101_result(protocol="somebody-s")) is None
     text = Parsed(Report.of([ucf101_result(protocol="somebody-s")]).to_page()).text
     assert "The protocol somebody-s is not installed where this page was made." in text
+
+
+def test_a_page_loads_no_network_library(tmp_path):
+    result = replace(ucf101_result(), default_options={"C": 1.0, "layer": "pool5", "label": ""})
+    path = result.save(tmp_path / "r.json")
+    code = (
+        f"import sys; import p3d_eval as pe; pe.report({str(path)!r}).to_page(); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_every_option_of_this_package_is_written_as_usual():
+    for name in PROTOCOLS.names():
+        if PROTOCOLS.is_builtin(name):
+            own = fields(PROTOCOLS.load(name).options)
+            assert [flag(field) for field in own] == [field.name.replace("_", "-") for field in own]
 
 
 def test_commands_are_shown_as_they_are_typed():
