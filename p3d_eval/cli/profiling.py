@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from p3d_eval.cli._inputs import ClipLength, CropSize, Resize, read_input
 from p3d_eval.cli._shared import (
     SOME_FAILED,
     Json,
@@ -65,6 +66,9 @@ def profile(
     precision: Precisions = None,
     batch_size: BatchSizes = None,
     repeats: Repeats = 5,
+    clip_length: ClipLength = None,
+    resize: Resize = None,
+    crop_size: CropSize = None,
     device: Device = "auto",
     compiling: Compile = "auto",
     option: Option = None,
@@ -80,24 +84,32 @@ def profile(
     """
     from p3d_eval.files import require_new, require_writable
 
+    changed = read_input(resize, crop_size, clip_length=clip_length)
     names = list(dict.fromkeys(backbone))
     if out is not None and len(names) > 1:
         raise UserError(f"--out {out} is one file for {len(names)} networks", "Leave --out out")
     paths = [out or Path("results") / f"{NAME}-{_file_name(name)}.json" for name in names]
     for path in paths:
+        if paths.count(path) > 1:
+            raise UserError(f"two networks would be written to {path}", "Profile them one by one, with --out")
         require_new(path, overwrite)
         require_writable(path)
     from p3d_eval.allocator import keep_freed_memory
-    from p3d_eval.backbones import load_backbone
+    from p3d_eval.backbones import BACKBONES, load_backbone
     from p3d_eval.protocols.network_profile import ProfileOptions, profile_network
 
+    for name in names:
+        if ":" not in name:
+            BACKBONES.load(name)  # a misspelt name costs no time then
     keep_freed_memory()
     options = ProfileOptions(
         layers, tuple(precision or ("auto",)), tuple(batch_size or (1, 8)), repeats, compiling
     )
     results = []
     for name, path in zip(names, paths, strict=True):
-        result = profile_network(load_backbone(name, weights, device, **parse_options(option)), options)
+        result = profile_network(
+            load_backbone(name, weights, device, **changed, **parse_options(option)), options
+        )
         result.save(path, overwrite)
         results.append(result)
         if not quiet and not as_json:

@@ -112,9 +112,12 @@ def _same(one: Labelled, profile: Labelled) -> bool:
     return _network(one.result) == _network(profile.result)
 
 
-def _network(result: Result) -> tuple[str, tuple[tuple[str, str], ...]]:
+def _network(result: Result) -> tuple[str, ...]:
+    """Name, options and size of a clip: what a network costs depends on them, and not on its weights."""
     options = result.features.get("options") or {}
-    return str(result.features.get("backbone")), tuple(sorted((str(k), str(v)) for k, v in options.items()))
+    spec = result.features.get("input_spec") or {}
+    size = [str(spec.get(name)) for name in ("clip_length", "crop")]
+    return (str(result.features.get("backbone")), *sorted(f"{k}={v}" for k, v in options.items()), *size)
 
 
 def _backbones(results: Sequence[Labelled]) -> str:

@@ -111,6 +111,9 @@ def test_a_batch_too_large_is_listed_and_the_rest_measured(tmp_path, monkeypatch
         (("--backbone", TINY, "--layers", "pool6"), "pool6"),
         (("--backbone", TINY, "--batch-size", 0), "1 at least"),
         (("--backbone", TINY, "--device", "cuda:99"), "not available"),
+        (("--backbone", TINY, "--backbone", "p3d1999"), "Did you mean p3d199"),
+        (("--backbone", TINY, "--backbone", f"other/{Path(TINY).name}"), "two networks would be written to"),
+        (("--backbone", TINY, "--crop-size", "64"), "does not fit"),
         (("--backbone", TINY, "--backbone", "p3d63", "--out", "x.json"), "one file for 2 networks"),
     ],
 )
@@ -120,6 +123,14 @@ def test_mistakes_are_one_line_and_write_nothing(words, complaint, tmp_path, mon
     assert done.exit_code == 2
     assert complaint in done.output
     assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_longer_clip_costs_more(tmp_path):
+    words = ("--clip-length", 8, "--batch-size", 1, "--repeats", 1, "--device", "cpu", "--out")
+    assert run("profile", "--backbone", TINY, *words, tmp_path / "p.json").exit_code == 0
+    result = Result.load(tmp_path / "p.json")
+    assert result.metrics["macs"].value == 2 * (MACS - 30) + 30
+    assert result.features["input_spec"]["clip_length"] == 8
 
 
 def test_options_name_something():
