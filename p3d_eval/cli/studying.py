@@ -60,6 +60,8 @@ def run(
     )
     if dry_run:
         _print_plan(done, quiet, as_json)
+        if any(one.failed for one in done.predictions):
+            raise typer.Exit(SOME_FAILED)
         return
     if as_json:
         print_json(_as_json(done))

@@ -1,5 +1,6 @@
 """The demo's study as a list of commands, run as a user would type them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -80,6 +81,42 @@ def commands(networks: list[Network]) -> list[list[str]]:
     for protocol in PROTOCOLS:
         study += [[protocol, "--features", network.store] for network in networks]
     return [*study, ["report", RESULTS]]
+
+
+def study_file(networks: list[Network]) -> str:
+    """Return the same study as one file for ``p3d-eval run``, with retrieval besides."""
+    rows = []
+    for network in networks:
+        options = zip(network.extra[::2], network.extra[1::2], strict=True)
+        rows += [
+            f"[backbones.{network.backbone}]",
+            f"weights = {json.dumps(network.weights)}",
+            *(f"{flag.removeprefix('--').replace('-', '_')} = {value}" for flag, value in options),
+            "",
+        ]
+    return "\n".join(
+        [
+            "# p3d-eval run study.toml",
+            "[extract]",
+            f"clips = {CLIPS}",
+            "",
+            *rows,
+            "[datasets.motions]",
+            'videos = "videos"',
+            'annotations = { ucf101 = "ucfTrainTestlist", aslan = "View2.mat" }',
+            "",
+            *("[protocols.ucf101]", "[protocols.aslan]", "[protocols.retrieval]"),
+            "",
+        ]
+    )
+
+
+def write_study(folder: Path, networks: list[Network]) -> Path:
+    """Write ``study.toml`` beside the inputs; one that is there is the user's by now, and kept."""
+    path = folder / "study.toml"
+    if not path.exists():
+        write_text(path, study_file(networks))
+    return path
 
 
 def _expand(folder: Path, command: list[str]) -> list[str]:

@@ -31,6 +31,7 @@ _MEASURED = {
     "dynamic-scenes": (3.6, 130),
     "aslan": (13.0, 3_697),
 }
+_FAILS = "fails: "
 _START_SECONDS = 3.0  # imports; "about 3 s of each row are imports", the same page
 
 
@@ -53,6 +54,11 @@ class Prediction:
     state: str
     seconds: float | None = 0.0
     nbytes: int = 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is known to fail."""
+        return self.state.startswith(_FAILS)
 
 
 @dataclass(frozen=True)
@@ -104,14 +110,14 @@ def _extraction(planned: PlannedExtraction, speeds: Mapping[str, float], screen:
             return Prediction(planned.cell, "done")
         done = planned.done()
     except UserError as error:
-        return Prediction(planned.cell, f"fails: {error.message}", None)
+        return Prediction(planned.cell, f"{_FAILS}{error.message}", None)
     name = planned.cell.name
     known = speeds.get(speed_name(planned.cell))
     screen.start(name, f"measure: {name}")
     event = perform_alone(PredictTask(planned.task, known is None), screen, name)
-    screen.finish(name, "measured" if event.kind == "done" else f"fails: {event.text}")
+    screen.finish(name, "measured" if event.kind == "done" else f"{_FAILS}{event.text}")
     if event.kind == "failed":
-        return Prediction(planned.cell, f"fails: {event.text}", None)
+        return Prediction(planned.cell, f"{_FAILS}{event.text}", None)
     total = len(planned.task.videos)
     seconds = (total - done) * (event.facts["seconds"] if known is None else known)
     if done:
@@ -127,7 +133,7 @@ def _evaluation(planned: PlannedEvaluation, plan: Plan, speeds: Mapping[str, flo
         try:
             features = source.features()
         except UserError as error:
-            return Prediction(planned.cell, f"fails: {error.message}", None)
+            return Prediction(planned.cell, f"{_FAILS}{error.message}", None)
         found += [features] if features is not None else []
         videos = max(videos, 0 if isinstance(source, GivenFeatures) else len(source.task.videos))
     if len(found) == len(planned.sources) and saved_result(planned.task(plan.folder, found).out) is not None:

@@ -3,10 +3,22 @@
 import sys
 import time
 from collections.abc import Hashable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 _PLAIN_INTERVAL = 5.0  # seconds between lines of one stage where there is no terminal
+
+
+@dataclass
+class _Stage:
+    """What runs: its name, when it began and was last printed, and from where its rate is counted."""
+
+    name: str
+    began: float
+    printed: float
+    lowest: int | None = None
+    counted: tuple[int, float] | None = None
 
 
 class Screen:
@@ -29,10 +41,7 @@ class Screen:
         self._live: Any = None
         self._all: Any = None
         self._bars: dict[Hashable, Any] = {}
-        self._names: dict[Hashable, str] = {}
-        self._began: dict[Hashable, float] = {}
-        self._printed: dict[Hashable, float] = {}
-        self._first: dict[Hashable, int] = {}
+        self._stages: dict[Hashable, _Stage] = {}
 
     def __enter__(self) -> Self:
         if not self._quiet and sys.stderr.isatty():
@@ -63,8 +72,8 @@ class Screen:
 
     def start(self, stage: Hashable, name: str) -> None:
         """Show that a stage runs."""
-        self._names[stage] = name
-        self._began[stage] = self._printed[stage] = time.monotonic()
+        now = time.monotonic()
+        self._stages[stage] = _Stage(name, now, now)
         if self._live is not None:
             self._bars[stage] = self._live.add_task(name, total=None, unit="")
         else:
@@ -75,23 +84,28 @@ class Screen:
         if self._live is not None:
             self._live.update(self._bars[stage], completed=done, total=total, unit=unit)
             return
-        first = self._first.setdefault(stage, done)
-        now = time.monotonic()
-        if now - self._printed[stage] >= _PLAIN_INTERVAL:
-            self._printed[stage] = now
-            rate = (done - first) / (now - self._began[stage])
-            left = f", {duration((total - done) / rate)} left" if rate > 0 else ""
-            self._line(f"{self._names[stage]}: {done}/{total} {unit}, {rate:.2f}/s{left}")
+        shown, now = self._stages[stage], time.monotonic()
+        if shown.lowest is None or done <= shown.lowest:
+            shown.lowest = done
+        elif shown.counted is None:  # until the first step is done: loading, compiling
+            shown.counted = (done, now)
+        if now - shown.printed >= _PLAIN_INTERVAL:
+            shown.printed = now
+            first, since = shown.counted or (done, now)
+            rate = (done - first) / (now - since) if done > first else 0.0
+            left = f", {rate:.2f}/s, {duration((total - done) / rate)} left" if rate else ""
+            self._line(f"{shown.name}: {done}/{total} {unit}{left}")
 
     def note(self, stage: Hashable, text: str) -> None:
         """Print a line about a stage."""
-        self._line(f"{self._names[stage]}: {text}")
+        self._line(f"{self._stages[stage].name}: {text}")
 
     def finish(self, stage: Hashable, text: str) -> None:
         """Show that a stage has ended, and how."""
         if self._live is not None:
             self._live.remove_task(self._bars.pop(stage))
-        self._line(f"{self._names[stage]}: {text} ({duration(time.monotonic() - self._began[stage])})")
+        shown = self._stages[stage]
+        self._line(f"{shown.name}: {text} ({duration(time.monotonic() - shown.began)})")
         self.count()
 
     def count(self, stages: int = 1) -> None:
