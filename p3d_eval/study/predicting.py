@@ -4,7 +4,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from p3d_eval.errors import UserError
 from p3d_eval.study.grid import Evaluation, Extraction
@@ -18,8 +19,8 @@ from p3d_eval.study.planning import (
 )
 from p3d_eval.study.screen import Screen
 from p3d_eval.study.state import speed_name
-from p3d_eval.study.tasks import ExtractTask, Tell
-from p3d_eval.study.workers import perform_alone
+from p3d_eval.study.tasks import Event, ExtractTask, Tell
+from p3d_eval.study.workers import TaskWorker, watch
 
 # Seconds and videos of whole protocols on two AMD EPYC cores (docs/performance.md, "Whole protocols").
 _MEASURED = {
@@ -96,26 +97,57 @@ def predict(plan: Plan, speeds: Mapping[str, float], quiet: bool = False) -> Ite
     quiet : bool
         Show no progress.
     """
-    with Screen("predict", len(plan.extractions), quiet) as screen:
+    with Screen("predict", len(plan.extractions), quiet) as screen, Measurer(screen) as measurer:
         for extraction in plan.extractions:
-            yield _extraction(extraction, speeds, screen)
+            yield _extraction(extraction, speeds, measurer)
+            screen.count()
     for evaluation in plan.evaluations:
         yield _evaluation(evaluation, plan, speeds)
 
 
-def _extraction(planned: PlannedExtraction, speeds: Mapping[str, float], screen: Screen) -> Prediction:
+class Measurer:
+    """A process that measures one extraction after the other, started when the first one wants it.
+
+    Parameters
+    ----------
+    screen : Screen
+    """
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._worker: TaskWorker | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def measure(self, planned: PlannedExtraction, timed: bool) -> Event:
+        """Return the bytes and, if ``timed``, the seconds of a video."""
+        name = f"measure: {planned.cell.name}"
+        self._screen.start(name, name)
+        self._worker = self._worker or TaskWorker()
+        event = watch(self._worker, PredictTask(planned.task, timed), self._screen, name)
+        if event.facts.get("died"):
+            self.__exit__(None, None, None)
+        self._screen.finish(name, "done" if event.kind == "done" else f"{_FAILS}{event.text}")
+        return event
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+
+def _extraction(planned: PlannedExtraction, speeds: Mapping[str, float], measurer: Measurer) -> Prediction:
     try:
         if planned.features() is not None:
-            screen.count()
             return Prediction(planned.cell, "done")
         done = planned.done()
     except UserError as error:
         return Prediction(planned.cell, f"{_FAILS}{error.message}", None)
-    name = planned.cell.name
     known = speeds.get(speed_name(planned.cell))
-    screen.start(name, f"measure: {name}")
-    event = perform_alone(PredictTask(planned.task, known is None), screen, name)
-    screen.finish(name, "measured" if event.kind == "done" else f"{_FAILS}{event.text}")
+    event = measurer.measure(planned, known is None)
     if event.kind == "failed":
         return Prediction(planned.cell, f"{_FAILS}{event.text}", None)
     total = len(planned.task.videos)

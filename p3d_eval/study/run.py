@@ -22,7 +22,6 @@ from p3d_eval.study.reporting import REPORT, ReportTask
 from p3d_eval.study.running import FAILED, MADE, Outcome, StudyRunner, default_jobs, put_aside
 from p3d_eval.study.screen import Screen
 from p3d_eval.study.state import State
-from p3d_eval.study.workers import perform_alone
 
 
 @dataclass(frozen=True)
@@ -147,15 +146,14 @@ def _read(study: str | PathLike[str] | Mapping[str, Any], out: str | PathLike[st
 def _run(plan: Plan, jobs: int, retry: bool, overwrite: bool, quiet: bool) -> StudyRun:
     stages = len(plan.extractions) + len(plan.evaluations) + 1
     folder = ReportFolder(plan.folder / REPORT)
-    with Screen(plan.study.name, stages, quiet) as screen:
-        with StudyRunner(plan, screen, jobs, retry) as runner:
-            outcomes = _once(runner.run())
+    with Screen(plan.study.name, stages, quiet) as screen, StudyRunner(plan, screen, jobs, retry) as runner:
+        outcomes = _once(runner.run())
         State(plan.study.folder).remember(outcomes)
         done = [one for one in outcomes if isinstance(one.cell, Evaluation) and one.status != FAILED]
         paths = tuple(one.path for one in done if one.path is not None)
         put_aside(plan.folder / RESULTS, set(paths))
         task = _report_task(plan, folder, paths, _failures(outcomes))
-        failure = _report(task, folder, screen, overwrite)
+        failure = _report(task, folder, runner, screen, overwrite)
     report = Report.of(paths, plan.study.report.published, task.failures)
     return StudyRun(plan, tuple(outcomes), report, folder.files, failure)
 
@@ -194,19 +192,21 @@ def _row(outcome: Outcome) -> str:
     return f"{outcome.label} ({point})" if point else outcome.label
 
 
-def _report(task: ReportTask, folder: ReportFolder, screen: Screen, overwrite: bool) -> str:
+def _report(
+    task: ReportTask, folder: ReportFolder, runner: StudyRunner, screen: Screen, overwrite: bool
+) -> str:
     """Write the report where it is not there yet; return why it could not be written."""
     key = sha256_json({**task.content, "version": __version__})
-    if folder.holds(key):
-        screen.count()
-        return ""
-    if not overwrite:
-        folder.require_untouched()
-    screen.start(REPORT, "report")
-    event = perform_alone(task, screen, REPORT)
-    if event.kind == "failed":
-        screen.finish(REPORT, f"failed: {event.text}")
-        return event.text
-    folder.replace(key)
-    screen.finish(REPORT, str(folder.folder))
-    return ""
+    failure = ""
+    if not folder.holds(key):
+        if not overwrite:
+            folder.require_untouched()
+        screen.start(REPORT, "report")
+        event = runner.finish(task, REPORT)
+        if event.kind == "failed":
+            failure = event.text
+        else:
+            folder.replace(key)
+        screen.finish(REPORT, f"failed: {failure}" if failure else str(folder.folder))
+    screen.count()
+    return failure

@@ -24,7 +24,7 @@ from p3d_eval.study.planning import (
 )
 from p3d_eval.study.screen import Screen
 from p3d_eval.study.tasks import EvaluateTask, Event, ExtractTask
-from p3d_eval.study.workers import TaskWorker
+from p3d_eval.study.workers import TaskWorker, watch
 
 _POLL_SECONDS = 0.5
 _MOST_JOBS = 4  # protocols side by side by default: each holds its features in memory
@@ -147,10 +147,16 @@ class StudyRunner:
             for lane in lanes:
                 for worker in [worker for worker in lane.busy if worker.connection in ready]:
                     self._hear(lane, worker)
-        order = {
-            one.cell.name: place for place, one in enumerate((*self._plan.extractions, *self._plan.evaluations))
-        }
-        return sorted(self.outcomes, key=lambda one: order[one.cell.name])
+        cells = [one.cell.name for one in self._plan.extractions]
+        cells += [one.cell.name for one in self._plan.evaluations]
+        return sorted(self.outcomes, key=lambda one: cells.index(one.cell.name))
+
+    def finish(self, task: Any, stage: str) -> Event:
+        """Perform one more task, in a process that is there already."""
+        lane = self._evaluate if self._evaluate.idle else self._extract
+        if not lane.idle:
+            lane.idle.append(TaskWorker())
+        return watch(lane.idle[-1], task, self._screen, stage)
 
     def _begin_extraction(self, planned: PlannedExtraction) -> None:
         try:
@@ -219,13 +225,13 @@ class StudyRunner:
             outcome = Outcome(planned.cell, MADE, task.out, label, failed_videos=failed, facts=event.facts)
             text = f"{event.facts['videos']} videos" + (f", {len(failed)} failed" if failed else "")
         self._screen.finish(planned.cell.name, text)
-        self.outcomes.append(outcome)
+        self._settle(outcome)
         if isinstance(task, ExtractTask):
             self._features[planned] = planned.features() if event.kind == "done" else None
             self._queue_evaluations()
 
     def _settle(self, outcome: Outcome) -> None:
-        """Note a cell that needs no work."""
+        """Note what became of a cell."""
         self.outcomes.append(outcome)
         self._screen.count()
 

@@ -106,12 +106,11 @@ class Screen:
             self._live.remove_task(self._bars.pop(stage))
         shown = self._stages[stage]
         self._line(f"{shown.name}: {text} ({duration(time.monotonic() - shown.began)})")
-        self.count()
 
-    def count(self, stages: int = 1) -> None:
-        """Count stages that are settled."""
+    def count(self) -> None:
+        """Count one more stage as settled."""
         if self._live is not None:
-            self._live.advance(self._all, stages)
+            self._live.advance(self._all)
 
     def _line(self, text: str) -> None:
         if self._quiet:

@@ -119,25 +119,22 @@ def perform(task: Task, send: Tell) -> None:
         tell(Event("failed", f"internal error: {reason}", facts={"traceback": traceback.format_exc()}))
 
 
-def perform_alone(task: Task, screen: Screen, stage: str) -> Event:
-    """Perform one task in a process of its own; return how it ended.
+def watch(worker: TaskWorker, task: Task, screen: Screen, stage: str) -> Event:
+    """Let a process perform one task; return how it ended.
 
     Parameters
     ----------
+    worker : TaskWorker
     task : Task
     screen : Screen
         Where its progress is shown.
     stage : str
         A stage that the screen shows.
     """
-    worker = TaskWorker()
-    try:
-        worker.give(task)
-        while (event := worker.hear()).kind not in ("done", "failed"):
-            if event.kind == "progress":
-                screen.progress(stage, event.done, event.total, event.text)
-            else:
-                screen.note(stage, event.text)
-        return event
-    finally:
-        worker.close()
+    worker.give(task)
+    while (event := worker.hear()).kind not in ("done", "failed"):
+        if event.kind == "progress":
+            screen.progress(stage, event.done, event.total, event.text)
+        else:
+            screen.note(stage, event.text)
+    return event

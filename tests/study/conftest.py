@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from p3d_eval.study import running, workers
+from p3d_eval.study import predicting, running
 from tests.support.tiny_study import ThreadWorker, make_study
 
 
@@ -27,4 +27,4 @@ def study(finished, tmp_path):
 def in_threads(monkeypatch):
     """Perform tasks in threads of the test instead of processes."""
     monkeypatch.setattr(running, "TaskWorker", ThreadWorker)
-    monkeypatch.setattr(workers, "TaskWorker", ThreadWorker)
+    monkeypatch.setattr(predicting, "TaskWorker", ThreadWorker)

@@ -12,7 +12,7 @@ from p3d_eval.errors import UserError
 from p3d_eval.features.importers import import_features
 from p3d_eval.features.lock import WriterLock
 from p3d_eval.protocols.result import Result
-from p3d_eval.study import running, workers
+from p3d_eval.study import running
 from p3d_eval.study.planning import EARLIER
 from p3d_eval.study.run import run_study
 from tests.support.tiny_study import NETWORK
@@ -64,7 +64,6 @@ def test_a_study_gives_what_its_commands_give(finished, tmp_path):
 def test_a_second_run_starts_nothing_and_writes_nothing(finished, study, monkeypatch):
     before = contents(study.parent)
     monkeypatch.setattr(running, "TaskWorker", no_worker)
-    monkeypatch.setattr(workers, "TaskWorker", no_worker)
     again = run_study(study, quiet=True)
     assert again.whole
     assert {one.status for one in again.outcomes} == {"kept"}
