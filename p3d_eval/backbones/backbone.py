@@ -115,7 +115,7 @@ class Backbone:
         UserError
             When no layer matches.
         """
-        paths = {path: module for path, module in self.module.named_modules() if path}
+        paths = {path: module for path, module in self.module.named_modules() if path and path[0] != "_"}
         found = self._surveyed({path: paths[path] for path in fnmatch.filter(paths, pattern)})
         if not found:
             raise UserError(

@@ -16,6 +16,7 @@ from p3d_eval.backbones.checkpoint import (
     hash_state,
     read_checkpoint,
 )
+from p3d_eval.backbones.exported.loading import is_exported, load_exported
 from p3d_eval.backbones.factories import call_factory, custom_factory
 from p3d_eval.backbones.network import Architecture, Network, WeightsInfo
 from p3d_eval.backbones.precision import REFERENCE
@@ -112,7 +113,8 @@ def load_backbone(
     name : str
         A registered name (``p3d199``, ``i3d``, a plug-in's); a collection's network
         (``torchvision:r2plus1d_18``, ``timm:resnet152``, ``hf:MCG-NJU/videomae-base``,
-        ``torchhub:owner/repository:function``); ``package.module:factory`` or ``path/to/file.py:factory``.
+        ``torchhub:owner/repository:function``); an exported ``model.pt2`` or ``model.onnx``;
+        ``package.module:factory`` or ``path/to/file.py:factory``.
         A factory returns a `Backbone` or a `Network`.
     weights : str or Path, optional
         A weights file, or ``random``, which is also the default; of a collection's network the name of its
@@ -187,6 +189,8 @@ def build_backbone(
     path = None if weights is None or str(weights) == RANDOM else Path(weights)
     if is_from_zoo(name):
         return load_from_zoo(name, None if weights is None else str(weights), seed, classes, options, device)
+    if is_exported(name):
+        return load_exported(name, None if weights is None else str(weights), classes, options, device)
     maker = custom_factory(name) if ":" in name else BACKBONES.load(name)
     if isinstance(maker, Architecture):
         return _load_architecture(maker, path, seed, classes, options, device)
