@@ -40,7 +40,9 @@ def read_program(
     try:
         program = torch.export.load(path, extra_files=extra)
         if device.type != "cpu":
-            program = torch.export.passes.move_to_device_pass(program, device)
+            from torch.export.passes import move_to_device_pass
+
+            program = move_to_device_pass(program, device)
     except Exception as error:
         raise UserError(
             f"{path} cannot be loaded: {one_line(error)}", f"Export it again with torch {torch.__version__}"

@@ -89,7 +89,8 @@ def read_statement(where: str, shape: Sequence[int | None], text: str, layout: s
     unstated = tuple(
         name for name in wanted if name not in given and not ("T" not in chosen and name == wanted[0])
     )
-    values = {**_GUESS, **{key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}}
+    plain = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    values: dict[str, Any] = {**_GUESS, **plain}
     if "crop" not in given and "resize" in values:
         side = values["resize"]
         values["crop"] = (side, side) if isinstance(side, int) else side
