@@ -29,6 +29,12 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def sha256_files(first: Path, *others: Path) -> str:
+    """SHA-256 of a file; with others, of all their hashes in this order."""
+    digests = [sha256_file(path) for path in (first, *others)]
+    return digests[0] if not others else sha256_json(digests)
+
+
 def sha256_json(value: Any) -> str:
     """SHA-256 of a JSON value in canonical form (sorted keys, no spaces)."""
     return sha256_bytes(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())

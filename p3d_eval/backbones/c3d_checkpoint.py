@@ -101,5 +101,6 @@ def read_c3d_caffemodel(path: Path) -> Checkpoint:
         tensors |= _parameters(layer, path)
     if len(heads) > 1:
         raise UserError(f"{path} has {len(heads)} classifiers: {shorten(heads)}", "Keep the one to use")
-    tensors["mean.cube"] = read_mean_cube(_mean_file_beside(path))
-    return Checkpoint(tensors, options={"subtract": "cube"})
+    mean = _mean_file_beside(path)
+    tensors["mean.cube"] = read_mean_cube(mean)
+    return Checkpoint(tensors, options={"subtract": "cube"}, beside=(mean,))

@@ -46,6 +46,8 @@ class Checkpoint:
         Options of the arithmetic in the code that the weights were made for, where that is not the default.
     notice : str
         What the user should know when they run in other arithmetic than ``native``.
+    beside : tuple of Path
+        Other files that tensors were read from.
     """
 
     tensors: Mapping[str, Tensor]
@@ -56,6 +58,7 @@ class Checkpoint:
     input_spec: Mapping[str, Any] = field(default_factory=dict)
     native: Mapping[str, str] = field(default_factory=dict)
     notice: str = ""
+    beside: tuple[Path, ...] = ()
 
     def notices(self, options: Mapping[str, str]) -> tuple[str, ...]:
         """Return what the user should know of these weights when they run with ``options``."""

@@ -24,7 +24,7 @@ from p3d_eval.backbones.published_weights import identified
 from p3d_eval.backbones.zoos.loading import is_from_zoo, load_from_zoo
 from p3d_eval.devices import find_device
 from p3d_eval.errors import UserError
-from p3d_eval.provenance import sha256_file
+from p3d_eval.provenance import sha256_file, sha256_files
 from p3d_eval.registry import Entry, Registry
 
 RANDOM = "random"
@@ -259,8 +259,8 @@ def _load_architecture(
         with torch.device("meta"):
             module = architecture.build(options, count)
         fill(module, checkpoint.tensors, str(path))
-        info = WeightsInfo(str(path), sha256_file(path), random=False)
-        checkpoint = identified(checkpoint, info.sha256)
+        checkpoint = identified(checkpoint, sha256_file(path))
+        info = WeightsInfo(str(path), sha256_files(path, *checkpoint.beside), random=False)
     network = Network(
         module=module,
         input_spec=architecture.input_spec(options),

@@ -213,6 +213,15 @@ def test_a_constant_cube_is_the_channels_mean(thin):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
+def test_another_cube_is_another_network(thin, tmp_path):
+    """Features with one mean must not be resumed with another: the hash of the weights covers both files."""
+    path = write_released(tmp_path, thin_weights())
+    first = load_backbone("c3d", weights=path).weights.sha256
+    assert first == load_backbone("c3d", weights=path).weights.sha256
+    (tmp_path / CUBE).write_bytes(c3d_blob(thin_cube() + 1))
+    assert load_backbone("c3d", weights=path).weights.sha256 != first
+
+
 def test_the_cube_is_cropped_like_the_frames(tmp_path):
     path = tmp_path / "mean.binaryproto"
     for encoded in (c3d_blob(thin_cube()), c3d_blob(thin_cube(), data_first=True), blob(thin_cube()[None])):
