@@ -25,6 +25,7 @@ _PICTURE = 0.36  # inches of a thumbnail's longer side
 _INK = 0.2  # share of a panel that markers would cover side by side
 _LARGEST, _SMALLEST = 14.0, 3.0  # points² of a marker
 _MARGIN = 1.06
+_PICTURE_MARGIN = 1.2
 _AS_DOTS = 2_000  # points from which they are stored as dots of 300 an inch, not as shapes: files stay small
 _POINTS = 72  # an inch
 
@@ -72,7 +73,7 @@ def told(one: Series) -> str:
 def _draw_panel(one: Series, data: FigureData, classes: list[str], axes: Axes, panel: float) -> None:
     points = np.array([one.x, one.y], np.float64).T
     low, high = points.min(axis=0), points.max(axis=0)
-    half = max(float((high - low).max()) / 2 * _MARGIN, 1e-9)
+    half = max(float((high - low).max()) / 2 * (_PICTURE_MARGIN if data.thumbnails else _MARGIN), 1e-9)
     middle = (low + high) / 2
     axes.set(
         xticks=[],
@@ -121,7 +122,8 @@ def _write_classes(points: Array, names: NDArray[np.str_], axes: Axes, inch: flo
         if any((box[:2] < other[2:]).all() and (other[:2] < box[2:]).all() for other in taken):
             continue
         taken.append(box)
-        words = axes.text(*medians[name], shown(name, 20), fontsize=_NAME_FONT, ha="center", va="center")
+        x, y = medians[name].tolist()
+        words = axes.text(x, y, shown(name, 20), fontsize=_NAME_FONT, ha="center", va="center")
         words.set_path_effects([withStroke(linewidth=1, foreground="white")])
 
 

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 
 from matplotlib.figure import Figure as Drawing
@@ -61,7 +62,7 @@ class Figure:
     bare: bool = False
 
     @classmethod
-    def read(cls, path: str | Path) -> "Figure":
+    def read(cls, path: str | PathLike[str]) -> "Figure":
         """Take the data that stands beside a picture; see :meth:`FigureData.read`."""
         return cls(FigureData.read(Path(path)))
 
@@ -82,7 +83,7 @@ class Figure:
             "(Debian: fonts-noto-cjk, fonts-noto-core) and draw again"
         )
 
-    def save(self, out: str | Path, overwrite: bool = False) -> list[Path]:
+    def save(self, out: str | PathLike[str], overwrite: bool = False) -> list[Path]:
         """Write the picture, and beside it the data as JSON and CSV.
 
         Parameters

@@ -182,12 +182,14 @@ def _panel(
         y=tuple(mapped.points[:, 1].tolist()),
         ids=task.names,
         classes=tuple(task.classes[label] for label in labels.tolist()),
-        facts={"layer": layer, "values": float(store[layer].shape[1])} | _facts(found, mapped),
+        facts=_facts(layer, store[layer].shape[1], found, mapped),
     )
 
 
-def _facts(found: Separation, mapped: Embedding) -> dict[str, float | str | None]:
+def _facts(layer: str, width: int, found: Separation, mapped: Embedding) -> dict[str, float | str | None]:
     return {
+        "layer": layer,
+        "values": float(width),
         "k": float(found.neighbours),
         "k-NN accuracy (%)": percent(found.accuracy.value),
         "k-NN low (%)": percent(found.accuracy.low),

@@ -70,3 +70,13 @@ def test_all_others_vote_where_there_are_few():
 def test_one_class_is_refused():
     with pytest.raises(UserError, match="5 samples of 1 class"):
         separation(np.eye(5), np.zeros(5, int), list("abcde"))
+
+
+def test_cosines_of_float32_give_the_same_votes():
+    """Each vote's weight is off by the cosine's error over the temperature: 1e-6 / 0.07."""
+    X, labels = blobs(spread=2.0)
+    groups = np.arange(60) // 2
+    exact, rough = (
+        CosineNeighbours(5).fit(X.astype(kind), labels).left_out_scores(groups) for kind in (float, np.float32)
+    )
+    np.testing.assert_allclose(rough, exact, rtol=1e-6 / 0.07)
