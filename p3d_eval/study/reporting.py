@@ -1,23 +1,21 @@
-"""What a study reports: tables in every format, as PDF where there is TeX, figures and the page."""
+"""What a study reports: from which results, failures and features, under which names."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from p3d_eval.errors import UserError
-from p3d_eval.files import write_text
+from p3d_eval.features import open_features
 from p3d_eval.provenance import sha256_file
-from p3d_eval.reports import Report
 from p3d_eval.reports.failed import Failed
-from p3d_eval.reports.figures.catalogue import draw_everything
-from p3d_eval.reports.figures.data import FigureData
-from p3d_eval.reports.figures.picture import Figure
-from p3d_eval.reports.page import to_page
-from p3d_eval.reports.pdf import PDFLATEX, compile_latex
+from p3d_eval.reports.pdf import PDFLATEX
+from p3d_eval.study.grid import Evaluation, Extraction
+from p3d_eval.study.maps import MAPS, MOST_PANELS, Map
+from p3d_eval.study.planning import GivenFeatures, Plan
+from p3d_eval.study.running import FAILED, Outcome
 from p3d_eval.study.settings import ReportSettings
-from p3d_eval.study.tasks import Event, Tell, ToldProgress
+from p3d_eval.study.tasks import Tell
 
 REPORT, FIGURES, PAGE = "report", "figures", "report.html"
 
@@ -39,6 +37,8 @@ class ReportTask:
         Of the page.
     command : str
         What makes the report, for whoever reads the page.
+    maps : tuple of Map
+        Maps of features by t-SNE.
     """
 
     folder: Path
@@ -47,6 +47,7 @@ class ReportTask:
     settings: ReportSettings
     title: str
     command: str
+    maps: tuple[Map, ...] = ()
 
     @property
     def content(self) -> dict[str, Any]:
@@ -56,51 +57,68 @@ class ReportTask:
             "failures": [asdict(one) for one in self.failures],
             "settings": asdict(self.settings),
             "title": self.title,
+            "maps": [[one.name, [label for label, _ in one.rows], one.key] for one in self.maps],
             "tex": shutil.which(PDFLATEX) is not None,
         }
 
     def perform(self, tell: Tell) -> dict[str, Any]:
-        """Write everything into the empty ``folder``; return nothing."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        report = Report.of(self.results, self.settings.published, self.failures)
-        self._write_tables(report, tell)
-        figures: dict[str, FigureData] = {}
-        if self.settings.figures:
-            figures, problems = draw_everything(report.results)
-            for problem in problems:
-                tell(Event("note", f"no figure: {problem}"))
-            self._write_figures(figures, tell)
-        page = to_page(report, list(figures.values()), title=self.title, command=self.command)
-        write_text(self.folder / PAGE, page, overwrite=True)
+        """Write everything; figures and the page are loaded by the process that writes them."""
+        from p3d_eval.study.writing import write_report
+
+        write_report(self, tell)
         return {}
 
-    def _write_tables(self, report: Report, tell: Tell) -> None:
-        texts = {
-            "tables.csv": report.to_csv(),
-            "tables.md": report.to_markdown(),
-            "tables.txt": report.to_text(),
-            "tables.json": report.to_json(),
-            "tables.tex": report.to_latex(),
-            "tables-input.tex": report.to_latex(standalone=False),
-        }
-        for name, text in texts.items():
-            write_text(self.folder / name, text, overwrite=True)
-        if shutil.which(PDFLATEX) is None:
-            tell(Event("note", "no tables.pdf: there is no pdflatex here (Debian: texlive-latex-recommended)"))
-            return
-        try:
-            compile_latex(self.folder / "tables.tex", self.folder / "tables.pdf")
-        except UserError as error:
-            tell(Event("note", f"no tables.pdf: {error.message}"))
 
-    def _write_figures(self, figures: Mapping[str, FigureData], tell: Tell) -> None:
-        progress = ToldProgress("figures", len(figures), "figures", tell)
-        for name, data in figures.items():
-            figure = Figure(data)
-            if figure.warning:
-                tell(Event("note", f"{name}: {figure.warning}"))
-            try:
-                figure.save(self.folder / FIGURES / name, overwrite=True)
-            except UserError as error:
-                tell(Event("note", f"no figure {name}: {error.message}"))
-            progress.advance()
+def plan_report(plan: Plan, folder: Path, paths: tuple[Path, ...], outcomes: Sequence[Outcome]) -> ReportTask:
+    """Say what a study reports.
+
+    Parameters
+    ----------
+    plan : Plan
+    folder : Path
+        Where to write.
+    paths : tuple of Path
+        Results.
+    outcomes : sequence of Outcome
+        What became of each cell.
+    """
+    settings = plan.study.report
+    title = settings.title or Path(plan.study.name).stem
+    command = f"p3d-eval run {plan.study.name}"
+    maps = _maps(plan, outcomes) if settings.figures and settings.tsne_videos else ()
+    return ReportTask(folder, paths, _failures(outcomes), settings, title, command, maps)
+
+
+def _maps(plan: Plan, outcomes: Sequence[Outcome]) -> tuple[Map, ...]:
+    """Plan a map of each data set: its finished feature files, as the tables call them."""
+    settings = plan.study.report
+    there = {one.path for one in outcomes if isinstance(one.cell, Extraction) and one.status != FAILED}
+    panels: dict[str, dict[Path, str]] = {}
+    for planned in plan.evaluations:
+        source = planned.sources[0]
+        path = source.path if isinstance(source, GivenFeatures) else source.task.out
+        if len(planned.sources) > 1 or (path not in there and not isinstance(source, GivenFeatures)):
+            continue
+        features = source.features()
+        if features is not None and settings.tsne_layer in open_features(path):
+            panels.setdefault(planned.cell.dataset, {})[path] = planned.shown_label([features])
+    found = []
+    for dataset, rows in panels.items():
+        videos = plan.study.datasets[dataset].videos
+        named = tuple((label, path) for path, label in rows.items())[:MOST_PANELS]
+        source_of = None if videos is None else plan.study.base / Path(videos).expanduser()
+        found.append(Map(dataset, named, settings, plan.folder / MAPS, source_of))
+    return tuple(found)
+
+
+def _failures(outcomes: Sequence[Outcome]) -> tuple[Failed, ...]:
+    return tuple(
+        Failed(one.cell.protocol, _row(one), one.reason)
+        for one in outcomes
+        if isinstance(one.cell, Evaluation) and one.status == FAILED
+    )
+
+
+def _row(outcome: Outcome) -> str:
+    point = getattr(outcome.cell, "point", "")
+    return f"{outcome.label} ({point})" if point else outcome.label

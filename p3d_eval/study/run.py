@@ -12,13 +12,12 @@ from p3d_eval.features.lock import WriterLock
 from p3d_eval.protocols.result import Result
 from p3d_eval.provenance import sha256_json
 from p3d_eval.reports import Report
-from p3d_eval.reports.failed import Failed
 from p3d_eval.study.grid import Evaluation, build_study
 from p3d_eval.study.planning import RESULTS, Plan, plan_study
 from p3d_eval.study.predicting import Prediction, predict
 from p3d_eval.study.reading import read_study
 from p3d_eval.study.report_folder import ReportFolder
-from p3d_eval.study.reporting import REPORT, ReportTask
+from p3d_eval.study.reporting import REPORT, ReportTask, plan_report
 from p3d_eval.study.running import FAILED, MADE, Outcome, StudyRunner, default_jobs, put_aside
 from p3d_eval.study.screen import Screen
 from p3d_eval.study.state import State
@@ -152,18 +151,10 @@ def _run(plan: Plan, jobs: int, retry: bool, overwrite: bool, quiet: bool) -> St
         done = [one for one in outcomes if isinstance(one.cell, Evaluation) and one.status != FAILED]
         paths = tuple(one.path for one in done if one.path is not None)
         put_aside(plan.folder / RESULTS, set(paths))
-        task = _report_task(plan, folder, paths, _failures(outcomes))
+        task = plan_report(plan, folder.unfinished, paths, outcomes)
         failure = _report(task, folder, runner, screen, overwrite)
     report = Report.of(paths, plan.study.report.published, task.failures)
     return StudyRun(plan, tuple(outcomes), report, folder.files, failure)
-
-
-def _report_task(
-    plan: Plan, folder: ReportFolder, paths: tuple[Path, ...], failures: tuple[Failed, ...]
-) -> ReportTask:
-    settings = plan.study.report
-    title = settings.title or Path(plan.study.name).stem
-    return ReportTask(folder.unfinished, paths, failures, settings, title, f"p3d-eval run {plan.study.name}")
 
 
 def _once(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -177,19 +168,6 @@ def _once(outcomes: Sequence[Outcome]) -> list[Outcome]:
                 one = replace(one, status=FAILED, reason=f"the same result as {name}", hint="Leave one out")
         found.append(one)
     return found
-
-
-def _failures(outcomes: Sequence[Outcome]) -> tuple[Failed, ...]:
-    return tuple(
-        Failed(one.cell.protocol, _row(one), one.reason)
-        for one in outcomes
-        if isinstance(one.cell, Evaluation) and one.status == FAILED
-    )
-
-
-def _row(outcome: Outcome) -> str:
-    point = getattr(outcome.cell, "point", "")
-    return f"{outcome.label} ({point})" if point else outcome.label
 
 
 def _report(

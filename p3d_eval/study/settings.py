@@ -133,13 +133,19 @@ class ReportSettings:
     figures : bool
         Draw figures.
     tsne_videos : int
-        Most videos of a map by t-SNE; 0 draws none.
+        Most videos of a map by t-SNE, drawn at random; 0 draws none.
+    tsne_layer : str
+        Layer that is mapped.
+    tsne_thumbnails : int
+        Pictures of videos in each map.
     """
 
     title: str | None = None
     published: bool = True
     figures: bool = True
     tsne_videos: int = 10_000
+    tsne_layer: str = "pool5"
+    tsne_thumbnails: int = 0
 
 
 @dataclass(frozen=True)
