@@ -83,7 +83,7 @@ def print_leaderboard(
         compared=compared,
         seed=seed,
     )
-    text = render(board.tables, chosen.value)
+    text = _page(board) if chosen is Format.HTML else render(board.tables, chosen.value)
     if out is not None:
         write_text(out, text, overwrite)
     warn([*board.warnings, *board.loud])
@@ -91,6 +91,14 @@ def print_leaderboard(
         print_json({"out": None if out is None else str(out), **board.to_document()})
     elif not quiet:
         _print(board, text, chosen, out)
+
+
+def _page(board: "Leaderboard") -> str:
+    from p3d_eval.provenance import command_line
+    from p3d_eval.reports.page import to_page
+    from p3d_eval.reports.page.commands import typed
+
+    return to_page(board, title="Leaderboard", command=typed(command_line()))
 
 
 def _print(board: "Leaderboard", text: str, chosen: Format, out: Path | None) -> None:

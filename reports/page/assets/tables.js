@@ -81,7 +81,7 @@ function boxed(table) {
 // Link measured rows to the details of their results.
 function linked(table) {
   for (const row of table.querySelectorAll("tr[data-result]")) {
-    const details = document.getElementById(`result-${row.dataset.result}`);
+    const details = document.getElementById(`result-${row.dataset.result.split(" ")[0]}`);
     const label = row.cells[0];
     if (!details || !label) continue;
     const link = document.createElement("a");
