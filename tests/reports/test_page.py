@@ -23,6 +23,7 @@ from p3d_eval.protocols import PROTOCOLS
 from p3d_eval.protocols.protocol import flag
 from p3d_eval.protocols.result import Metric
 from p3d_eval.reports import Report
+from p3d_eval.reports.failed import Failed
 from p3d_eval.reports.figures.data import KINDS, FigureData
 from p3d_eval.reports.page import gather_figures
 from p3d_eval.reports.page.commands import evaluation_command, extraction_commands, typed
@@ -146,6 +147,13 @@ def test_a_warning_is_said_once_with_its_rows():
 def test_what_is_undefined_is_said_with_its_reason():
     result = ucf101_result(metrics={"accuracy": Metric(None, reason="no video was left")})
     assert "undefined (no video was left)" in Parsed(Report.of([result]).to_page()).text
+
+
+def test_work_that_failed_is_shown_as_failed():
+    failed = Failed("aslan", "c3d", "no annotations: --pairs not given")
+    text = Parsed(Report.of([ucf101_result()], failures=[failed]).to_page()).text
+    assert "c3d" in text
+    assert "no annotations: --pairs not given" in text
 
 
 def test_an_empty_report_is_still_a_page():

@@ -17,6 +17,7 @@ from tests.support.browser import (
     open_page,
     overflow,
     requests,
+    tap,
 )
 from tests.support.figure_data import HOSTILE, every_figure, map_figure
 from tests.support.results import aslan_result, ucf101_result
@@ -127,6 +128,15 @@ def test_hovering_a_video_tells_its_id_and_class_and_circles_it_in_both_networks
         assert box[0] >= 0
         assert box[1] <= size[0]
     move(driver, holder, 2, -40)
+    assert tooltip(driver, holder) == []
+
+
+def test_what_a_finger_chose_stays_until_it_touches_elsewhere(driver, page):
+    open_page(driver, page, PHONE)
+    holder, (left, _) = canvases(driver, 0)
+    tap(driver, left, *place_of(driver, left, 7))
+    assert tooltip(driver, holder)[0] == FIGURES[0].series[0].ids[7]
+    tap(driver, holder, 150, 5)
     assert tooltip(driver, holder) == []
 
 

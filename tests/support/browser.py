@@ -53,6 +53,7 @@ def open_page(driver, page: Path, size=DESKTOP, dark=False) -> None:
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE},
     )
+    driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": size == PHONE})
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
     driver.get_log("performance"), driver.get_log("browser")  # of pages before
@@ -79,12 +80,24 @@ def requests(driver) -> list[str]:
 
 def move(driver, element, x: float, y: float) -> None:
     """Move the pointer to a place inside an element, from its upper left corner."""
+    place = _place(driver, element, x, y)
+    driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", **place})
+
+
+def tap(driver, element, x: float, y: float) -> None:
+    """Touch a place inside an element and lift the finger."""
+    place = _place(driver, element, x, y)
+    driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [place]})
+    driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def _place(driver, element, x: float, y: float) -> dict[str, float]:
+    """Bring an element into view; return where a place inside it is in the window."""
     driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
     corner = driver.execute_script(
         "const box = arguments[0].getBoundingClientRect(); return [box.left, box.top]", element
     )
-    place = {"x": corner[0] + x, "y": corner[1] + y}
-    driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", **place})
+    return {"x": corner[0] + x, "y": corner[1] + y}
 
 
 def overflow(driver) -> list[str]:

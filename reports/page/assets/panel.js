@@ -45,7 +45,10 @@ class Panel {
       else this.point(event.offsetX, event.offsetY);
     });
     this.canvas.addEventListener("pointerup", () => { drag = null; });
-    this.canvas.addEventListener("pointerleave", () => { drag = null; this.select(-1); });
+    this.canvas.addEventListener("pointerleave", (event) => {
+      drag = null;
+      if (event.pointerType !== "touch") this.select(-1); // what a finger chose stays when it is lifted
+    });
     this.canvas.addEventListener("blur", () => this.select(-1));
     this.canvas.addEventListener("dblclick", () => this.reset());
     this.canvas.addEventListener("wheel", (event) => {
