@@ -17,9 +17,11 @@ from torch import Tensor
 from p3d_eval.backbones.bottleneck import BLOCKS, BN_EPSILON
 from p3d_eval.backbones.checkpoint import Checkpoint, Inflater, find_reader
 from p3d_eval.backbones.imagenet import input_spec
+from p3d_eval.backbones.published_weights import identified
 from p3d_eval.backbones.resnet_checkpoint import resnet_readers
 from p3d_eval.backbones.spec import InputSpec
 from p3d_eval.errors import UserError
+from p3d_eval.provenance import sha256_file
 
 # The options of P3D under which it computes what a 2-D ResNet of an arrangement does.
 _MATCHING = {
@@ -82,7 +84,7 @@ def resnet_inflater(depth: int, target: Callable[[Mapping[str, str]], InputSpec]
                 f"spread={spread} does not apply to P3D: its kernels over time pass on one frame, or nothing",
                 "Leave --spread out",
             )
-        source = find_reader(path, resnet_readers(depth), "inflation")(path)
+        source = identified(find_reader(path, resnet_readers(depth), "inflation")(path), sha256_file(path))
         if source.architecture not in ("", f"resnet{depth}"):
             raise UserError(
                 f"{path} holds weights of {source.architecture}, not of resnet{depth}",
