@@ -191,6 +191,7 @@ def plan_extraction(
             f"is set to {spec.clip_length}, every {spec.frame_stride}",
             "Use backbone.with_input(clip_length=…, frame_stride=…)",
         )
+    chosen = replace(chosen, centre=backbone.network.centre)
     text = _layers_text(backbone, layers)
     stored = _plan_layers(backbone, text, dtype)
     found = list_videos(videos, root) if isinstance(videos, Path) else tuple(videos)

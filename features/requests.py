@@ -17,7 +17,7 @@ _MOST_TICKS = 10_000_000  # four days at 30 frames per second: more is a timesta
 
 @dataclass(frozen=True)
 class ClipRequest:
-    """A clip to cut: its first frame, how often the sampling repeats it, and the numbers of its frames."""
+    """A clip to cut: its first frame, how often the sampling repeats it, and the frames it needs."""
 
     start: int
     repeats: int
@@ -122,5 +122,5 @@ def clip_requests(sampling: Sampling, video: str, timeline: Timeline) -> tuple[C
     found = []
     for start, times in zip(starts.tolist(), repeats.tolist(), strict=True):
         numbers = tuple(frames[tick] for tick in sampling.frames_of(start, len(frames)).tolist())
-        found.append(ClipRequest(numbers[0], times, numbers))
+        found.append(ClipRequest(frames[start], times, numbers))
     return tuple(found)

@@ -38,6 +38,8 @@ class Sampling:
     fps : float, optional
         Constant rate in frames per second to bring videos to first: all of the above then counts its ticks
         instead of video frames, and a tick shows the frame nearest in time. By default frames as they come.
+    centre : bool
+        Whether the network looks at the middle frame of a clip alone, so that no other is needed of it.
     """
 
     clip_length: int
@@ -47,6 +49,7 @@ class Sampling:
     clip_stride: int = DEFAULT_CLIP_STRIDE
     seed: int = 0
     fps: float | None = None
+    centre: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in ("uniform", "random", "sliding"):
@@ -97,8 +100,11 @@ class Sampling:
         return np.array(sorted(draws), np.int64)
 
     def frames_of(self, start: int, frames: int) -> NDArray[np.int64]:
-        """Frame numbers of the clip at ``start``; a video shorter than the clip is looped."""
-        return (start + np.arange(self.clip_length, dtype=np.int64) * self.frame_stride) % frames
+        """Frame numbers that are needed of the clip at ``start``; a video shorter than the clip is looped."""
+        places = np.arange(self.clip_length, dtype=np.int64)
+        middle = self.clip_length // 2
+        needed = places[middle : middle + 1] if self.centre else places
+        return (start + needed * self.frame_stride) % frames
 
     def to_json(self) -> dict[str, Any]:
         """Return the values that determine the clips, and no others, for the file's identity."""

@@ -270,6 +270,7 @@ def _load_architecture(
         aslan_layers=architecture.aslan_layers,
         check_input=architecture.limits(options),
         images=architecture.images,
+        centre=architecture.images and options["frames"] == "centre",
     )
     backbone = Backbone(architecture.name, network, info, device, options)
     backbone.notices = checkpoint.notices(options)

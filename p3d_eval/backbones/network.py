@@ -69,6 +69,8 @@ class Network:
     images : bool
         Whether the module runs on the frames of clips one by one, folded into the batch axis as
         `p3d_eval.backbones.frames.fold_frames` does: every layer is averaged over a clip's frames.
+    centre : bool
+        Whether it looks at a clip's middle frame alone, number T // 2: extraction then decodes no other.
     class_token : bool
         Whether the first token of its token layers is a class token; where not, ``:cls`` is refused.
     labelled : bool
@@ -88,8 +90,16 @@ class Network:
     weights_source: str = ""
     random: bool = False
     images: bool = False
+    centre: bool = False
     class_token: bool = True
     labelled: bool = True
+
+    @property
+    def seen_shape(self) -> tuple[int, int, int, int]:
+        """Shape of what it looks at of a clip, C × T × H × W: one frame where it is the middle one alone."""
+        channels, frames, height, width = self.input_spec.input_shape
+        return (channels, 1 if self.centre else frames, height, width)
+
     unstated: tuple[str, ...] = ()
 
 

@@ -71,7 +71,7 @@ class Runner:
         self.backbone = backbone
         self.requests = parse_layers(layers)
         self.layers = layers
-        self.shape = (batch_size, *backbone.input_spec.input_shape)
+        self.shape = (batch_size, *backbone.network.seen_shape)
         self.notices: list[str] = list(backbone.notices)
         self.difference: Mapping[str, float] = {}
         self._compiling = compiling == "on" or (compiling == "auto" and backbone.device.type == "cuda")
@@ -185,7 +185,8 @@ def example_batch(backbone: Backbone, batch_size: int) -> Tensor:
     coarse = [-(-length // step) + 1 for length, step in zip(size, _EXAMPLE_GRID, strict=True)]
     noise = 255 * torch.rand(1, channels, *coarse, generator=generator)
     frames = functional.interpolate(noise, size=size, mode="trilinear", align_corners=True).transpose(1, 2)
-    return backbone.finish_clips(frames).repeat(batch_size, 1, 1, 1, 1)
+    seen = backbone.finish_clips(frames[:, size[0] // 2, None] if backbone.network.centre else frames)
+    return seen.repeat(batch_size, 1, 1, 1, 1)
 
 
 def _difference(found: Tensor, expected: Tensor) -> float:

@@ -80,6 +80,7 @@ def load_from_zoo(
     with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(sys.stderr):
         torch.manual_seed(seed)
         network: Network = import_module(ZOOS[prefix]).build(wanted)
+    network = replace(network, centre=network.images and frames == "centre")
     if path is not None:
         network = replace(network, random=False)
         fill(network.module, read_state_dict(path), str(path))
