@@ -130,9 +130,11 @@ def _explain(error: Exception) -> int:
     if isinstance(error, OSError) and error.filename is not None:
         print_error(f"{error.filename}: {error.strerror}", "Check that the path exists and that you may use it")
         return _USAGE
-    context = getattr(error, "ctx", None)
-    if context is not None:  # typer's own errors about the words of the command
-        print_error(error.format_message(), f"{context.command_path} --help shows what it takes")  # type: ignore[attr-defined]
+    message = getattr(error, "format_message", None)
+    if message is not None:  # typer's own errors about the words of the command
+        context = getattr(error, "ctx", None)  # none where an option's value is missing
+        command = context.command_path if context else app.info.name
+        print_error(message(), f"{command} --help shows what it takes")
         return _USAGE
     print_error(
         f"internal error: {type(error).__name__}: {error}",

@@ -78,6 +78,13 @@ def test_version_and_usage():
     assert wrong.stderr.startswith("error: unknown command 'extrakt'\nDid you mean extract?")
 
 
+def test_an_option_without_its_value_is_the_users_mistake():
+    result = CliRunner().invoke(cli.app, ["extract", "--out"])
+    assert result.exit_code == 2
+    assert "Option '--out' requires an argument" in result.stderr
+    assert "p3d-eval --help" in result.stderr
+
+
 def test_every_command_has_help_with_an_example_and_debug():
     from typer.main import get_command
 
