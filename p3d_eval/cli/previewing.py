@@ -84,9 +84,10 @@ def preview(
         clip_length=clip_length,
         frame_stride=frame_stride,
     )
-    from p3d_eval.files import require_new
+    from p3d_eval.files import require_new, require_writable
 
     require_new(out, overwrite)
+    require_writable(out)
     from p3d_eval.backbones import load_backbone
     from p3d_eval.features.clip_preview import preview_clip
     from p3d_eval.features.preview_sheet import save_sheet
