@@ -255,8 +255,8 @@ def report(
     Returns
     -------
     Report
-        ``to_text``, ``to_markdown``, ``to_latex``, ``to_csv``, ``to_html``, ``to_json``, ``to_frame`` (pandas);
-        shown as a table in a notebook.
+        ``to_text``, ``to_markdown``, ``to_latex``, ``to_csv``, ``to_html``, ``to_json``, ``to_frame`` (pandas),
+        ``to_page`` (one HTML file); shown as a table in a notebook.
 
     Raises
     ------

@@ -40,17 +40,19 @@ def list_weights(backbone: str | None = None) -> "list[PublishedWeights]":
     return published_for(backbone)
 
 
-def describe_weights(path: "StrPath") -> "WeightsSummary":
-    """Say what a weights file holds.
+def describe_weights(weights: "StrPath") -> "WeightsSummary | PublishedWeights":
+    """Say what a weights file holds, or what is known of published weights of that name.
 
     Raises
     ------
     UserError
-        When it is absent, broken or of no known kind.
+        When the file is absent, broken or of no known kind, or there are no such published weights.
     """
     from p3d_eval.backbones.conversion import summarise_weights
+    from p3d_eval.backbones.published_weights import find_published
 
-    return summarise_weights(Path(path))
+    path = Path(weights)
+    return summarise_weights(path) if path.exists() or path.suffix else find_published(str(weights))
 
 
 def fetch_weights(name: str, out: "StrPath | None" = None, *, overwrite: bool = False) -> Path:

@@ -145,6 +145,9 @@ def test_networks_and_weights_are_described(tmp_path):
     assert pe.list_backbones() == listed
     assert pe.describe_backbone("p3d63").to_json() == run_json("backbones", "show", "p3d63")
     assert [weights.to_json() for weights in pe.list_weights()] == run_json("weights", "list")
+    assert pe.describe_weights("i3d").backbone == "i3d"
+    with pytest.raises(UserError, match="i4d"):
+        pe.describe_weights("i4d")
     with pytest.raises(UserError, match="no-such"):
         pe.describe_weights(tmp_path / "no-such.safetensors")
     with pytest.raises(UserError, match="no-such"):
