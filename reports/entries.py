@@ -143,7 +143,7 @@ def _marks(result: Result, kind: str, field: Field, told: str) -> tuple[str, ...
     """Collect the remarks on one result and return their marks."""
     footnotes = field.footnotes
     marks = []
-    hindered = () if field.layout.reference else field.hindered(kind, result)
+    hindered = () if rules_of(field.layout, kind).reference else field.hindered(kind, result)
     if not result.converged:
         marks.append(footnotes.warn(f"{UNCONVERGED}, do not quote: {told}"))
     if not complete(result):

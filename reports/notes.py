@@ -74,11 +74,11 @@ def _interval_note(metric: Metric, style: IntervalStyle) -> tuple[str, str]:
         return "±", f"standard error over {over}, which share training pairs and so are not independent"
     if metric.low is None or metric.high is None:
         return "", ""
-    level = f"{rounded(_PERCENT * metric.level, 0)} % " if metric.level is not None else ""
+    level = f"{rounded(_PERCENT * metric.level, 0)} % interval, " if metric.level is not None else ""
     how = metric.method or "method not recorded"
     caution = ""
-    if how.lower().startswith("wilson"):
+    if how.lower().startswith("wilson") and "independent" not in how:
         caution = f"; it takes the {metric.unit or 'trials'} as independent, which clips of one group are not"
     if style == "plus-minus":
-        return "±", f"half the width of the {level}interval (its larger side), {how}{caution}"
-    return "[low, high]", f"{level}interval, {how}{caution}"
+        return "±", f"half the width, the larger side, of the {level}{how}{caution}"
+    return "[low, high]", f"{level}{how}{caution}"

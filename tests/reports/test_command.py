@@ -154,6 +154,12 @@ def test_mistakes_are_named_and_exit_with_2(saved, tmp_path):
         (one, copy): "copy.json is the same result as",
         (one, "--caption", "x"): "--caption and --label belong to LaTeX",
         (one, "--json", "--format", "csv"): "both want standard output",
+        (one, "--published", "tabel5"): "unknown published table 'tabel5' Did you mean table5",
+        (one, "--published", "table5", "--only-measured"): "contradict each other",
+        (one, "--published", "table5", "--columns", "aslan:auc"): "contradict each other",
+        (one, "--columns", "auc"): "column 'auc' is not PROTOCOL:METRIC",
+        (one, "--columns", "aslan:acc"): "unknown metric of aslan 'acc'",
+        (one, "--against", "i3"): "unknown row 'i3' Did you mean i3d",
     }
     for arguments, complaint in mistakes.items():
         done = run(*arguments)

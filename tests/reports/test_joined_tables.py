@@ -145,6 +145,7 @@ def test_table_1_sets_split_1_and_the_profile_beside_the_paper():
         "frames_per_second": "160 [144, 176]",
     }
     assert not table.has_best
+    assert "[low, high]: median." in table.notes
     assert any("fine-tuned on UCF101, timed on one K40: for reference only" in note for note in table.notes)
 
 
@@ -182,6 +183,7 @@ def test_a_profile_joins_every_row_of_its_network():
         intervals="none",
         published=False,
     )
+    assert not table.footnotes
     assert {row.label: row.cells["profile:clips_per_second"].shown for row in table.rows} == {
         "mine": "10.0",
         "other": "10.0",
@@ -295,7 +297,7 @@ def test_the_second_is_underlined_where_one_row_is_better():
     ("style", "expected", "note"),
     [
         ("brackets", "88.6 [87.9, 89.3]", "[low, high]: 95 % interval, wilson"),
-        ("plus-minus", "88.6 ± 0.7", "±: half the width of the 95 % interval (its larger side), wilson"),
+        ("plus-minus", "88.6 ± 0.7", "±: half the width, the larger side, of the 95 % interval, wilson"),
         ("none", "88.6", ""),
     ],
 )
