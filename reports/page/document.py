@@ -66,6 +66,7 @@ def to_page(
         HTML. Its content security policy forbids every request, and every script but its own.
     """
     style, script = _text("assets/page.css"), _script()
+    last = command or _own_command(report)
     details = describe_results(report.results)
     return (
         _environment()
@@ -82,7 +83,8 @@ def to_page(
             results=details,
             loud=report.loud,
             warnings=_warnings(report),
-            commands=_commands(report, command or _own_command(report)),
+            command=last,
+            steps=_steps(report, last),
         )
     )
 
@@ -140,12 +142,13 @@ def _warnings(report: "Report") -> list[str]:
     return [*said, *report.warnings]
 
 
-def _commands(report: "Report", last: str | None) -> list[str]:
-    """Commands from the videos to this page, each once, in an order that works."""
+def _steps(report: "Report", last: str | None) -> list[str]:
+    """Commands from the videos to this page, each once, in an order that works; none where ``last`` is all."""
     results = [one.result for one in report.results]
     extraction = [command for result in results for command in extraction_commands(result)]
     evaluation = [command for result in results if (command := evaluation_command(result))]
-    return list(dict.fromkeys([*extraction, *evaluation, *([last] if last else [])]))
+    steps = list(dict.fromkeys([*extraction, *evaluation, *([last] if last else [])]))
+    return [] if steps == [last] else steps
 
 
 def _own_command(report: "Report") -> str | None:

@@ -25,7 +25,7 @@ from p3d_eval.protocols.result import Metric
 from p3d_eval.reports import Report
 from p3d_eval.reports.failed import Failed
 from p3d_eval.reports.figures.data import KINDS, FigureData
-from p3d_eval.reports.page import gather_figures
+from p3d_eval.reports.page import gather_figures, to_page
 from p3d_eval.reports.page.commands import evaluation_command, extraction_commands, typed
 from tests.support.figure_data import curve_figure, every_figure, map_figure
 from tests.support.figures import class_result
@@ -237,6 +237,22 @@ def test_every_option_of_this_package_is_written_as_usual():
             assert [flag(field) for field in own] == [field.name.replace("_", "-") for field in own]
 
 
+def test_the_command_that_makes_the_page_comes_before_its_steps(tmp_path):
+    features = {**ucf101_result().features, "commands": ["p3d-eval extract --videos v --out feats.h5"]}
+    path = ucf101_result(features=features).save(tmp_path / "r.json")
+    text = Parsed(Report.of([path]).to_page()).text
+    reproduce = text[text.index("Reproduce this page") :]
+    order = [
+        f"p3d-eval report {path} --out report.html",
+        "Step by step",
+        "p3d-eval extract --videos v --out feats.h5",
+        "p3d-eval ucf101 --features",
+    ]
+    assert sorted(order, key=reproduce.index) == order
+    told = Parsed(to_page(Report.of([path]), command="p3d-eval run study.toml")).text
+    assert "p3d-eval run study.toml" in told[told.index("Reproduce this page") :]
+
+
 def test_commands_are_shown_as_they_are_typed():
     assert typed("__main__.py extract --out 'a b.h5'") == "p3d-eval extract --out 'a b.h5'"
     assert typed("my_script.py") == "my_script.py"
@@ -311,6 +327,7 @@ def test_the_page_is_opened(study, tmp_path, monkeypatch):
     out = tmp_path / "page.html"
     assert run(study, "--out", out, "--open").exit_code == 0
     assert opened.pop() == out.resolve().as_uri()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     before = set(study.rglob("*"))
     looked = run(study, "--format", "html", "--open")
     assert looked.exit_code == 0

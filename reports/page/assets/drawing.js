@@ -110,6 +110,7 @@ const DRAWERS = {
   // Interval of single points: [low x, y, high x] or, where it is upright, [x, low, high]
   whiskers(panel, context, mark, style) {
     context.strokeStyle = style.colour;
+    context.globalAlpha *= 0.6; // what lies below stays visible
     context.lineWidth = 1;
     for (const point of mark.points) {
       if (point.includes(null)) continue;
