@@ -236,7 +236,7 @@ def evaluate(
 def report(
     results: "Result | StrPath | Iterable[Result | StrPath]" = (),
     *,
-    published: bool | Sequence[str] = True,
+    published: bool | str | Sequence[str] = True,
     **options: Any,
 ) -> "Report":
     """Build one table for each protocol from results, with the published rows beside them.
@@ -245,7 +245,7 @@ def report(
     ----------
     results : Result or path, or an iterable of these
         Results, their JSON files, or folders of these.
-    published : bool or sequence of str
+    published : bool, str or sequence of str
         Whether to set the published rows beside the measured ones; or the published tables to show
         (``["table3"]``), with the results of their protocols beside.
     **options

@@ -26,7 +26,7 @@ from p3d_eval.reports.published_rows import PublishedRow
 from p3d_eval.reports.ranking import mark_ranks
 from p3d_eval.reports.systems import System, make_systems
 from p3d_eval.reports.table import Column, Group, Row, Table
-from p3d_eval.reports.table_options import TableOptions
+from p3d_eval.reports.table_options import TableOptions, make_options
 
 _FIRST = "Method"
 Kinds = Mapping[str, Sequence[Result]]
@@ -34,7 +34,7 @@ Kinds = Mapping[str, Sequence[Result]]
 
 def build_tables(
     results: Sequence[Result],
-    published: bool | Iterable[str] = True,
+    published: bool | str | Iterable[str] = True,
     failures: Sequence[Failed] = (),
     **choices: Any,
 ) -> list[Table]:
@@ -68,8 +68,7 @@ def build_tables(
     coverage, made with the protocol's default options; where no row is on the official annotations with
     complete coverage, the published rows are for reference only and never compete for the best value.
     """
-    wanted = published if isinstance(published, bool) else tuple(published)
-    options = TableOptions(published=wanted, **choices)
+    options = make_options(published, choices)
     named = () if isinstance(options.published, bool) else options.published
     if not results and not failures and not named:
         raise UserError("no results to report", "Give the JSON files that the protocols wrote")

@@ -13,7 +13,7 @@ from p3d_eval.reports.formats.json_table import to_json, to_plain
 from p3d_eval.reports.formats.latex_table import to_latex_document, to_latex_fragment
 from p3d_eval.reports.formats.markdown_table import to_markdown
 from p3d_eval.reports.formats.text_table import to_text
-from p3d_eval.reports.loading import Loaded, Source, load_results
+from p3d_eval.reports.loading import Loaded, Source, load_results, with_scores
 from p3d_eval.reports.table import Table
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Report:
     def of(
         cls,
         sources: Source | Iterable[Source],
-        published: bool | Iterable[str] = True,
+        published: bool | str | Iterable[str] = True,
         failures: Sequence[Failed] = (),
         **choices: Any,
     ) -> Self:
@@ -78,9 +78,9 @@ class Report:
         """
         found = load_results(sources)
         choices["significance"] = choices.get("significance", False) or choices.get("against") is not None
-        results = [one.scored() if choices["significance"] else one.result for one in found.loaded]
+        results, lost = with_scores(found.loaded) if choices["significance"] else (found.results, ())
         tables = build_tables(results, published, failures, **choices)
-        return cls(tuple(tables), found.loaded, found.warnings)
+        return cls(tuple(tables), found.loaded, (*found.warnings, *lost))
 
     @property
     def loud(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from p3d_eval.reports.table import Footnote
 LOUD_MARK = "†"
 SIGNIFICANT_MARK = "°"
 _MARKS = "‡§¶‖#"
+_ROUNDS = 2  # ‡, ‡‡; then numbers, since nobody counts five of them
 
 
 class Footnotes:
@@ -19,7 +20,8 @@ class Footnotes:
         """Return the mark of a remark, a new one for a new text."""
         if text not in self._marks:
             turn, place = divmod(len(self._marks), len(_MARKS))
-            self._marks[text] = _MARKS[place] * (turn + 1)
+            number = len(self._marks) + 1
+            self._marks[text] = _MARKS[place] * (turn + 1) if turn < _ROUNDS else f"({number})"
         return self._marks[text]
 
     def warn(self, text: str) -> str:

@@ -58,6 +58,23 @@ class Collection:
     loaded: tuple[Loaded, ...]
     warnings: tuple[str, ...] = ()
 
+    @property
+    def results(self) -> list[Result]:
+        """The results alone."""
+        return [one.result for one in self.loaded]
+
+
+def with_scores(loaded: Iterable[Loaded]) -> tuple[list[Result], list[str]]:
+    """Read the scores beside results; return the results, and one line for scores that are gone or changed."""
+    results, lost = [], []
+    for one in loaded:
+        try:
+            results.append(one.scored())
+        except UserError as error:
+            results.append(one.result)
+            lost.append(error.message)
+    return results, lost
+
 
 def load_results(sources: Source | Iterable[Source]) -> Collection:
     """Read results from files and folders (with the folders in them), or take them as they are.

@@ -1,12 +1,34 @@
 """How tables are made: which published rows stand beside, what is marked, how intervals are written."""
 
-from dataclasses import dataclass, field
-from typing import get_args
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, get_args
 
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.reports.table import IntervalStyle
 
 _LEVEL = 0.05  # significance of the marks
+
+
+def make_options(published: bool | str | Iterable[str], choices: Mapping[str, Any]) -> "TableOptions":
+    """Build the options from what a caller gave; names of tables and columns may be one text with commas.
+
+    Raises
+    ------
+    UserError
+        When a choice is unknown or contradicts another.
+    """
+    known = [field.name for field in fields(TableOptions)]
+    for name in choices:
+        if name not in known:
+            raise UnknownNameError("option of tables", name, known)
+    given = {**choices, "columns": _names(choices.get("columns", ()))}
+    return TableOptions(published if isinstance(published, bool) else _names(published), **given)
+
+
+def _names(given: str | Iterable[str]) -> tuple[str, ...]:
+    parts = given.split(",") if isinstance(given, str) else given
+    return tuple(part.strip() for part in parts if part.strip())
 
 
 @dataclass(frozen=True)
@@ -39,7 +61,7 @@ class TableOptions:
     significance: bool = False
     against: str | None = None
     columns: tuple[str, ...] = ()
-    alpha: float = field(default=_LEVEL)
+    alpha: float = _LEVEL
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -186,7 +186,7 @@ def _stand_ins(body: str) -> str:
 
 def _marks(marks: tuple[str, ...]) -> str:
     """Footnote marks as one superscript."""
-    symbols = ",".join(" ".join(_MARKS[symbol] for symbol in mark) for mark in marks)
+    symbols = ",".join(" ".join(_MARKS.get(symbol, symbol) for symbol in mark) for mark in marks)
     return f"$^{{{symbols}}}$" if symbols else ""
 
 

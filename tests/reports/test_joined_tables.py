@@ -314,6 +314,26 @@ def test_an_interval_that_is_not_symmetric_is_written_by_its_larger_side():
     assert shown(table_of(result, intervals="plus-minus"), "p3d199")["accuracy"] == "99.0 ± 4.0"
 
 
+def test_one_name_is_as_good_as_a_list_of_one():
+    assert tables_of(published="table3") == tables_of(published=["table3"])
+    columns = "ucf101:accuracy, aslan:auc"
+    both = (ucf101_result(), aslan_result())
+    assert tables_of(*both, columns=columns) == tables_of(*both, columns=columns.split(", "))
+
+
+def test_an_unknown_option_is_named():
+    with pytest.raises(UserError, match="Did you mean columns"):
+        tables_of(ucf101_result(), colums=["ucf101:accuracy"])
+
+
+def test_many_remarks_are_numbered():
+    """‡, ‡‡ and then numbers: nobody counts forty marks in a row."""
+    rows = [ucf101_result(f"n{n}", backbone=f"n{n}", official=False, warnings=(f"w{n}",)) for n in range(12)]
+    table = table_of(*rows)
+    assert [note.mark for note in table.footnotes][-3:] == ["(12)", "(13)", "(14)"]
+    assert len({note.mark for note in table.footnotes}) == len(table.footnotes) == 14
+
+
 def test_an_unknown_style_is_named():
     with pytest.raises(UserError, match="Did you mean brackets"):
         table_of(ucf101_result(), intervals="bracket")

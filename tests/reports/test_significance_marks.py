@@ -101,6 +101,15 @@ def test_the_first_neighbour_is_tested_as_the_accuracy_that_it_is():
     assert {label for label, marks in rows.items() if "°" in marks} == {"half", "bad"}
 
 
+def test_scores_that_are_gone_are_told_and_leave_the_rest(tmp_path):
+    for result in RESULTS:
+        result.save(tmp_path / f"{result.label}.json")
+    (tmp_path / "half.scores.npz").unlink()
+    report = Report.of(tmp_path, published=False, significance=True)
+    assert report.warnings == (f"{tmp_path / 'half.scores.npz'}: the scores of half.json are not there",)
+    assert set(p_values(report.tables[0])) == {"also", "bad"}
+
+
 def test_without_the_option_nothing_is_tested():
     (table,) = build_tables(RESULTS, published=False)
     assert not p_values(table)
