@@ -280,6 +280,9 @@ class Inception(nn.Module):
                 nn.init.kaiming_normal_(module.weight)
             elif isinstance(module, Gate):
                 nn.init.normal_(module.excite.weight, std=0.01)
+        for module in self.modules():
+            if isinstance(module, nn.Sequential) and isinstance(module[-1], Gate):
+                module[0].get_parameter("conv.weight").mul_(2)  # a gate that knows nothing halves
 
     def forward(self, x: Tensor) -> Tensor:
         """Map N × 3 × T × H × W to N × classes probabilities."""

