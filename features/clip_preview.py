@@ -1,13 +1,16 @@
 """One clip of a video as a network sees it: the frames, the tensor, and what the tensor's numbers mean."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from p3d_eval.backbones.backbone import Backbone
+from p3d_eval.backbones.input_changes import describe_changes
 from p3d_eval.backbones.preprocessing import resized_size
 from p3d_eval.backbones.spec import InputSpec
 from p3d_eval.backbones.views import CENTRE
@@ -18,6 +21,8 @@ from p3d_eval.features.requests import Frame, VideoHeader
 from p3d_eval.features.sampling import Sampling
 
 _WHITE = 255.0
+# Fields of an input specification that give the numbers their meaning.
+_NUMBERS = ("mean", "std", "value_range", "channel_order")
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class Preview:
         The network's input.
     own, used : InputSpec
         What the network says of itself, and how the input was made.
+    changes : mapping
+        Field → ``own`` and ``used`` value, where the input is not the network's own.
     """
 
     video: Path
@@ -47,6 +54,7 @@ class Preview:
     seen: NDArray[np.float32]
     own: InputSpec
     used: InputSpec
+    changes: Mapping[str, Mapping[str, Any]]
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -144,7 +152,18 @@ def preview_clip(backbone: Backbone, video: Path, clips: int = 1, clip: int = 1)
             f"{video}: {error}", "p3d-eval check-videos tells more about a folder of videos"
         ) from error
     seen = backbone.preprocess(torch.from_numpy(frames)[None])[0].cpu().numpy()
-    return Preview(video, numbers, frames, _box(frames.shape[1:3], spec), seen, backbone.own_input, spec)
+    unstated = backbone.network.unstated
+    said = {name: getattr(spec, name) for name in _NUMBERS if name in unstated}
+    return Preview(
+        video,
+        numbers,
+        frames,
+        _box(frames.shape[1:3], spec),
+        seen,
+        replace(backbone.own_input, **said),
+        spec,
+        describe_changes(backbone.own_input, spec, unstated),
+    )
 
 
 def _read(video: Path, sampling: Sampling, place: int) -> tuple[tuple[int, ...], NDArray[np.uint8]]:

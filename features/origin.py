@@ -63,7 +63,7 @@ def plan_provenance(
         "created": now(),
         "decoder": decoder_versions(decoder),
         "device": _device_name(backbone.device),
-        "input_changes": describe_changes(backbone.own_input, backbone.input_spec),
+        "input_changes": describe_changes(backbone.own_input, backbone.input_spec, backbone.network.unstated),
         "input_spec": backbone.input_spec.to_json(),
         "machine": machine(),
         "options": dict(backbone.options),

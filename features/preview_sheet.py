@@ -8,7 +8,6 @@ from matplotlib import get_data_path
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from p3d_eval.backbones.input_changes import describe_changes
 from p3d_eval.errors import UserError
 from p3d_eval.features.clip_preview import Preview
 from p3d_eval.files import atomic_output
@@ -105,7 +104,7 @@ def _lines(preview: Preview, title: str, shown: int) -> list[tuple[str, tuple[in
     for name, one in preview.statistics().items():
         spread = f"mean {one['mean']:.4g}, std {one['std']:.4g}"
         lines.append((f"channel {name}: {one['min']:.4g} … {one['max']:.4g}, {spread}", _PALE))
-    for name, values in describe_changes(preview.own, used).items():
+    for name, values in preview.changes.items():
         own, now = (_plain(values[key]) for key in ("own", "used"))
         lines.append((f"changed: {name.replace('_', ' ')} {now}, the network's own is {own}", _ALARM))
     outside = preview.outside()

@@ -1,7 +1,7 @@
 """Another input than the network's own: what may be changed, and how changes are written down."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -85,9 +85,16 @@ def _numbers(name: str, value: Any, count: int, repeat: bool) -> tuple[float, ..
     return listed if name == "crop" else tuple(map(float, listed))
 
 
-def describe_changes(own: InputSpec, used: InputSpec) -> dict[str, dict[str, Any]]:
-    """Field → its value for the network (``own``) and the value that was used, of fields that differ."""
+def describe_changes(
+    own: InputSpec, used: InputSpec, unstated: Collection[str] = ()
+) -> dict[str, dict[str, Any]]:
+    """Field → its value for the network (``own``) and the value that was used, of fields that differ.
+
+    Fields that the network does not state (`Network.unstated`) are the user's to say, and are no change.
+    """
     before, after = own.to_json(), used.to_json()
     return {
-        name: {"own": before[name], "used": after[name]} for name in CHANGEABLE if before[name] != after[name]
+        name: {"own": before[name], "used": after[name]}
+        for name in CHANGEABLE
+        if before[name] != after[name] and name not in unstated
     }

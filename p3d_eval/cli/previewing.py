@@ -102,14 +102,12 @@ def preview(
 
 
 def _as_json(found: "Preview", out: Path) -> dict[str, Any]:
-    from p3d_eval.backbones.input_changes import describe_changes
-
     return {
         "out": str(out),
         "frames": list(found.numbers),
         "shape": list(found.seen.shape),
         "input_spec": found.used.to_json(),
-        "input_changes": describe_changes(found.own, found.used),
+        "input_changes": dict(found.changes),
         "channels": found.statistics(),
         "outside": found.outside(),
     }

@@ -48,6 +48,9 @@ def test_every_field_changes_alone():
             name: {"own": SPEC.to_json()[name], "used": changed.to_json()[name]}
         }
     assert describe_changes(SPEC, change_input(SPEC, dict.fromkeys(CHANGES))) == {}
+    assert list(describe_changes(SPEC, change_input(SPEC, CHANGES), ("mean", "crop"))) == [
+        name for name in CHANGES if name not in ("mean", "crop")
+    ]
 
 
 def test_one_number_stands_for_all():

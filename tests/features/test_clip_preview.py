@@ -1,6 +1,7 @@
 """What ``p3d-eval preview`` draws is what the network gets."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from p3d_eval.backbones import load_backbone
+from p3d_eval.backbones import Backbone, WeightsInfo, load_backbone
 from p3d_eval.cli import app
 from p3d_eval.errors import UserError
 from p3d_eval.features.clip_preview import preview_clip
@@ -167,6 +168,15 @@ def test_a_broken_video_is_one_line(tmp_path):
     broken.write_bytes(b"RIFF nothing of the kind")
     with pytest.raises(UserError, match=r"broken\.avi: cannot be decoded"):
         preview_clip(load_backbone(TINY), broken)
+
+
+def test_what_a_network_does_not_state_is_the_users_to_say(striped):
+    network = replace(load_backbone(TINY).network, unstated=("mean", "std"))
+    silent = Backbone("silent", network, WeightsInfo("w", "0", False), torch.device("cpu"))
+    found = preview_clip(silent.with_input(mean=0.5, std=0.25, channel_order="BGR"), striped)
+    assert list(found.changes) == ["channel_order"]
+    assert found.own.mean == (0.5,) * 3
+    assert colours(found.meant()[0]) == [RED[::-1], GREEN[::-1], BLUE[::-1]]
 
 
 def test_flow_is_refused(striped):
