@@ -151,6 +151,9 @@ def preview_clip(backbone: Backbone, video: Path, clips: int = 1, clip: int = 1)
         raise UserError(
             f"{video}: {error}", "p3d-eval check-videos tells more about a folder of videos"
         ) from error
+    if backbone.network.centre:  # it looks at no other frame
+        middle = len(numbers) // 2
+        numbers, frames = numbers[middle : middle + 1], frames[middle : middle + 1]
     seen = backbone.preprocess(torch.from_numpy(frames)[None])[0].cpu().numpy()
     unstated = backbone.network.unstated
     said = {name: getattr(spec, name) for name in _NUMBERS if name in unstated}

@@ -68,7 +68,8 @@ def profile_network(backbone: Backbone, options: ProfileOptions | None = None) -
     Result
         ``metrics``: ``parameters``, ``model_bytes``, ``macs``, ``flops`` (of one clip), and of the fastest way
         ``clips_per_second``, ``frames_per_second`` and ``peak_bytes``; ``variants``: these three for every
-        precision and batch size. Values are numbers as they are, not fractions.
+        precision and batch size. Values are numbers as they are, not fractions; frames are those of a clip that
+        the network looks at.
 
     Raises
     ------
@@ -103,7 +104,7 @@ def _last_layer(backbone: Backbone) -> str:
 def _result(
     backbone: Backbone, options: ProfileOptions, cost: Cost, speeds: Sequence[Speed], seconds: dict[str, float]
 ) -> Result:
-    length = backbone.input_spec.clip_length
+    length = backbone.network.seen_shape[1]
     fastest = max(speeds, key=lambda speed: statistics.median(speed.clips_per_second or (0.0,)))
     variants = tuple(
         Variant(

@@ -179,6 +179,14 @@ def test_what_a_network_does_not_state_is_the_users_to_say(striped):
     assert colours(found.meant()[0]) == [RED[::-1], GREEN[::-1], BLUE[::-1]]
 
 
+def test_a_network_of_the_middle_frame_sees_no_other(tmp_path):
+    video = make_video(tmp_path / "v.avi", 16)
+    found = preview_clip(load_backbone("resnet50", crop=32, resize=32), video)
+    assert found.numbers == (8,)
+    assert read_number(found.frames[0]) == 8
+    assert found.seen.shape == (3, 1, 32, 32)
+
+
 def test_flow_is_refused(striped):
     with pytest.raises(UserError, match="takes optical flow"):
         preview_clip(load_backbone("p3d63", modality="flow"), striped)
