@@ -128,7 +128,8 @@ def _print_outcome(done: "StudyRun", quiet: bool) -> None:
         return
     kept = len(done.outcomes) - len(done.made) - len(done.failed)
     counts = f"{len(done.made)} made, {kept} kept, {len(done.failed)} failed"
-    text = "nothing to do" if done.whole and not done.made else counts
+    counts += "; report written" if done.reported else ""
+    text = "nothing to do" if done.whole and not done.made and not done.reported else counts
     screen.print(f"{done.folder}: {text}", markup=False)
 
 

@@ -39,6 +39,8 @@ class StudyRun:
         Files of the report.
     failure : str
         Why the report could not be written; empty where it could.
+    reported : bool
+        Whether this run wrote the report.
     predictions : tuple of Prediction
         Of a dry run: what is to be done, with time and disk.
     """
@@ -48,6 +50,7 @@ class StudyRun:
     report: Report | None = None
     files: tuple[Path, ...] = ()
     failure: str = ""
+    reported: bool = False
     predictions: tuple[Prediction, ...] = ()
 
     @property
@@ -152,9 +155,9 @@ def _run(plan: Plan, jobs: int, retry: bool, overwrite: bool, quiet: bool) -> St
         paths = tuple(one.path for one in done if one.path is not None)
         put_aside(plan.folder / RESULTS, set(paths))
         task = plan_report(plan, folder.unfinished, paths, outcomes)
-        failure = _report(task, folder, runner, screen, overwrite)
+        reported, failure = _report(task, folder, runner, screen, overwrite)
     report = Report.of(paths, plan.study.report.published, task.failures)
-    return StudyRun(plan, tuple(outcomes), report, folder.files, failure)
+    return StudyRun(plan, tuple(outcomes), report, folder.files, failure, reported)
 
 
 def _once(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -172,10 +175,10 @@ def _once(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 def _report(
     task: ReportTask, folder: ReportFolder, runner: StudyRunner, screen: Screen, overwrite: bool
-) -> str:
-    """Write the report where it is not there yet; return why it could not be written."""
+) -> tuple[bool, str]:
+    """Write the report where it is not there yet; return whether that was done, and why it could not be."""
     key = sha256_json({**task.content, "version": __version__})
-    failure = ""
+    written, failure = False, ""
     if not folder.holds(key):
         if not overwrite:
             folder.require_untouched()
@@ -185,6 +188,7 @@ def _report(
             failure = event.text
         else:
             folder.replace(key)
+            written = True
         screen.finish(REPORT, f"failed: {failure}" if failure else str(folder.folder))
     screen.count()
-    return failure
+    return written, failure

@@ -11,6 +11,7 @@ import pytest
 
 from p3d_eval.demo.study import write_inputs
 from p3d_eval.features import FeatureStore
+from p3d_eval.reports.figures.data import FigureData
 from tests.docs.runner import ROOT
 from tests.support.processes import left_over, mark
 from tests.support.tiny_study import NETWORK
@@ -41,6 +42,7 @@ layer = "flat"
 
 [report]
 title = "Twenty motions"
+tsne_layer = "flat"
 """
 
 
@@ -93,7 +95,13 @@ def test_one_command_goes_from_videos_to_a_pdf_figures_and_a_page(tmp_path):
         "aslan-roc.pdf",
         "ucf101-per-class.pdf",
         "ucf101-confusion-one-random-weights.pdf",
+        "tsne-motions.pdf",
     }
+    (map_,) = (tmp_path / "study" / ".maps").glob("*.json")
+    assert [one.name for one in FigureData.read(report / "figures" / "tsne-motions.figure.json").series] == [
+        "one (random weights)",
+        "two (random weights)",
+    ]
     assert "<title>Twenty motions</title>" in (report / "report.html").read_text(encoding="utf-8")
     if shutil.which("pdflatex") and shutil.which("pdftotext"):
         printed = subprocess.run(
@@ -101,3 +109,14 @@ def test_one_command_goes_from_videos_to_a_pdf_figures_and_a_page(tmp_path):
         )
         for words in ("UCF101", "ASLAN", "two (random weights)", "P3D ResNet"):
             assert words in printed.stdout
+    # Another label changes the report, and neither features nor results nor the map.
+    drawn = map_.stat().st_mtime_ns
+    text = (tmp_path / "study.toml").read_text(encoding="utf-8").replace("seed = 1", 'seed = 1\nlabel = "zwei"')
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    again = command(tmp_path)
+    tables, errors = again.communicate(timeout=300)
+    assert "0 made, 8 kept, 0 failed; report written" in errors
+    assert "zwei (random weights)" in tables
+    assert map_.stat().st_mtime_ns == drawn
+    figure = FigureData.read(report / "figures" / "tsne-motions.figure.json")
+    assert figure.series[1].name == "zwei (random weights)"
