@@ -24,7 +24,7 @@ def to_markdown(table: Table) -> str:
     ]
     remarks += [f"- {escape(note)}" for note in table.notes]
     if table.has_second:
-        remarks.insert(0, "- <u>underlined</u>: second")
+        remarks.insert(0, "- <ins>underlined</ins>: second")
     if table.has_best:
         remarks.insert(0, f"- **bold**: {escape(table.best_means)}")
     if remarks:
@@ -43,7 +43,7 @@ def _cells(row: Row, columns: tuple[Column, ...]) -> list[str]:
         cell = row.cells.get(column.key)
         text = "" if cell is None else escape(cell.shown + joined(cell.marks))
         if cell is not None and (cell.best or cell.second):
-            text = f"**{text}**" if cell.best else f"<u>{text}</u>"
+            text = f"**{text}**" if cell.best else f"<ins>{text}</ins>"
         cells.append(text)
     return cells
 

@@ -201,6 +201,18 @@ def test_markdown_parses_into_the_same_cells():
     assert bold == ["91.0 [87.9, 89.3]", "61.2 ± 0.4", "87.9", "87.9"]
 
 
+def test_the_second_is_marked_in_every_format():
+    results = [
+        ucf101_result(name, value, official=False) for name, value in (("a", 0.9), ("b", 0.8), ("c", 0.7))
+    ]
+    report = Report.of(results, published=False, intervals="none")
+    assert "80.0'" in report.to_text()
+    assert "<ins>80.0</ins>" in report.to_markdown()
+    assert r"\underline{80.0}" in report.to_latex()
+    assert "<u>80.0</u>" in report.to_html()
+    assert report.to_frame().set_index("method").loc["b", "second"] == "accuracy"
+
+
 def test_text_lines_up():
     for table in everything().tables:
         lines = render(table, "text").splitlines()
