@@ -10,7 +10,7 @@ from torch import Tensor
 from p3d_eval.backbones.bottleneck import BLOCKS, Blocks
 from p3d_eval.backbones.caffe import read_layers
 from p3d_eval.backbones.checkpoint import Checkpoint, Reader
-from p3d_eval.backbones.state_dict import read_state_dict, torch_readers
+from p3d_eval.backbones.state_dict import read_state_dict, rename_modules, torch_readers
 from p3d_eval.errors import UserError
 
 # Layers of the authors' Caffe networks, and what their blobs are by kind.
@@ -53,11 +53,7 @@ def renamed(
     for stage, names in enumerate(blocks, start=1):
         for position, name in enumerate(names):
             modules |= {f"layer{stage}.{position}.{there}": f"{name}.{here}" for there, here in parts.items()}
-    found: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        module, _, leaf = name.rpartition(".")
-        found[f"{modules[module]}.{leaf}" if module in modules else name] = tensor
-    return found
+    return rename_modules(tensors, modules)
 
 
 def resnet_readers(depth: int) -> dict[str, Reader]:
@@ -93,6 +89,8 @@ def read_caffe_resnet(path: Path) -> Checkpoint:
                 f"{path}: layer {layer.name!r} has {len(layer.blobs)} blobs, expected {len(leaves)}",
                 "Is this another network's file?",
             )
+        while f"{prefix}.{leaves[0]}" in tensors:  # a second classifier, which is left over and reported
+            prefix += " again"
         for leaf, blob in zip(leaves, layer.blobs, strict=False):
             tensors[f"{prefix}.{leaf}"] = torch.from_numpy(blob)
     return Checkpoint(_settled(tensors), options={"arrangement": "caffe"})
@@ -115,9 +113,10 @@ def _settled(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         name.removesuffix(_FACTOR): tensors.pop(name) for name in list(tensors) if name.endswith(_FACTOR)
     }
     for module, factor in factors.items():
-        divisor = float(factor.sum()) or 1.0  # 0 before the first step of training
+        total = float(factor.sum())
+        scale = 1 / total if total else 0.0  # as Caffe's BatchNorm does
         for leaf in ("running_mean", "running_var"):
-            tensors[f"{module}.{leaf}"] = tensors[f"{module}.{leaf}"] / divisor
+            tensors[f"{module}.{leaf}"] = tensors[f"{module}.{leaf}"] * scale
     bias = tensors.pop("conv1.bias", None)
     mean = tensors.get("bn_conv1.running_mean")
     if bias is not None and mean is not None and mean.shape == bias.shape:

@@ -58,11 +58,28 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     tensors = _network_of(path, found)
     size = path.stat().st_size
     for name, tensor in tensors.items():
-        if tensor.layout != torch.strided or tensor.is_quantized or tensor.numel() > size:
+        strange = tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex()
+        if strange or tensor.numel() > size:
             raise _refusal(path, f"{printable(name)} is not a plain tensor of numbers that are all in the file")
     if all(name.startswith(_PARALLEL) for name in tensors):
         tensors = {name.removeprefix(_PARALLEL): tensor for name, tensor in tensors.items()}
     return {name: tensor.detach() for name, tensor in tensors.items() if not name.endswith(_NOT_PARAMETERS)}
+
+
+def rename_modules(tensors: Mapping[str, Tensor], modules: Mapping[str, str]) -> dict[str, Tensor]:
+    """Put tensors under other modules' names: ``conv1.weight`` becomes ``stem.weight`` by ``conv1`` → ``stem``.
+
+    Names that are not known stay, and no tensor is lost to another of the same new name: it is then left
+    over and reported.
+    """
+    found: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        module, _, leaf = name.rpartition(".")
+        new = f"{modules[module]}.{leaf}" if module in modules else name
+        while new in found:
+            new += " again"
+        found[new] = tensor
+    return found
 
 
 def read_foreign_names(path: Path) -> Checkpoint:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from p3d_eval.backbones.caffe import CAFFE, CAFFE_V1, read_layers
 from p3d_eval.backbones.checkpoint import Checkpoint, Reader
-from p3d_eval.backbones.state_dict import read_state_dict, torch_readers
+from p3d_eval.backbones.state_dict import read_state_dict, rename_modules, torch_readers
 from p3d_eval.errors import UserError
 
 # Places of the convolutions in torchvision's ``features``: a ReLU after each, a pooling after each stage.
@@ -30,10 +30,7 @@ def vgg_readers() -> dict[str, Reader]:
 
 
 def _read_torchvision(path: Path) -> Checkpoint:
-    tensors: dict[str, Tensor] = {}
-    for name, tensor in read_state_dict(path).items():
-        module, _, leaf = name.rpartition(".")
-        tensors[f"{_TORCHVISION[module]}.{leaf}" if module in _TORCHVISION else name] = tensor
+    tensors = rename_modules(read_state_dict(path), _TORCHVISION)
     return Checkpoint(tensors, options={"arrangement": "torchvision"})
 
 
@@ -50,5 +47,7 @@ def _read_caffe(path: Path) -> Checkpoint:
         if layer.name.startswith("fc") and weight.shape[:-2] == (1, 1):
             weight = weight[0, 0]
         head = "fc8" if layer.name.startswith("fc8") else layer.name
+        while f"{head}.weight" in tensors:  # a second classifier, which is left over and reported
+            head += " again"
         tensors |= {f"{head}.weight": weight, f"{head}.bias": bias.flatten()}
     return Checkpoint(tensors, options={"arrangement": "caffe"})

@@ -177,6 +177,18 @@ def test_the_authors_caffe_file(tmp_path):
     assert_close(backbone.features(clip, "pool1")["pool1"], x)
 
 
+def test_no_tensor_is_lost_to_another(original, tmp_path):
+    state = {**original[0].state_dict(), "res2a.branch2a.weight": torch.ones(1)}
+    torch.save(state, tmp_path / "x.pth")
+    with pytest.raises(UserError, match=r"1 unexpected \(res2a\.branch2a\.weight again\)"):
+        load_backbone("resnet50", weights=tmp_path / "x.pth")
+    matrix = blob(np.ones((2, 2048), np.float32))
+    path = tmp_path / "x.caffemodel"
+    path.write_bytes(net("x", [layer(name, "InnerProduct", [matrix]) for name in ("fc1000", "fc_mine")]))
+    with pytest.raises(UserError, match=r"1 unexpected \(fc again\.weight\)"):
+        load_backbone("resnet50", weights=path)
+
+
 def test_caffe_layers_with_missing_blobs_are_named(tmp_path):
     path = tmp_path / "x.caffemodel"
     path.write_bytes(net("x", [layer("bn2a_branch1", "BatchNorm", [blob(np.ones(4, np.float32))])]))

@@ -105,6 +105,7 @@ def test_compressed_archives_are_refused(tmp_path):
         ([torch.ones(1)], "holds a list"),
         (torch.ones(3), "holds a Tensor"),
         ({"w": torch.ones(2).to_sparse()}, "w is not a plain tensor"),
+        ({"w": torch.ones(2, dtype=torch.complex64)}, "w is not a plain tensor"),
     ],
 )
 def test_other_contents_are_named(tmp_path, content, reason):
