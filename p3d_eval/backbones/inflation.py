@@ -90,7 +90,10 @@ def resnet_inflater(depth: int, target: Callable[[Mapping[str, str]], InputSpec]
                 f"{path} holds weights of {source.architecture}, not of resnet{depth}",
                 "Inflate a 2-D ResNet of the same depth",
             )
-        options = _options(path, source.options["arrangement"], given)
+        arrangement = source.options.get("arrangement", "")
+        if arrangement not in _MATCHING:
+            raise UserError(f"{path} does not say whose ResNet it is", "Convert the published weights again")
+        options = _options(path, arrangement, given)
         tensors = dict(source.tensors)
         _convert_input(tensors, input_spec(source.options), target(options))
         names = [name for stage in blocks[:3] for name in stage]

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from p3d_eval.backbones import InputSpec, load_backbone
-from p3d_eval.backbones.conversion import inflate_weights
+from p3d_eval.backbones.conversion import convert_weights, inflate_weights
 from p3d_eval.backbones.inflation import convert_first_convolution
 from p3d_eval.backbones.preprocessing import preprocess
 from p3d_eval.errors import UserError
+from tests.backbones.test_resnet import caffe_file
 from tests.support.published_resnet import torchvision_resnet50
 
 SIZE = {"resize": (64, 72), "crop": (64, 64)}
@@ -39,7 +40,13 @@ def assert_same_on_static_clips(flat, inflated):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"variant": "B"}, {"sum_rule": "paper"}, {"sum_rule": "port", "variant": "C"}]
+    "options",
+    [
+        {},
+        {"sum_rule": "port", "variant": "C"},
+        pytest.param({"variant": "B"}, marks=pytest.mark.ci),
+        pytest.param({"sum_rule": "paper"}, marks=pytest.mark.ci),
+    ],
 )
 def test_inflated_from_torchvision(resnet, tmp_path, options):
     out = tmp_path / "p3d63.safetensors"
@@ -50,6 +57,24 @@ def test_inflated_from_torchvision(resnet, tmp_path, options):
     assert chosen.items() <= inflated.options.items()
     assert inflated.classes[8] == "class 8"
     assert_same_on_static_clips(load_backbone("resnet50", weights=resnet), inflated)
+
+
+@pytest.mark.ci
+def test_inflated_from_the_authors_caffe_file_and_from_a_converted_one(tmp_path):
+    path, converted = tmp_path / "ResNet-50-model.caffemodel", tmp_path / "resnet50.safetensors"
+    caffe_file(path, torch.Generator().manual_seed(0))
+    convert_weights(path, "resnet50", converted)
+    flat = load_backbone("resnet50", weights=path)
+    for source in (path, converted):
+        out = tmp_path / f"p3d63 from {source.suffix}.safetensors"
+        inflate_weights(source, "p3d63", out)
+        inflated = load_backbone("p3d63", weights=out)
+        chosen = {"stride_on": "1x1", "pool1": "ceil", "pixel_mean": "caffe"}
+        assert chosen.items() <= inflated.options.items()
+        assert inflated.input_spec.mean == flat.input_spec.mean
+        assert_same_on_static_clips(flat, inflated)
+    with pytest.raises(UserError, match="weights of p3d63, not of resnet50"):
+        inflate_weights(out, "p3d63", tmp_path / "x.safetensors")
 
 
 def test_motion_moves_nothing_yet_but_pooling(resnet, tmp_path):
