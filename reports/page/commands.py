@@ -15,6 +15,7 @@ from p3d_eval.reports.labels import defaults_of
 _GIVEN = re.compile(r"--(?P<name>[a-z-]+) (?P<path>.+)", re.DOTALL)  # how an annotation option names its source
 _MODULE = "__main__.py "  # how `python -m p3d_eval` calls itself
 _FUSION = ("fusion", "weights")
+_RANDOM = " (random weights)"
 
 
 def evaluation_command(result: Result) -> str | None:
@@ -35,7 +36,7 @@ def evaluation_command(result: Result) -> str | None:
     # A result knows the option that named its annotations; embedded and kept ones are found again.
     given = _GIVEN.fullmatch(str(result.annotations.get("source", "")))
     words += [f"--{given['name']}", given["path"]] if given else []
-    return shlex.join([*words, *_options(result)])
+    return shlex.join([*words, *_options(result), *_label(result)])
 
 
 def extraction_commands(result: Result) -> list[str]:
@@ -60,6 +61,12 @@ def _files(features: Mapping[str, Any]) -> list[str]:
     return [str(part.get("file")) for part in features.get("parts") or [features]]
 
 
+def _label(result: Result) -> list[str]:
+    """Return the name of the row where somebody gave it one; that weights are random is added by itself."""
+    given, own = (str(text).removesuffix(_RANDOM) for text in (result.label, result.features.get("label", "")))
+    return ["--label", given] if own and given != own else []
+
+
 def _options(result: Result) -> list[str]:
     """Return the options that are not the defaults, as words; how several files were fused is one of them."""
     defaults, flags = defaults_of(result), _flags(result.protocol)
@@ -68,11 +75,11 @@ def _options(result: Result) -> list[str]:
         known = name in defaults or name in _FUSION
         if not known or value is None or (name in defaults and _word(value) == _word(defaults[name])):
             continue
-        flag = flags.get(name, name.replace("_", "-"))
+        option = flags.get(name, name.replace("_", "-"))
         if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
+            words.append(f"--{option}" if value else f"--no-{option}")
         else:
-            words += [f"--{flag}", _word(value)]
+            words += [f"--{option}", _word(value)]
     return words
 
 

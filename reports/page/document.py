@@ -14,7 +14,6 @@ from markupsafe import Markup
 
 from p3d_eval import __version__
 from p3d_eval.markup import plain
-from p3d_eval.provenance import now
 from p3d_eval.reports.figures.data import FigureData
 from p3d_eval.reports.page.commands import evaluation_command, extraction_commands, page_command
 from p3d_eval.reports.page.details import Grid, describe_results
@@ -63,17 +62,18 @@ def to_page(
     Returns
     -------
     str
-        HTML. Its content security policy forbids every request, and every script but its own.
+        HTML, the same for the same input. Its content security policy forbids every request, and every script
+        but its own.
     """
     style, script = _text("assets/page.css"), _script()
     last = command or _own_command(report)
     details = describe_results(report.results)
-    return (
+    page = (
         _environment()
         .get_template("page.html.jinja")
         .render(
             title=title,
-            subtitle=f"{_counted(report, figures)}; made by p3d-eval {__version__}, {now()}",
+            subtitle=f"{_counted(report, figures)}; made by p3d-eval {__version__}",
             version=__version__,
             policy=_policy(style, script),
             style=Markup(style),  # noqa: S704 (the package's own files)
@@ -87,6 +87,7 @@ def to_page(
             steps=_steps(report, last),
         )
     )
+    return page.encode(errors="replace").decode()  # half of a surrogate pair is no text of a file
 
 
 @cache

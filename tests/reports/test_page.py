@@ -118,6 +118,16 @@ def test_no_text_of_a_result_or_figure_becomes_markup(text):
     assert data["title"] == text
 
 
+def test_broken_names_do_no_harm_and_the_same_input_gives_the_same_page(tmp_path):
+    broken = "half \ud800, none \x00, turned \u202e"
+    result = ucf101_result(broken, warnings=(broken,))
+    figure = FigureData("roc", broken, broken, broken, curve_figure().series)
+    page = Report.of([result]).to_page([figure])
+    assert Parsed(page).text.count("half ?, none") >= 3
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    assert Report.of([result]).to_page([figure]) == page
+
+
 def test_every_number_has_its_source(report):
     text = Parsed(report.to_page([map_figure()])).text
     one = report.results[0].result
@@ -206,6 +216,13 @@ def test_the_command_names_annotations_and_several_files():
         "--fusion late --weights 0.7,0.3"
     )
     assert extraction_commands(result) == ["p3d-eval extract --out a.h5"]
+
+
+def test_a_row_that_was_given_a_name_keeps_it():
+    named = replace(ucf101_result("ours, again", random=True), label="ours (random weights)")
+    named = replace(named, features={**named.features, "label": "p3d199 (random weights)"})
+    assert evaluation_command(named).endswith("--label ours")
+    assert "--label" not in evaluation_command(ucf101_result())
 
 
 def test_predictions_are_judged_again_by_their_file():
