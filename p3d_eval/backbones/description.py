@@ -7,8 +7,7 @@ from typing import Any
 import torch
 
 from p3d_eval.backbones.backbone import Backbone
-from p3d_eval.backbones.exported.loading import is_exported
-from p3d_eval.backbones.loading import BACKBONES, build_backbone, load_architecture
+from p3d_eval.backbones.loading import BACKBONES, build_backbone, is_listed_kind, load_architecture
 from p3d_eval.backbones.network import Architecture, Network, WeightsInfo
 
 
@@ -103,7 +102,7 @@ def describe_backbone(
         When the name, an option or the pattern fits nothing.
     """
     given = options or {}
-    found = None if ":" in name or is_exported(name) else BACKBONES.load(name)
+    found = BACKBONES.load(name) if is_listed_kind(name) else None
     choices: dict[str, tuple[str, ...]] = {}
     if isinstance(found, Architecture):
         backbone = _without_weights(name, found, given)

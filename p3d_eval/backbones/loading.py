@@ -172,6 +172,11 @@ def load_architecture(name: str) -> Architecture:
     return found
 
 
+def is_listed_kind(name: str) -> bool:
+    """Whether a name, known or misspelt, is of the kind that `BACKBONES` lists: no prefix, no file."""
+    return ":" not in name and not is_exported(name)
+
+
 def build_backbone(
     name: str,
     weights: str | Path | None,

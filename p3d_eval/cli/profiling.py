@@ -96,10 +96,11 @@ def profile(
         require_writable(path)
     from p3d_eval.allocator import keep_freed_memory
     from p3d_eval.backbones import BACKBONES, load_backbone
+    from p3d_eval.backbones.loading import is_listed_kind
     from p3d_eval.protocols.network_profile import ProfileOptions, profile_network
 
     for name in names:
-        if ":" not in name:
+        if is_listed_kind(name):
             BACKBONES.load(name)  # a misspelt name costs no time then
     keep_freed_memory()
     options = ProfileOptions(

@@ -11,7 +11,9 @@ from typing import Any
 
 from p3d_eval.backbones import BACKBONES, Architecture
 from p3d_eval.backbones.download import cached
+from p3d_eval.backbones.exported.loading import is_exported
 from p3d_eval.backbones.precision import resolve_precision
+from p3d_eval.backbones.zoos.loading import is_from_zoo
 from p3d_eval.devices import find_device
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.features import FeatureStore
@@ -63,6 +65,9 @@ def find_network(study: Study, row: str, settings: RowSettings) -> Network:
     if module.endswith(".py"):
         path = _there(study.base, module, f"{where}: backbone")
         name, code = f"{path}:{attribute}", sha256_file(path)
+    elif is_exported(name):
+        path = _there(study.base, name, f"{where}: backbone")
+        name, attribute, code = str(path), path.name, sha256_file(path)
     elif module:
         code = _module_hash(module)
     elif name not in BACKBONES:
@@ -75,10 +80,11 @@ def find_network(study: Study, row: str, settings: RowSettings) -> Network:
         if found is None:
             raise UserError(f"{where}: no fetched weights of {name}", f"Run p3d-eval weights fetch {name}")
         weights = str(found)
-    if weights not in (None, RANDOM):
+    named = is_from_zoo(name) and not (study.base / str(weights)).is_file()  # by a name of the collection's
+    if weights not in (None, RANDOM) and not named:
         path = _there(study.base, str(weights), f"{where}: weights")
         weights, digest = str(path), _file_hash(path, path.stat().st_mtime_ns)
-    label = f"{module.rpartition('/')[2]}:{attribute}" if code else name
+    label = f"{module.rpartition('/')[2]}:{attribute}".lstrip(":") if code else name
     content = {"backbone": label, "code": code, "weights": digest, "options": settings.options}
     return Network(name, weights, content)
 

@@ -427,3 +427,28 @@ def test_on_a_gpu(p3d, precision, bound):
         assert torch.equal(runner(x)["pool5"], runner(x)["pool5"])
     finally:
         p3d.module.cpu()
+
+
+class Attention(nn.Module):
+    """Attention over frames, with so much dropout as is said: none, as transformers call it in evaluation."""
+
+    def __init__(self, dropout):
+        super().__init__()
+        self.dropout = dropout
+        self.embed = nn.Linear(3 * 8 * 8, 6)
+        self.out = nn.Identity()
+
+    def forward(self, x):
+        tokens = self.embed(x.transpose(1, 2).flatten(2))[:, None]
+        return self.out(functional.scaled_dot_product_attention(tokens, tokens, tokens, dropout_p=self.dropout))
+
+
+@pytest.mark.parametrize(("dropout", "how"), [(0.0, "graph"), (0.5, "as written")])
+def test_attention_without_dropout_is_not_random(dropout, how):
+    torch.manual_seed(0)
+    spec = InputSpec(6, (8, 8), (8, 8), (0.0,) * 3, (255.0,) * 3)
+    backbone = backbone_of(Attention(dropout), spec)
+    runner = Runner(backbone, "out", 2)
+    assert runner.how.startswith(how)
+    if not dropout:
+        assert_same(runner, clips(backbone))

@@ -40,6 +40,8 @@ class ExportedNetwork(nn.Module):
     def train(self, mode: bool = True) -> "ExportedNetwork":
         """Stay as exported: what training would change was written down when the network was exported."""
         self.training = mode
+        for name in self.outputs:
+            self.get_submodule(name).train(mode)
         return self
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:

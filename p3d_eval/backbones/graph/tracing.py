@@ -26,6 +26,7 @@ _DECIDED_BY_VALUES = (
     DynamicOutputShapeException,
 )
 _LONGEST_REASON = 120  # characters
+_DROPOUT = 4  # place of dropout_p among the arguments of scaled_dot_product_attention
 
 
 class UntraceableError(Exception):
@@ -82,7 +83,7 @@ def trace(
     _forget_identities(traced.graph)
     _forget_writes(traced.graph)
     for node in traced.graph.nodes:
-        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()) and not _drops_nothing(node):
             raise UntraceableError(f"{node.target} is random")
     traced.graph.eliminate_dead_code()
     return traced
@@ -115,6 +116,14 @@ def gives_alias(node: fx.Node) -> bool:
         return node.op in ("placeholder", "get_attr")
     schema = getattr(node.target, "_schema", None)
     return schema is None or any(returned.alias_info is not None for returned in schema.returns)
+
+
+def _drops_nothing(node: fx.Node) -> bool:
+    """Whether an attention, whose operator counts as random, is one without dropout."""
+    if node.target is not _ATEN.scaled_dot_product_attention.default:
+        return False
+    given = arguments(node)
+    return not (given[_DROPOUT] if len(given) > _DROPOUT else node.kwargs.get("dropout_p", 0.0))
 
 
 def _forget_identities(graph: fx.Graph) -> None:

@@ -232,3 +232,25 @@ def test_broken_archives(path, tmp_path):
         archive.writestr("x/data/weights/weight_0", bytes(10**6))
     with pytest.raises(UserError, match="it unpacks to more than its own size"):
         load_backbone(str(bomb))
+
+
+def test_training_mode_is_left_alone(path):
+    backbone = load_backbone(str(path))
+    assert not any(module.training for name, module in backbone.module.named_modules() if name[:1] != "_")
+
+
+def test_a_study_names_an_exported_file_relative_to_itself(path, tmp_path):
+    from types import SimpleNamespace
+
+    from p3d_eval.study.content import find_network
+    from p3d_eval.study.settings import RowSettings
+
+    study = SimpleNamespace(base=path.parent, name="s.toml")
+    found = find_network(study, "mine", RowSettings(backbone=path.name))
+    assert found.backbone == str(path)
+    assert found.content["backbone"] == path.name
+    assert found.content["code"] is not None
+    zoo = find_network(study, "zoo", RowSettings(backbone="timm:resnet10t", weights="c3_in1k"))
+    assert (zoo.backbone, zoo.weights) == ("timm:resnet10t", "c3_in1k")
+    with pytest.raises(UserError, match="absent.pt2 does not exist"):
+        find_network(study, "mine", RowSettings(backbone="absent.pt2"))
