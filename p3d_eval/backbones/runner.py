@@ -89,6 +89,8 @@ class Runner:
         UserError
             When the network cannot take this input.
         """
+        if self.backbone.network.centre:
+            x = x[:, :, x.shape[2] // 2, None]
         if self._run is None or tuple(x.shape) != self.shape:
             return self.backbone.features(x, self.layers)
         return self._named(self._run(x.to(self.backbone.device, torch.float32)))
