@@ -1,8 +1,8 @@
 """Clips a second of ResNet and VGG-19 on frames: ours beside torchvision's in eager mode, turn by turn.
 
 Run: python benchmarks/frame_networks.py [--networks resnet50 vgg19] [--batch 4] [--device cuda]
-Both have the same random weights and see the same frames; the answers are compared. On a CPU with one thread the
-clock is the processor's, else the wall's.
+Both have the same random weights and see the same frames; the answers are compared. On a CPU with one thread
+the clock is the processor's, else the wall's.
 """
 
 import argparse
