@@ -63,6 +63,7 @@ def test_the_wrong_layer_hides_what_the_network_knows(clips):
 
 
 def test_one_clip_is_a_lottery_and_the_mean_is_not(clips):
-    least, _, largest, mean = averaging(clips, [BIKING], 6)[BIKING]
-    assert largest - least > 0.3
-    assert least < mean < largest
+    least, _, largest, mean = averaging(clips, [SOCCER], 6)[SOCCER]
+    assert least < 0.1  # measured: 0.002
+    assert largest > 0.9  # 1.000
+    assert mean == pytest.approx(0.53, abs=0.1)

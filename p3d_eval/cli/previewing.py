@@ -89,10 +89,11 @@ def preview(
     require_new(out, overwrite)
     require_writable(out)
     from p3d_eval.backbones import load_backbone
+    from p3d_eval.backbones.zoos.loading import without_weights
     from p3d_eval.features.clip_preview import preview_clip
     from p3d_eval.features.preview_sheet import save_sheet
 
-    network = load_backbone(backbone, weights, **changed, **parse_options(option))
+    network = load_backbone(backbone, weights or without_weights(backbone), **changed, **parse_options(option))
     found = preview_clip(network, video, clips, clip)
     save_sheet(found, network.name, out, overwrite)
     if as_json:
@@ -119,4 +120,5 @@ def _print(found: "Preview", out: Path) -> None:
         for name, one in found.statistics().items()
     ]
     print_table(f"v → {found.formula}", ("channel", "least", "mean", "largest", "std"), rows)
-    console().print(f"{out}: {len(found.numbers)} frames of {found.video}", markup=False)
+    words = "frame" if len(found.numbers) == 1 else "frames"
+    console().print(f"{out}: {len(found.numbers)} {words} of {found.video}", markup=False)

@@ -97,6 +97,7 @@ def profile(
     from p3d_eval.allocator import keep_freed_memory
     from p3d_eval.backbones import BACKBONES, load_backbone
     from p3d_eval.backbones.loading import is_listed_kind
+    from p3d_eval.backbones.zoos.loading import without_weights
     from p3d_eval.protocols.network_profile import ProfileOptions, profile_network
 
     for name in names:
@@ -108,9 +109,9 @@ def profile(
     )
     results = []
     for name, path in zip(names, paths, strict=True):
-        result = profile_network(
-            load_backbone(name, weights, device, **changed, **parse_options(option)), options
-        )
+        given = weights or without_weights(name)
+        network = load_backbone(name, given, device, **changed, **parse_options(option))
+        result = profile_network(network, options)
         result.save(path, overwrite)
         results.append(result)
         if not quiet and not as_json:

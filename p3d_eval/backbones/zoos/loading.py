@@ -35,6 +35,11 @@ def is_from_zoo(name: str) -> bool:
     return name.partition(":")[0] in ZOOS and ":" in name
 
 
+def without_weights(name: str) -> str | None:
+    """Return what to give for ``weights`` where they do not matter: nothing is downloaded then."""
+    return RANDOM if is_from_zoo(name) else None
+
+
 def load_from_zoo(
     name: str,
     weights: str | None,
