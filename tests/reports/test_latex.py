@@ -3,8 +3,12 @@
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from p3d_eval.reports import Report
+from p3d_eval.reports.formats.latex_table import to_latex_fragment
+from p3d_eval.reports.table import Group, Row, Table
 from tests.support.results import aslan_result, scored_result, ucf101_result
 from tests.support.tex import compile_pdf, needs_tex
 
@@ -91,3 +95,29 @@ def test_a_fragment_fits_a_narrow_column(tmp_path, packages):
 def test_letters_that_the_fonts_lack_are_printed_as_code_points(tmp_path):
     _, pages = compile_pdf(tmp_path, Report.of([ucf101_result("模型 Ünïcödé")]).to_latex())
     assert "U+6A21U+578BÜnïcödé" in squeezed(pages)
+
+
+LENGTHS = st.lists(st.lists(st.integers(1, 200), max_size=90), max_size=4)
+
+
+@given(LENGTHS)
+@settings(max_examples=30, deadline=None)
+def test_pages_hold_every_row_once_in_order_and_none_is_too_high(lengths):
+    """A page has at most 36 lines, where a label of more than 44 letters takes several, and a heading one."""
+    groups = [
+        Group(
+            f"group {n}",
+            tuple(Row(f"{n}.{place}".ljust(length, "y"), "measured", {}) for place, length in enumerate(own)),
+        )
+        for n, own in enumerate(lengths)
+    ]
+    pages = to_latex_fragment(Table("toy", "Toy", "Method", (), tuple(groups))).split("\\begin{table}")[1:]
+    found = []
+    for page in pages:
+        lines = [line for line in page.splitlines() if line.endswith("\\\\")][1:]
+        headings = [line for line in lines if "multicolumn" in line]
+        plain = [re.sub(r"\\allowbreak\{\}|\\strut", "", line) for line in lines if line not in headings]
+        labels = [re.findall(r"\d+\.\d+y*", line)[-1] for line in plain]
+        found += labels
+        assert len(headings) + sum(1 + len(label) // 44 for label in labels) <= 36
+    assert found == [row.label for group in groups for row in group.rows]
