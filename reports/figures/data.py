@@ -19,6 +19,8 @@ SCHEMA_VERSION = 1
 
 KINDS = ("sweep", "tsne", "confusion", "roc", "precision-recall", "per-class", "speed-accuracy")
 
+_NEEDED = {"tsne": ("ids", "classes"), "per-class": ("classes",), "speed-accuracy": ("ids",)}
+
 Number = float | None
 Fact = float | str | None
 
@@ -232,4 +234,26 @@ def _parse(document: Mapping[str, Any]) -> dict[str, Any]:
         rows = tuple(tuple(0.0 if value is None else value for value in _numbers(row)) for row in raw["values"])
         fields["matrix"] = Matrix(_texts(raw["rows"]), _texts(raw["columns"]), rows)
     fields["notes"] = _texts(fields["notes"])
+    _texts(tuple(fields["thumbnails"].values()))
+    _require_parts(fields["kind"], fields["series"], fields["matrix"])
     return fields
+
+
+def _require_parts(kind: str, series: Sequence[Series], matrix: Matrix | None) -> None:
+    """Check that a figure has what its kind is drawn from."""
+    if kind == "confusion":
+        if matrix is None:
+            raise ValueError("no matrix")
+        return
+    if not series or (kind == "speed-accuracy" and len(series) != 2):
+        raise ValueError(f"{len(series)} series")
+    for one in series:
+        lacking = [name for name in _NEEDED.get(kind, ()) if name not in one.columns]
+        if lacking and one.x:
+            raise ValueError(f"series {one.name!r} has no {lacking[0]}")
+        if kind == "tsne" and (not one.x or None in (*one.x, *one.y)):
+            raise ValueError(f"series {one.name!r} lacks points")
+        if kind == "per-class" and one.classes != series[0].classes:
+            raise ValueError(f"series {one.name!r} has other classes than {series[0].name!r}")
+        if kind == "sweep" and any(x is None or x <= 0 for x in one.x):
+            raise ValueError(f"series {one.name!r} has dimensions that are not positive")

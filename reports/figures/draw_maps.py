@@ -63,11 +63,15 @@ def draw_maps(data: FigureData, figure: Figure) -> None:
 
 def told(one: Series) -> str:
     """Write the two numbers of a map: ``20-NN 71.3 % [69.9, 72.6], silhouette 0.12``."""
-    facts = one.facts
-    low, high = facts.get("k-NN low (%)"), facts.get("k-NN high (%)")
-    interval = f" [{low:.1f}, {high:.1f}]" if isinstance(low, float) and isinstance(high, float) else ""
-    votes = f"{facts['k']:.0f}-NN {facts['k-NN accuracy (%)']:.1f} %{interval}"
-    return f"{votes}, silhouette {facts['silhouette']:.2f}"
+    names = ("k", "k-NN accuracy (%)", "k-NN low (%)", "k-NN high (%)", "silhouette")
+    k, accuracy, low, high, silhouette = (one.facts.get(name) for name in names)
+    parts = []
+    if isinstance(k, float) and isinstance(accuracy, float):
+        interval = f" [{low:.1f}, {high:.1f}]" if isinstance(low, float) and isinstance(high, float) else ""
+        parts.append(f"{k:.0f}-NN {accuracy:.1f} %{interval}")
+    if isinstance(silhouette, float):
+        parts.append(f"silhouette {silhouette:.2f}".replace("-", "−"))
+    return ", ".join(parts)
 
 
 def _draw_panel(one: Series, data: FigureData, classes: list[str], axes: Axes, panel: float) -> None:

@@ -34,6 +34,8 @@ _DRAWN: Mapping[str, Callable[[FigureData, Drawing], None]] = {
 }
 # Without the time of day, the same figure gives the same bytes.
 _METADATA: Mapping[str, Mapping[str, None]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
+_DOTS = 300  # an inch, of PNG and of dots inside PDF and SVG
+_MOST_PIXELS = 10_000  # of a side: a matrix of 1,000 classes is 9 feet wide
 _NOTE_FONT = 6
 _NOTE_CHARACTERS = 20  # of the notes' font in an inch
 _TITLE_CHARACTERS = 13  # of the title's
@@ -150,7 +152,8 @@ def require_outputs(out: Path, overwrite: bool) -> list[Path]:
 
 def _encode(drawing: Drawing, kind: str) -> bytes:
     content = io.BytesIO()
-    drawing.savefig(content, format=kind, metadata=dict(_METADATA[kind]))
+    dots = min(_DOTS, _MOST_PIXELS / max(drawing.get_size_inches()))
+    drawing.savefig(content, format=kind, dpi=dots, metadata=dict(_METADATA[kind]))
     return content.getvalue()
 
 

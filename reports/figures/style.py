@@ -26,7 +26,6 @@ _LONGEST = 40  # characters of a name that are drawn; the data has the whole
 
 _STYLE: Mapping[str, Any] = {
     "figure.dpi": 100,
-    "savefig.dpi": 300,
     "font.size": 8,
     "axes.titlesize": 9,
     "axes.labelsize": 8,

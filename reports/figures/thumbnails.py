@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from p3d_eval.errors import UserError
 from p3d_eval.features.decode import DecodeError, Frame, read_video
 from p3d_eval.features.ids import list_videos
 from p3d_eval.features.matching import match_ids
@@ -76,11 +77,17 @@ def read_thumbnail(address: str) -> NDArray[np.uint8]:
 
     Raises
     ------
-    OSError, ValueError
-        When it is none.
+    UserError
+        When it is none, or is larger than these are.
     """
-    content = base64.b64decode(address.partition(",")[2], validate=True)
-    return np.asarray(Image.open(io.BytesIO(content), formats=["JPEG"]).convert("RGB"))
+    try:
+        content = base64.b64decode(address.partition(",")[2], validate=True)
+        picture = Image.open(io.BytesIO(content), formats=["JPEG"])
+        if max(picture.size) > SIDE:
+            raise UserError(f"a thumbnail of {picture.size} pixels", f"They have {SIDE} at most")
+        return np.asarray(picture.convert("RGB"))
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"a thumbnail cannot be read ({error})", "Draw the figure again") from error
 
 
 def _middle_frame(path: Path, video: str) -> NDArray[np.uint8]:

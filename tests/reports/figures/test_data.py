@@ -42,7 +42,7 @@ def figures(draw):
         title=draw(TEXTS),
         x_label="a",
         y_label="b",
-        series=tuple(draw(st.lists(series(), max_size=3))),
+        series=tuple(draw(st.lists(series(), min_size=1, max_size=3))),
         matrix=draw(st.none() | st.just(Matrix(tuple(rows), tuple(columns), values))),
         notes=tuple(draw(st.lists(TEXTS, max_size=2))),
     )
@@ -113,4 +113,27 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path):
     path = FigureData("roc", "t", "a", "b", (Series("one", (0,), (1,)),)).write(tmp_path / "g.figure.json")
     path.write_text(path.read_text().replace('"x":[0]', '"x":[NaN]'))
     with pytest.raises(UserError, match="nan is not a number"):
+        FigureData.read(path)
+
+
+SERIES = {"name": "a", "x": [1], "y": [1], "low": [], "high": [], "ids": [], "classes": [], "facts": {}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "series", "message"),
+    [
+        ("confusion", [], "no matrix"),
+        ("roc", [], "0 series"),
+        ("speed-accuracy", [SERIES], "1 series"),
+        ("tsne", [SERIES], "series 'a' has no ids"),
+        ("tsne", [SERIES | {"ids": ["v"], "classes": ["c"], "y": [None]}], "series 'a' lacks points"),
+        ("tsne", [SERIES | {"x": [], "y": []}], "series 'a' lacks points"),
+        ("per-class", [SERIES | {"classes": ["c"]}, SERIES | {"classes": ["d"]}], "other classes than 'a'"),
+        ("sweep", [SERIES | {"x": [0]}], "dimensions that are not positive"),
+    ],
+)
+def test_data_that_cannot_be_drawn_is_refused(tmp_path, kind, series, message):
+    path = FigureData("roc", "t", "a", "b", (Series("one", (0,), (1,)),)).write(tmp_path / "f.figure.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"kind": kind, "series": series}))
+    with pytest.raises(UserError, match=message):
         FigureData.read(path)

@@ -1,9 +1,12 @@
 """Maps: which videos, which numbers, which pictures; the same every time."""
 
+import base64
 import dataclasses
+import io
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import silhouette_score
 
@@ -194,3 +197,16 @@ def test_a_thumbnail_is_the_middle_frame(tmp_path):
     pictures, problems = make_thumbnails(tmp_path, ["a", "b"])
     assert read_number(read_thumbnail(pictures["a"])) == 2  # the middle of 0 … 4
     assert problems == [f"b: no such video in {tmp_path}"]
+
+
+@pytest.mark.parametrize("address", ["", "data:image/jpeg;base64,AAAA", "data:image/jpeg;base64,!", "x"])
+def test_what_is_no_thumbnail_is_refused(address):
+    with pytest.raises(UserError, match="a thumbnail cannot be read"):
+        read_thumbnail(address)
+
+
+def test_a_large_thumbnail_is_refused():
+    content = io.BytesIO()
+    Image.new("RGB", (SIDE + 1, 10)).save(content, "JPEG")
+    with pytest.raises(UserError, match="a thumbnail of"):
+        read_thumbnail(f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}")

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure as Drawing
 from PIL import Image
 
 from p3d_eval.errors import UnknownNameError, UserError
+from p3d_eval.reports.figures import picture
 from p3d_eval.reports.figures.catalogue import draw_everything
 from p3d_eval.reports.figures.confusion import confusion_figure
 from p3d_eval.reports.figures.curves import precision_recall_figure, roc_figure
@@ -204,3 +205,9 @@ def test_figures_that_fail_are_told_and_stop_no_other(tmp_path):
     ]
     assert len(problems) == 1
     assert problems[0].startswith("ucf101-confusion-a: ")
+
+
+def test_a_huge_figure_has_a_bounded_number_of_pixels(tmp_path, monkeypatch):
+    monkeypatch.setattr(picture, "_MOST_PIXELS", 500)
+    path, *_ = Figure(MAKERS["roc"]()).save(tmp_path / "huge.png")
+    assert 490 < max(Image.open(path).size) <= 500
