@@ -138,9 +138,6 @@ def print_report(
     from p3d_eval.files import require_new, write_text
     from p3d_eval.reports import Report, render
 
-    if open_ and out is None:
-        # To look at: nothing of the user's is touched.
-        out = Path(mkdtemp(prefix="p3d-eval-")) / "report.html"
     if out is not None:
         require_new(out, overwrite)
     report = Report.of(
@@ -159,6 +156,9 @@ def print_report(
         text = _page(report, results or [], figures or [])
     else:
         text = render(report.tables, chosen.value)
+    if open_ and out is None:
+        # To look at: nothing of the user's is touched.
+        out = Path(mkdtemp(prefix="p3d-eval-")) / "report.html"
     if out is not None:
         write_text(out, text, overwrite)
         _tell(report, out, chosen, quiet)

@@ -353,6 +353,9 @@ def test_the_page_is_opened(study, tmp_path, monkeypatch):
     assert address.startswith("file://")
     assert address.endswith("report.html")
     assert set(study.rglob("*")) == before
+    made = set(tmp_path.iterdir())
+    assert run(tmp_path / "absent", "--format", "html", "--open").exit_code == 2
+    assert set(tmp_path.iterdir()) == made
     monkeypatch.setattr("webbrowser.open", lambda address: False)
     missing = run(study, "--out", tmp_path / "other.html", "--open")
     assert missing.exit_code == 0
