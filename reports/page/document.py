@@ -36,7 +36,6 @@ class _PageFigure:
     payload: Markup
     facts: tuple[tuple[str, str], ...]
     series: Grid | None
-    sources: str
 
 
 def to_page(
@@ -81,6 +80,7 @@ def to_page(
             tables=Markup(report.to_html()),  # noqa: S704 (the format escapes)
             figures=[_figure(place, one) for place, one in enumerate(figures)],
             results=details,
+            result_ids={one.result_id for one in details},
             loud=report.loud,
             warnings=_warnings(report),
             command=last,
@@ -171,7 +171,6 @@ def _figure(place: int, figure: FigureData) -> _PageFigure:
         payload=Markup(text),  # noqa: S704 (escaped above)
         facts=tuple((name, _fact(value)) for name, value in figure.facts.items() if value is not None),
         series=_series_grid(figure),
-        sources="; ".join(f"{name}: {source}" for name, source in figure.sources.items()),
     )
 
 

@@ -140,6 +140,18 @@ def test_every_number_has_its_source(report):
     assert "Published rows: P3D Table 5" in text
 
 
+def test_figures_lead_to_the_results_that_they_are_made_from(report):
+    one = report.results[0].result.result_id
+    figure = replace(curve_figure("roc"), sources={"i3d": one, "p3d199": "d" * 64})
+    page = Parsed(report.to_page([figure]))
+    links = [attributes["href"] for attributes in page.of("a")]
+    assert f"#result-{one}" in links
+    assert [attributes["id"] for attributes in page.of("details") if "id" in attributes].count(
+        f"result-{one}"
+    ) == 1
+    assert "d" * 64 in page.text
+
+
 def test_warnings_stand_first():
     unsound = ucf101_result("unsound", gap=1.0, warnings=("Read this.",))
     text = Parsed(Report.of([unsound]).to_page()).text
