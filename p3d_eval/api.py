@@ -25,10 +25,10 @@ def load_backbone(
     Parameters
     ----------
     name : str
-        A registered name (``"p3d199"``, ``"i3d"``, …), ``"package.module:factory"`` or
-        ``"path/to/file.py:factory"``.
+        A registered name (``"p3d199"``, …), ``"timm:resnet152"`` and its like, ``"model.onnx"``,
+        ``"model.pt2"``, ``"package.module:factory"`` or ``"path/to/file.py:factory"``.
     weights : path, optional
-        Weights file; without one the weights are random, and everything made with them says so.
+        Weights file; without one those of a collection, else random, and all that is made says so.
     device : str or torch.device
         ``"cpu"``, ``"cuda"`` or ``"auto"``.
     **options

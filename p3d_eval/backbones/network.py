@@ -93,14 +93,13 @@ class Network:
     centre: bool = False
     class_token: bool = True
     labelled: bool = True
+    unstated: tuple[str, ...] = ()
 
     @property
     def seen_shape(self) -> tuple[int, int, int, int]:
         """Shape of what it looks at of a clip, C × T × H × W: one frame where it is the middle one alone."""
         channels, frames, height, width = self.input_spec.input_shape
         return (channels, 1 if self.centre else frames, height, width)
-
-    unstated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -39,11 +39,18 @@ _PROFILE_TITLE = "p3d-eval profile"
 command = typer.Typer(add_completion=False)
 
 BackboneName = Annotated[
-    str, typer.Option("--backbone", help="Network: p3d199, i3d, …, package.module:factory or file.py:factory.")
+    str,
+    typer.Option(
+        "--backbone",
+        help="Network: p3d199, i3d, …; torchvision:, timm:, hf:, torchhub: and a name; model.onnx, model.pt2; "
+        "package.module:factory, file.py:factory.",
+    ),
 ]
 Weights = Annotated[
     str | None,
-    typer.Option("--weights", help="Weights file, or the word random; not for factories with their own."),
+    typer.Option(
+        "--weights", help="Weights file, or the word random; a collection's own by default or by their name."
+    ),
 ]
 Videos = Annotated[Path, typer.Option("--videos", help="Folder of videos, or text file with one path a line.")]
 Root = Annotated[Path | None, typer.Option("--root", help="What a list's paths and ids are relative to.")]

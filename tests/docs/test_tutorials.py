@@ -8,7 +8,11 @@ from tests.docs.pages import blocks
 from tests.docs.runner import ROOT, Reader
 
 DOCS = ROOT / "docs"
-PAGES = [DOCS / "getting-started.md", *sorted((DOCS / "tutorials").glob("*.md"))]
+PAGES = [
+    DOCS / "getting-started.md",
+    DOCS / "backbones" / "collections.md",
+    *sorted((DOCS / "tutorials").glob("*.md")),
+]
 NOT_RUN = [block for page in PAGES for block in blocks(page) if block.skipped]
 
 

@@ -67,7 +67,7 @@ def require_harmless(path: Path) -> None:
 def _refusal(path: Path, reason: str) -> UserError:
     return UserError(
         f"{path} is not a program that can be trusted: {printable(reason)}",
-        "Nothing in the file was run; export the network again with torch.export.save of torch 2.9 or later",
+        f"Nothing in the file was run; export the network again with torch {torch.__version__}",
     )
 
 

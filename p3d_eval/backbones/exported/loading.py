@@ -74,6 +74,7 @@ def load_exported(
         classes=said.classes if classes is None else tuple(classes),
         trained_on=said.trained_on,
         images=said.images,
+        centre=said.images and frames == "centre",
         unstated=said.unstated,
     )
     digest = hash_onnx(path) if is_onnx else sha256_file(path)

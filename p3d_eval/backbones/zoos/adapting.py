@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -41,8 +41,13 @@ class Wanted:
     model: str
     weights: str = ""
     random: bool = False
-    options: Mapping[str, Any] = ()  # type: ignore[assignment]  # replaced by who makes one
+    options: Mapping[str, Any] = field(default_factory=dict)
     frames: str = "centre"
+
+    @property
+    def centre(self) -> bool:
+        """Whether a network of images sees the middle frame of a clip alone."""
+        return self.frames == "centre"
 
     def __post_init__(self) -> None:
         if self.frames not in FRAMES:

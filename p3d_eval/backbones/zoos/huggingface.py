@@ -67,6 +67,7 @@ def build(wanted: Wanted) -> Network:
         weights_source=f"transformers {transformers.__version__} {wanted.model}",
         random=wanted.random,
         images=not length,
+        centre=not length and wanted.centre,
         class_token=has_class_token(module),
         unstated=unstated,
     )

@@ -49,6 +49,7 @@ def build(wanted: Wanted) -> Network:
         weights_source=f"timm {timm.__version__} {module.pretrained_cfg.get('hf_hub_id') or model}",
         random=wanted.random,
         images=True,
+        centre=wanted.centre,
         class_token=has_class_token(module),
         labelled=getattr(module, "output_fmt", "NCHW") != "NHWC",
     )

@@ -85,6 +85,7 @@ def build(wanted: Wanted) -> Network:
         weights_source=wanted.name,
         random=wanted.random,
         images=images,
+        centre=images and wanted.centre,
         class_token=has_class_token(made),
         trained_on="" if page is None or wanted.random else "Kinetics-400",
         unstated=_UNSTATED if page is None else (),

@@ -57,6 +57,7 @@ def build(wanted: Wanted) -> Network:
         weights_source=f"torchvision {chosen}",
         random=wanted.random,
         images=images,
+        centre=images and wanted.centre,
         class_token=has_class_token(module),
         labelled=not _channels_last(module),
     )

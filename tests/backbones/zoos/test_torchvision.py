@@ -77,6 +77,7 @@ def test_the_middle_frame_or_all_frames_of_a_clip_are_seen():
     alone = [every.features(x[:, :, t : t + 1], "avgpool")["avgpool"] for t in range(6)]
     torch.testing.assert_close(centre.features(x, "avgpool")["avgpool"], alone[3])
     torch.testing.assert_close(every.features(x, "avgpool")["avgpool"], torch.stack(alone).mean(0))
+    assert (centre.network.centre, every.network.centre) == (True, False)  # then no other frame is decoded
     with pytest.raises(UnknownNameError, match="unknown choice of frames 'some'"):
         load_backbone("torchvision:resnet18", frames="some", **options)
 
