@@ -14,6 +14,7 @@ from p3d_eval.protocols.paired_tests import holm
 from p3d_eval.protocols.resampling import LEVEL
 from p3d_eval.protocols.result import Metric
 
+_SAME = 1e-3  # float32 scores tell a mean average precision far closer
 _SPOKEN = {
     "sign-flip": "sign-flip test",
     "mcnemar": "McNemar's exact test",
@@ -143,6 +144,8 @@ def compare(
         )
         for one, two in combinations(range(len(results)), 2)
     ]
+    if chosen.kind == "ranking" and not aligned.left_out:
+        _require_same_quantity(results, chosen.name, pairs)
     adjusted = holm([one.p_value for one in pairs])
     several = len(pairs) > 1
     final = [replace(one, adjusted_p_value=p) for one, p in zip(pairs, adjusted, strict=True)]
@@ -156,6 +159,27 @@ def compare(
         results=tuple(f"{one.name} ({one.result.result_id})" for one in results),
         seed=seed,
     )
+
+
+def _require_same_quantity(results: Sequence[Scored], metric: str, pairs: Sequence[Comparison]) -> None:
+    """Check that the scores tell the precision that results call by the name: they do not tell a retrieval's.
+
+    Raises
+    ------
+    UserError
+        When a result on all its videos has another value.
+    """
+    values = [pairs[0].first_value, *(one.second_value for one in pairs[: len(results) - 1])]
+    for one, value in zip(results, values, strict=True):
+        own = one.result.metrics.get(metric)
+        if own is None or own.value is None or one.result.coverage.counted_as != "complete":
+            continue
+        if abs(own.value - value) > _SAME:
+            raise UserError(
+                f"{one.name}: its scores tell another {metric}, {100 * value:.1f} %, than the result, "
+                f"{100 * own.value:.1f} %",
+                "Compare by a metric that the scores tell, such as accuracy",
+            )
 
 
 def _headline(scored: Scored) -> str | None:

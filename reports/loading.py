@@ -115,6 +115,8 @@ def _named(source: Source) -> Loaded:
     if isinstance(source, Result):
         return Loaded(source)
     path = Path(source)
+    if path.suffix == ".npz":
+        raise UserError(f"{path}: the scores of a result, not a result", "Give JSON files: results/*.json")
     return Loaded(Result.load(path), path)
 
 

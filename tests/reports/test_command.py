@@ -153,6 +153,7 @@ def test_mistakes_are_named_and_exit_with_2(saved, tmp_path):
         (tmp_path / "bytes.json",): "bytes.json: not a result",
         (one, copy): "copy.json is the same result as",
         (one, "--caption", "x"): "--caption and --label belong to LaTeX",
+        (tmp_path / "a.scores.npz",): "the scores of a result, not a result",
         (one, "--json", "--format", "csv"): "both want standard output",
         (one, "--published", "tabel5"): "unknown published table 'tabel5' Did you mean table5",
         (one, "--published", "table5", "--only-measured"): "contradict each other",
