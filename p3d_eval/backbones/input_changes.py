@@ -23,6 +23,7 @@ CHANGEABLE = (
 PREPROCESSING = ("resize", "crop", "mean", "std", "value_range", "channel_order")
 _PER_CHANNEL = ("mean", "std")
 _PAIRS = ("crop", "value_range")
+_SIZES = ("crop", "resize")
 
 
 def change_input(spec: InputSpec, changes: Mapping[str, Any]) -> InputSpec:
@@ -47,18 +48,26 @@ def change_input(spec: InputSpec, changes: Mapping[str, Any]) -> InputSpec:
         if name not in CHANGEABLE:
             raise UnknownNameError("part of the input", name, CHANGEABLE)
     _require_order(given.get("channel_order", spec.channel_order), spec)
-    for name in _PER_CHANNEL:
-        if name in given:
-            given[name] = _numbers(name, given[name], spec.channels, repeat=True)
-    for name in _PAIRS:
-        if name in given:
-            given[name] = _numbers(name, given[name], 2, repeat=name == "crop")
-    if "crop" in given:
-        given["crop"] = tuple(int(value) for value in given["crop"])
+    _settle(given, spec.channels)
     low, high = given.get("value_range", (0, 1))
     if low == high:
         raise UserError(f"value range from {low:g} to {high:g}", "Its ends must differ, for example 0,1")
     return replace(spec, **given)
+
+
+def _settle(given: dict[str, Any], channels: int) -> None:
+    """Make numbers, lists and tuples what an `InputSpec` holds."""
+    for name in _PER_CHANNEL:
+        if name in given:
+            given[name] = _numbers(name, given[name], channels, repeat=True)
+    for name in _PAIRS:
+        if name in given:
+            given[name] = _numbers(name, given[name], 2, repeat=name == "crop")
+    if "resize" in given and not isinstance(given["resize"], int):
+        given["resize"] = _numbers("resize", given["resize"], 2, repeat=False)
+    for name in _SIZES:
+        if isinstance(given.get(name), tuple):
+            given[name] = tuple(int(value) for value in given[name])
 
 
 def _require_order(order: Any, spec: InputSpec) -> None:
@@ -73,7 +82,7 @@ def _require_order(order: Any, spec: InputSpec) -> None:
 
 def _numbers(name: str, value: Any, count: int, repeat: bool) -> tuple[float, ...]:
     """Return ``count`` finite numbers; one stands for all of them where that makes sense."""
-    listed = tuple(value) if isinstance(value, Sequence) else (value,)
+    listed = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
     if repeat and len(listed) == 1:
         listed *= count
     if len(listed) != count or not all(
@@ -82,7 +91,7 @@ def _numbers(name: str, value: Any, count: int, repeat: bool) -> tuple[float, ..
         shown = ",".join(map(str, listed))
         words = f"{count} numbers" + (", or one for all" if repeat else "")
         raise UserError(f"{name.replace('_', ' ')} {shown}: not {words}", f"Give {words}")
-    return listed if name == "crop" else tuple(map(float, listed))
+    return tuple(map(float, listed))
 
 
 def describe_changes(

@@ -58,6 +58,11 @@ def test_one_number_stands_for_all():
     assert (changed.mean, changed.std, changed.crop) == ((0.0,) * 3, (2.0,) * 3, (10, 10))
 
 
+def test_lists_of_a_file_become_what_the_specification_holds():
+    changed = change_input(SPEC, {"resize": [20, 40], "crop": [12, 24], "value_range": [0, 2]})
+    assert (changed.resize, changed.crop, changed.value_range) == ((20, 40), (12, 24), (0.0, 2.0))
+
+
 def test_the_network_gets_what_was_asked_for():
     clip = torch.randint(
         0, 256, (1, 4, 18, 34, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
@@ -96,6 +101,8 @@ def test_loading_takes_the_same_changes_and_hands_them_on():
         ({"crop": 0}, "must be positive"),
         ({"clip_length": 0}, "must be positive"),
         ({"resize": 0}, "does not fit"),
+        ({"resize": "big"}, "resize big: not 2 numbers"),
+        ({"resize": (40, 40, 40)}, "not 2 numbers"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes, complaint):
