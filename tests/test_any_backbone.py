@@ -54,7 +54,7 @@ def videos(tmp_path_factory):
 
 
 def torchvision(folder):
-    return "torchvision:r3d_18", "--weights random --crop-size 32 --clip-length 4 --layers layer2:avg,prob"
+    return "torchvision:mc3_18", "--weights random --crop-size 32 --clip-length 4 --layers layer2:avg,prob"
 
 
 def timm(folder):
@@ -85,13 +85,18 @@ def exported_program(folder):
 
 
 def installed_package(folder):
-    source, target = folder / "source", folder / "site"
-    source.mkdir()
+    return "mynet", "--layers 1:avg,1:flat"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A folder that a package with an entry point was installed into."""
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
     (source / "pyproject.toml").write_text(PROJECT)
     (source / "networks_of_mine.py").write_text(PLUGIN)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
     subprocess.run([*pip, "--disable-pip-version-check", "--target", str(target), str(source)], check=True)
-    return "mynet", "--layers 1:avg,1:flat"
+    return target
 
 
 # Whose factories say that nobody trained them.
@@ -116,9 +121,9 @@ def run(words):
     ],
     ids=lambda kind: kind.__name__,
 )
-def test_from_videos_to_a_table(kind, videos, tmp_path, monkeypatch):
+def test_from_videos_to_a_table(kind, videos, site, tmp_path, monkeypatch):
     import_torchvision()
-    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.syspath_prepend(site)
     name, words = kind(tmp_path)
     features = tmp_path / "feats.h5"
     typed = ["extract", "--backbone", name, "--videos", str(videos), "--out", str(features), *words.split()]
@@ -148,9 +153,8 @@ def test_from_videos_to_a_table(kind, videos, tmp_path, monkeypatch):
     assert measured["features"]["weights"]["random"] == ("random" in words or kind in RANDOM)
 
 
-def test_an_installed_package_is_listed_by_its_name(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(tmp_path / "site")
-    installed_package(tmp_path)
+def test_an_installed_package_is_listed_by_its_name(site, monkeypatch):
+    monkeypatch.syspath_prepend(site)
     listed = {row["name"]: row["summary"] for row in json.loads(run(["backbones", "--json"]).stdout)}
     assert listed["mynet"] == "from networks-of-mine"
     shown = run(["backbones", "show", "mynet", "--option", "width=7", "--layers", "0", "--json"])

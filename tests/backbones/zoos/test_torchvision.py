@@ -18,13 +18,13 @@ HALF_A_BYTE = 0.5 / 255  # presets round to bytes after resizing
 
 @pytest.fixture(scope="module")
 def network():
-    return load_backbone("torchvision:r3d_18", weights="random", seed=3, crop=32, clip_length=4)
+    return load_backbone("torchvision:mc3_18", weights="random", seed=3, crop=32, clip_length=4)
 
 
 def test_layers_are_those_of_the_module(network):
-    from torchvision.models.video import r3d_18
+    from torchvision.models.video import mc3_18
 
-    module = r3d_18().eval()
+    module = mc3_18().eval()
     module.load_state_dict(network.module.state_dict())
     x = network.preprocess(FRAME[None, :4])
     found = network.features(x, "layer4,fc,prob")
@@ -32,28 +32,28 @@ def test_layers_are_those_of_the_module(network):
         logits = module(x)
     torch.testing.assert_close(found["fc"], logits)
     torch.testing.assert_close(found["prob"], logits.softmax(1))
-    assert network.layers["layer4"] == (512, 1, 2, 2)
+    assert network.layers["layer4"] == (512, 4, 2, 2)
     assert network.axes["layer4"] == "CTHW"
 
 
 def test_weights_from_a_file_are_those_of_the_file(network, tmp_path):
-    path = tmp_path / "r3d.pth"
+    path = tmp_path / "mc3.pth"
     torch.save(network.module.state_dict(), path)
-    again = load_backbone("torchvision:r3d_18", weights=path, crop=32, clip_length=4)
+    again = load_backbone("torchvision:mc3_18", weights=path, crop=32, clip_length=4)
     assert (again.weights.source, again.weights.random) == (str(path), False)
     x = network.preprocess(FRAME[None, :4])
     assert torch.equal(again.features(x, "prob")["prob"], network.features(x, "prob")["prob"])
     with pytest.raises(UserError, match="does not fit: 12 mis-shaped"):
-        load_backbone("torchvision:mc3_18", weights=path)
+        load_backbone("torchvision:r3d_18", weights=path)
 
 
 @pytest.mark.parametrize("frames", [FRAME, SMOOTH])
 def test_videos_are_prepared_as_the_preset_does(frames):
-    from torchvision.models.video import R3D_18_Weights
+    from torchvision.models.video import MC3_18_Weights
 
-    backbone = load_backbone("torchvision:r3d_18", weights="random")
+    backbone = load_backbone("torchvision:mc3_18", weights="random")
     # Of the 59 pixels that are left over the preset cuts 30 at the left, and this package 29.
-    expected = R3D_18_Weights.DEFAULT.transforms(crop_size=(112, 171))(frames.permute(0, 3, 1, 2))[..., 29:141]
+    expected = MC3_18_Weights.DEFAULT.transforms(crop_size=(112, 171))(frames.permute(0, 3, 1, 2))[..., 29:141]
     found = backbone.preprocess(frames[None])[0]
     bound = HALF_A_BYTE / min(backbone.input_spec.std) + 1e-5
     assert (found - expected).abs().max() <= bound
