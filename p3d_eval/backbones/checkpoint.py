@@ -276,7 +276,7 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
     if problems:
         raise UserError(
             f"{source} does not fit: {'; '.join(problems)}",
-            "Is this the file of another network, or are its options (variant, modality) others?",
+            "Is this the file of another network, or of one with other options?",
         )
     state = {name: tensors[name].to(wanted[name].dtype) for name in wanted}
     for name in module.state_dict():

@@ -21,6 +21,8 @@ _LEAF_NAMES = {
     ("batch_stats", "BatchNorm_0", "mean"): "bn.running_mean",
     ("batch_stats", "BatchNorm_0", "var"): "bn.running_var",
 }
+# What the released network is, and what was fine-tuned from it.
+RELEASED_OPTIONS = {"temporal": "all", "padding": "tensorflow"}
 _CLASSIFIER = ("Logits", "Conv3d_0c_1x1")
 
 
@@ -104,6 +106,7 @@ def read_i3d_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(
         tensors=tensors,
         architecture="i3d",
+        options=RELEASED_OPTIONS,
         classes=kinetics400_classes() if known else (),
         trained_on=KINETICS_400_TRAINED_ON if known else "",
     )

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from p3d_eval.backbones.checkpoint import Checkpoint, printable
-from p3d_eval.backbones.i3d_checkpoint import fold_scales
+from p3d_eval.backbones.i3d_checkpoint import RELEASED_OPTIONS, fold_scales
 from p3d_eval.backbones.state_dict import read_state_dict
 from p3d_eval.errors import UserError, shorten
 
@@ -50,4 +50,4 @@ def read_piergiaj_i3d(path: Path) -> Checkpoint:
     head = tensors.get("logits.weight")
     if head is not None and head.ndim == 5:
         tensors["logits.weight"] = head.flatten(1)
-    return Checkpoint(fold_scales(path, tensors), architecture="i3d")
+    return Checkpoint(fold_scales(path, tensors), architecture="i3d", options=RELEASED_OPTIONS)

@@ -103,6 +103,16 @@ def test_both_of_i3ds_readers_give_the_same_tensors(checkpoint, tmp_path):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.parametrize("option", [{"temporal": "none"}, {"padding": "googlenet"}])
+def test_the_released_network_has_no_other_options(checkpoint, tmp_path, option):
+    (tmp_path / "i3d.ckpt").write_bytes(pickle.dumps(checkpoint))
+    torch.save(state_dict_of(checkpoint), tmp_path / "i3d.pt")
+    (key, value), *_ = option.items()
+    for name in ("i3d.ckpt", "i3d.pt"):
+        with pytest.raises(UserError, match=f"holds weights with {key}='[a-z]+', not '{value}'"):
+            load_backbone("i3d", weights=tmp_path / name, **option)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
