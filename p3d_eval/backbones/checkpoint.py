@@ -77,7 +77,10 @@ def require_file(path: Path) -> None:
     """Refuse a weights path that is not a readable file."""
     if not path.is_file():
         what = "is not a file" if path.exists() else "does not exist"
-        raise UserError(f"weights file {path} {what}", "Give a file, or the word random")
+        raise UserError(
+            f"weights file {path} {what}",
+            "Give a file, or the word random; `p3d-eval weights list` says where files are to be had",
+        )
 
 
 def _json_field(path: Path, metadata: Mapping[str, str], key: str, kind: type) -> Any:
