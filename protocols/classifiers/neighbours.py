@@ -12,6 +12,7 @@ from p3d_eval.protocols.normalisation import l2_normalise
 Array = NDArray[np.float64]
 
 _CELLS = 1 << 24  # similarities held at once: 128 MiB
+_HELD_BYTES = 1 << 29  # of the similarities of samples with each other that are held whole
 
 
 class CosineNeighbours:
@@ -79,9 +80,12 @@ class CosineNeighbours:
         classes = len(self.classes_)
         votes = np.empty((len(near), classes))
         step = max(1, _CELLS // len(self._samples))
+        # NumPy computes only half of a matrix's product with its own transpose.
+        whole = near is self._samples and near.itemsize * len(near) ** 2 <= _HELD_BYTES
+        products = near @ near.T if whole else None
         for start in range(0, len(near), step):
             part = slice(start, start + step)
-            cosines = near[part] @ self._samples.T
+            cosines = near[part] @ self._samples.T if products is None else products[part]
             if groups is not None:
                 cosines[groups[part, None] == groups] = -np.inf
             least = torch.from_numpy(cosines).topk(self.neighbours).values[:, -1:].numpy()

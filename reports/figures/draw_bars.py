@@ -15,7 +15,7 @@ _ROWS = 60  # of a column; more classes stand in several columns
 _FONT = 6
 _KEY_LINE = 0.17  # inches of a legend's entry
 _LONGEST = 24
-_LONGEST_NAME = 20
+_LONGEST_NAME = 24
 
 
 def draw_bars(data: FigureData, figure: Figure) -> None:

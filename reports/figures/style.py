@@ -42,7 +42,8 @@ _STYLE: Mapping[str, Any] = {
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "legend.fontsize": 7,
-    "legend.frameon": False,
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.8,
     "lines.linewidth": 1.4,
     "lines.markersize": 4,
     "text.parse_math": False,  # a class may be called $_$

@@ -10,6 +10,7 @@ from p3d_eval.reports.figures.labelled import Labelled, cautions, percent, requi
 
 PROFILE = "profile"  # protocol of results that hold speed and size
 FRONT = "Pareto front"
+_SIZES = ("clip_length", "crop")  # of the input: speed depends on them
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class _Point:
 def trade_off_figure(
     results: Sequence[Labelled], cost: str = "clips_per_second", metric: str | None = None
 ) -> FigureData:
-    """Join profiles of networks with their results, by backbone and its options.
+    """Join profiles of networks with their results, by backbone, its options and the size of its input.
 
     Parameters
     ----------
@@ -109,7 +110,10 @@ def trade_off_figure(
 
 
 def _same(one: Labelled, profile: Labelled) -> bool:
-    return _network(one.result) == _network(profile.result)
+    """Whether both are of one network, with the same size of its input where that was recorded."""
+    specs = [r.result.features.get("input_spec") or {} for r in (one, profile)]
+    sizes = [(spec[name] for spec in specs) for name in _SIZES if all(name in spec for spec in specs)]
+    return _network(one.result) == _network(profile.result) and all(len(set(map(str, s))) == 1 for s in sizes)
 
 
 def _network(result: Result) -> tuple[str, ...]:
@@ -182,4 +186,5 @@ def _device(result: Result) -> str:
     device = str(features.get("device"))
     if device != "cpu" or not processor:
         return device
-    return f"{processor}, {features.get('threads')} threads"
+    threads = features.get("threads")
+    return f"{processor}, {threads} thread{'s' * (threads != 1)}"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import silhouette_samples
 
 from p3d_eval.errors import UserError
+from p3d_eval.protocols.classifiers import neighbours
 from p3d_eval.protocols.classifiers.neighbours import CosineNeighbours
 from p3d_eval.protocols.separation import cosine_silhouettes, separation
 
@@ -80,3 +81,13 @@ def test_cosines_of_float32_give_the_same_votes():
         CosineNeighbours(5).fit(X.astype(kind), labels).left_out_scores(groups) for kind in (float, np.float32)
     )
     np.testing.assert_allclose(rough, exact, rtol=1e-6 / 0.07)
+
+
+def test_votes_are_the_same_where_products_are_not_held(monkeypatch):
+    X, labels = blobs(spread=2.0)
+    groups = np.arange(60) // 2
+    held = CosineNeighbours(5).fit(X, labels).left_out_scores(groups)
+    monkeypatch.setattr(neighbours, "_HELD_BYTES", 0)
+    monkeypatch.setattr(neighbours, "_CELLS", 60 * 7)
+    # Products of blocks are rounded in another order.
+    np.testing.assert_allclose(CosineNeighbours(5).fit(X, labels).left_out_scores(groups), held, rtol=1e-12)

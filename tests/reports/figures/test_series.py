@@ -1,6 +1,7 @@
 """Sweeps, bars of classes, accuracy against cost: the right numbers, and refusals."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -137,3 +138,14 @@ def test_what_cannot_be_joined_is_named():
 
 def test_every_class_of_the_fixture_is_there():
     assert sorted(per_class_figure(labelled(class_result())).series[0].classes) == sorted(CLASSES)
+
+
+def test_a_profile_of_longer_clips_is_another_networks():
+    result, profile = class_result("net"), profile_result("net", 5.0)
+    short, long = ({"input_spec": {"clip_length": length, "crop": [112, 112]}} for length in (16, 64))
+    same = replace(profile, features=profile.features | short)
+    other = replace(profile, features=profile.features | long)
+    result = replace(result, features=result.features | short)
+    assert trade_off_figure(labelled(result, same)).series[0].ids == ("net",)
+    with pytest.raises(UserError, match="no network has both"):
+        trade_off_figure(labelled(result, other))
