@@ -225,7 +225,8 @@ def inflate_weights(
         )
     if spread not in SPREADS:
         raise UnknownNameError("way to spread kernels over time", spread, SPREADS)
-    checkpoint = architecture.inflate(source, architecture.check_options(options or {}), spread)
+    made = architecture.inflate(source, architecture.check_options(options or {}), spread)
+    checkpoint = identified(made, sha256_file(source))
     return _write(source, architecture, checkpoint, out, classes, {}, overwrite)
 
 

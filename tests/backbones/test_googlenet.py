@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from p3d_eval.backbones import load_backbone
+from p3d_eval.backbones import load_backbone, published_weights
 from p3d_eval.backbones.conversion import inflate_weights
+from p3d_eval.backbones.published_weights import class_names, find_published
 from p3d_eval.errors import UserError
 from tests.support.torchvision_operators import import_torchvision
 
@@ -94,6 +95,16 @@ def test_averaged_kernels_give_it_away_from_the_ends(theirs, image, answers, tmp
     for at in (3, 4):
         close(frames[:, :, at], answers["conv3d_2c_3x3"])
     assert (frames[:, :, 0] - answers["conv3d_2c_3x3"]).abs().max() > 0.1
+
+
+def test_a_published_file_brings_its_class_names(theirs, tmp_path, monkeypatch):
+    monkeypatch.setattr(published_weights, "recognise", lambda _: find_published("i3d-googlenet"))
+    source, out = tmp_path / "g.pth", tmp_path / "o.safetensors"
+    state = {**theirs.state_dict(), "fc.weight": torch.ones(1000, 1024), "fc.bias": torch.zeros(1000)}
+    torch.save(state, source)
+    written = inflate_weights(source, "i2d", out)
+    assert written.classes == class_names("ImageNet-1k")
+    assert written.trained_on == "ImageNet (2-D GoogLeNet), inflated (centre)"
 
 
 def test_what_cannot_be_inflated_is_refused(theirs, tmp_path):
