@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from p3d_eval.allocator import keep_freed_memory
-from p3d_eval.backbones import load_backbone, views_of
-from p3d_eval.backbones.input_changes import CHANGEABLE
+from p3d_eval.backbones import Backbone, load_backbone, views_of
 from p3d_eval.features.engines import Engine, choose_engine
 from p3d_eval.features.extractor import run_extraction
 from p3d_eval.features.planning import ExtractionPlan, plan_extraction
 from p3d_eval.features.sampling import choose_sampling
-from p3d_eval.study.settings import ExtractSettings
+from p3d_eval.study.settings import INPUT_KEYS, ExtractSettings
 
 if TYPE_CHECKING:
     from p3d_eval.study.tasks import ExtractTask
@@ -27,16 +26,7 @@ def plan_task(task: "ExtractTask") -> tuple[ExtractionPlan, Engine]:
     """
     keep_freed_memory()
     asked = task.extract
-    engine = choose_engine("local", asked.device, asked.processes)
-    network = load_backbone(
-        task.backbone,
-        task.weights,
-        engine.device,
-        seed=asked.seed,
-        precision=asked.precision,
-        **_input_changes(asked),
-        **task.options,
-    )
+    network, engine = load_network(task)
     spec = network.input_spec
     sampling = choose_sampling(
         spec.clip_length,
@@ -65,9 +55,31 @@ def plan_task(task: "ExtractTask") -> tuple[ExtractionPlan, Engine]:
     return plan, engine
 
 
+def load_network(task: "ExtractTask") -> tuple[Backbone, Engine]:
+    """Load the network of an extraction, and say where it runs.
+
+    Raises
+    ------
+    UserError
+        As :func:`p3d_eval.backbones.load_backbone`.
+    """
+    asked = task.extract
+    engine = choose_engine("local", asked.device, asked.processes)
+    network = load_backbone(
+        task.backbone,
+        task.weights,
+        engine.device,
+        seed=asked.seed,
+        precision=asked.precision,
+        **_input_changes(asked),
+        **task.options,
+    )
+    return network, engine
+
+
 def _input_changes(asked: ExtractSettings) -> dict[str, Any]:
     """Return what is changed of the network's own input, as ``load_backbone`` takes it."""
-    named = {name: getattr(asked, "crop_size" if name == "crop" else name) for name in CHANGEABLE}
+    named = {name.removesuffix("_size"): getattr(asked, name) for name in INPUT_KEYS}
     given = {name: value for name, value in named.items() if value is not None}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 

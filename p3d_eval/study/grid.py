@@ -12,6 +12,7 @@ from p3d_eval.study.rows import check_row, parts, read_tables
 from p3d_eval.study.settings import (
     DataSettings,
     ExtractSettings,
+    ProfileSettings,
     ProtocolSettings,
     ReportSettings,
     RowSettings,
@@ -24,6 +25,7 @@ _TABLES = {
     "backbones": "rows",
     "datasets": "videos",
     "protocols": "evaluations",
+    "profile": "how networks are measured",
     "report": "what is written",
 }
 _OUTER = tuple(StudySettings.__dataclass_fields__)
@@ -105,6 +107,8 @@ class Study:
     extractions : tuple of Extraction
     evaluations : tuple of Evaluation
     report : ReportSettings
+    profile : ProfileSettings, optional
+        How networks are measured; None where they are not.
     """
 
     name: str
@@ -115,6 +119,7 @@ class Study:
     extractions: tuple[Extraction, ...]
     evaluations: tuple[Evaluation, ...]
     report: ReportSettings
+    profile: ProfileSettings | None = None
 
     @property
     def folder(self) -> Path:
@@ -167,8 +172,11 @@ def build_study(document: Mapping[str, Any], name: str, base: Path, out: str) ->
             )
             extractions[row, dataset] = Extraction(row, dataset, rows[row], merged)
     report = read_table(f"[report] in {name}", document.get("report", {}), ReportSettings)
+    profile = None
+    if "profile" in document:
+        profile = read_table(f"[profile] in {name}", document["profile"], ProfileSettings)
     folder = Path(study.out or out).expanduser()
-    return Study(name, base, folder, rows, datasets, tuple(extractions.values()), evaluations, report)
+    return Study(name, base, folder, rows, datasets, tuple(extractions.values()), evaluations, report, profile)
 
 
 def _evaluations(

@@ -123,7 +123,7 @@ class PlannedEvaluation:
             self.cell.protocol,
             self.cell.options,
             tuple(one.task.out if isinstance(one, PlannedExtraction) else one.path for one in self.sources),
-            folder / RESULTS / f"{_file_name(*words)}.json",
+            folder / RESULTS / f"{file_name(*words)}.json",
             given,
             self.shown_label(features),
             self.fusion,
@@ -185,7 +185,7 @@ def plan_study(study: Study, limit: int | None = None) -> Plan:
                 f"{study.name}: [backbones.{same}] and [backbones.{cell.row}] are the same network and options",
                 "Leave one of them out",
             )
-        out = folder / FEATURES / f"{_file_name(cell.dataset, cell.row, shown(key))}.h5"
+        out = folder / FEATURES / f"{file_name(cell.dataset, cell.row, shown(key))}.h5"
         task = ExtractTask(network.backbone, network.weights, cell.settings.options, cell.extract, files, out)
         extractions[cell.row, cell.dataset] = PlannedExtraction(cell, key, task)
     cells = study.evaluations if limit is None else tuple(map(_lenient, study.evaluations))
@@ -254,7 +254,7 @@ def _source_key(source: Source) -> str:
     return source.key if isinstance(source, PlannedExtraction) else source.features().key
 
 
-def _file_name(*words: str) -> str:
+def file_name(*words: str) -> str:
     """Make words a file name: what is neither letter, digit, dot nor underscore becomes one dash."""
     text = " ".join(words)
     return "-".join("".join(letter if letter.isalnum() or letter in "._" else " " for letter in text).split())

@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from p3d_eval.errors import UserError
-from p3d_eval.study.grid import Evaluation, Extraction
 from p3d_eval.study.planning import (
     Features,
     GivenFeatures,
@@ -17,6 +16,8 @@ from p3d_eval.study.planning import (
     PlannedExtraction,
     saved_result,
 )
+from p3d_eval.study.profiling import plan_profiles
+from p3d_eval.study.running import Cell
 from p3d_eval.study.screen import Screen
 from p3d_eval.study.state import speed_name
 from p3d_eval.study.tasks import Event, ExtractTask, Tell
@@ -42,7 +43,7 @@ class Prediction:
 
     Parameters
     ----------
-    cell : Extraction or Evaluation
+    cell : Extraction, Evaluation or Profile
     state : str
         ``"done"``, ``"to do"``, ``"to go on: 40 of 120 videos"`` or ``"fails: …"``.
     seconds : float or None
@@ -51,7 +52,7 @@ class Prediction:
         Disk that it needs besides what it has.
     """
 
-    cell: Extraction | Evaluation
+    cell: Cell
     state: str
     seconds: float | None = 0.0
     nbytes: int = 0
@@ -103,6 +104,9 @@ def predict(plan: Plan, speeds: Mapping[str, float], quiet: bool = False) -> Ite
             screen.count()
     for evaluation in plan.evaluations:
         yield _evaluation(evaluation, plan, speeds)
+    for profile in plan_profiles(plan):
+        known = saved_result(profile.task.out) is not None
+        yield Prediction(profile.cell, "done") if known else Prediction(profile.cell, "to do", None)
 
 
 class Measurer:

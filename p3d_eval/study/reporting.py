@@ -10,9 +10,10 @@ from p3d_eval.features import open_features
 from p3d_eval.provenance import sha256_file
 from p3d_eval.reports.failed import Failed
 from p3d_eval.reports.pdf import PDFLATEX
-from p3d_eval.study.grid import Evaluation, Extraction
+from p3d_eval.study.grid import Extraction
 from p3d_eval.study.maps import MAPS, MOST_PANELS, Map
 from p3d_eval.study.planning import GivenFeatures, Plan
+from p3d_eval.study.profiling import PROFILE
 from p3d_eval.study.running import FAILED, Outcome
 from p3d_eval.study.settings import ReportSettings
 from p3d_eval.study.tasks import Tell
@@ -113,9 +114,9 @@ def _maps(plan: Plan, outcomes: Sequence[Outcome]) -> tuple[Map, ...]:
 
 def _failures(outcomes: Sequence[Outcome]) -> tuple[Failed, ...]:
     return tuple(
-        Failed(one.cell.protocol, _row(one), one.reason)
+        Failed(getattr(one.cell, "protocol", PROFILE), _row(one), one.reason)
         for one in outcomes
-        if isinstance(one.cell, Evaluation) and one.status == FAILED
+        if not isinstance(one.cell, Extraction) and one.status == FAILED
     )
 
 

@@ -12,9 +12,10 @@ from p3d_eval.features.lock import WriterLock
 from p3d_eval.protocols.result import Result
 from p3d_eval.provenance import sha256_json
 from p3d_eval.reports import Report
-from p3d_eval.study.grid import Evaluation, build_study
+from p3d_eval.study.grid import Extraction, build_study
 from p3d_eval.study.planning import RESULTS, Plan, plan_study
 from p3d_eval.study.predicting import Prediction, predict
+from p3d_eval.study.profiling import measure, plan_profiles
 from p3d_eval.study.reading import read_study
 from p3d_eval.study.report_folder import ReportFolder
 from p3d_eval.study.reporting import REPORT, ReportTask, plan_report
@@ -146,12 +147,13 @@ def _read(study: str | PathLike[str] | Mapping[str, Any], out: str | PathLike[st
 
 
 def _run(plan: Plan, jobs: int, retry: bool, overwrite: bool, quiet: bool) -> StudyRun:
-    stages = len(plan.extractions) + len(plan.evaluations) + 1
+    profiles = plan_profiles(plan)
+    stages = len(plan.extractions) + len(plan.evaluations) + len(profiles) + 1
     folder = ReportFolder(plan.folder / REPORT)
     with Screen(plan.study.name, stages, quiet) as screen, StudyRunner(plan, screen, jobs, retry) as runner:
-        outcomes = _once(runner.run())
+        outcomes = _once([*runner.run(), *measure(profiles, runner, screen)])
         State(plan.study.folder).remember(outcomes)
-        done = [one for one in outcomes if isinstance(one.cell, Evaluation) and one.status != FAILED]
+        done = [one for one in outcomes if not isinstance(one.cell, Extraction) and one.status != FAILED]
         paths = tuple(one.path for one in done if one.path is not None)
         put_aside(plan.folder / RESULTS, set(paths))
         task = plan_report(plan, folder.unfinished, paths, outcomes)
@@ -165,7 +167,7 @@ def _once(outcomes: Sequence[Outcome]) -> list[Outcome]:
     first: dict[str, str] = {}
     found = []
     for one in outcomes:
-        if isinstance(one.cell, Evaluation) and one.status != FAILED and one.path is not None:
+        if not isinstance(one.cell, Extraction) and one.status != FAILED and one.path is not None:
             name = first.setdefault(Result.load(one.path).result_id, one.cell.name)
             if name != one.cell.name:
                 one = replace(one, status=FAILED, reason=f"the same result as {name}", hint="Leave one out")

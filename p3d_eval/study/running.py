@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.result import scores_path
-from p3d_eval.study.grid import Evaluation, Extraction
 from p3d_eval.study.planning import (
     EARLIER,
     Features,
@@ -32,13 +31,21 @@ _MOST_JOBS = 4  # protocols side by side by default: each holds its features in 
 KEPT, MADE, FAILED = "kept", "made", "failed"
 
 
+class Cell(Protocol):
+    """Something that a study does once: an extraction, an evaluation, or the measurement of a network."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of a cell.
 
     Parameters
     ----------
-    cell : Extraction or Evaluation
+    cell : Extraction, Evaluation or Profile
     status : {"kept", "made", "failed"}
         Whether it was there before, was made now, or failed.
     path : Path, optional
@@ -53,7 +60,7 @@ class Outcome:
         Videos and seconds of a cell that was made.
     """
 
-    cell: Extraction | Evaluation
+    cell: Cell
     status: str
     path: Path | None = None
     label: str = ""
@@ -187,7 +194,7 @@ class StudyRunner:
             self._begin_evaluation(planned, planned.task(self._plan.folder, there))
 
     def _begin_evaluation(self, planned: PlannedEvaluation, task: EvaluateTask) -> None:
-        _bring_back(task.out)
+        bring_back(task.out)
         result = saved_result(task.out)
         if result is None:
             self._evaluate.queue.append((planned, task))
@@ -236,7 +243,7 @@ class StudyRunner:
         self._screen.count()
 
 
-def _bring_back(path: Path) -> None:
+def bring_back(path: Path) -> None:
     """Take a result up again that a former version of the study had made."""
     for name in (scores_path(path).name, path.name):
         earlier = path.parent / EARLIER / name

@@ -49,6 +49,10 @@ class ExtractSettings:
     compile: str = field(default="auto", metadata={"company": True})
 
 
+INPUT_KEYS = (
+    *("clip_length", "frame_stride", "resize", "crop_size"),
+    *("mean", "std", "value_range", "channel_order"),
+)
 EXTRACT_KEYS = tuple(one.name for one in fields(ExtractSettings))
 
 
@@ -146,6 +150,25 @@ class ReportSettings:
     tsne_videos: int = 10_000
     tsne_layer: str = "pool5"
     tsne_thumbnails: int = 0
+
+
+@dataclass(frozen=True)
+class ProfileSettings:
+    """How networks are measured: ``[profile]``; without the table they are not.
+
+    Parameters
+    ----------
+    precisions : list of str
+        As ``p3d-eval profile --precision``.
+    batch_sizes : list of int
+        Clips in a batch.
+    repeats : int
+        Batches timed for each precision and batch size.
+    """
+
+    precisions: list[str] = field(default_factory=lambda: ["auto"])
+    batch_sizes: list[int] = field(default_factory=lambda: [1, 8])
+    repeats: int = 5
 
 
 @dataclass(frozen=True)

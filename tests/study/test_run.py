@@ -201,6 +201,21 @@ def test_a_dry_run_predicts_and_writes_nothing(study, in_threads, tmp_path):
     assert {one.state for one in elsewhere.predictions} == {"to do"}
 
 
+def test_networks_are_measured_once_on_request_and_joined_with_accuracies(study, in_threads):
+    text = study.read_text(encoding="utf-8").replace("figures = false", "figures = true\ntsne_videos = 0")
+    asked = "[profile]\nbatch_sizes = [1]\nrepeats = 1\n"
+    study.write_text(f"{text}\n{asked}", encoding="utf-8")
+    done = run_study(study, quiet=True)
+    assert done.whole, done.failure
+    # Two seeds of one network are one network to a clock, and to a count of parameters.
+    (profile,) = (one for one in done.made if one.cell.name.startswith("profile"))
+    result = Result.load(profile.path)
+    assert result.metrics["parameters"].value == 3 * 6 * 75 + 6 + 5 * 6 + 5  # convolution, linear layer
+    assert any(path.name.endswith("speed-accuracy.pdf") for path in done.files)
+    assert made(run_study(study, quiet=True)) == []
+    assert {one.state for one in run_study(study, dry_run=True, quiet=True).predictions} == {"done"}
+
+
 def test_a_report_that_somebody_changed_is_not_replaced(study, in_threads):
     table = study.parent / "study" / "report" / "tables.tex"
     table.write_text("mine", encoding="utf-8")
