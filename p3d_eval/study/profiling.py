@@ -80,8 +80,10 @@ class PlannedProfile:
 def plan_profiles(plan: Plan) -> tuple[PlannedProfile, ...]:
     """Plan a measurement of each network on each input, where the study asks for it."""
     study, settings = plan.study, plan.study.profile
+    if settings is None:
+        return ()
     found: dict[str, PlannedProfile] = {}
-    for planned in plan.extractions if settings is not None else ():
+    for planned in plan.extractions:
         row, task = planned.cell.row, planned.task
         network = find_network(study, row, planned.cell.settings).content
         content = {
