@@ -18,9 +18,11 @@ CHANGEABLE = (
     "std",
     "value_range",
     "channel_order",
+    "interpolation",
+    "antialias",
 )
 # Those that say how pixels become numbers: weights are trained with one choice of them.
-PREPROCESSING = ("resize", "crop", "mean", "std", "value_range", "channel_order")
+PREPROCESSING = ("resize", "crop", "mean", "std", "value_range", "channel_order", "interpolation", "antialias")
 _PER_CHANNEL = ("mean", "std")
 _PAIRS = ("crop", "value_range")
 _SIZES = ("crop", "resize")

@@ -103,6 +103,8 @@ def load_backbone(
     std: Sequence[float] | float | None = None,
     value_range: tuple[float, float] | None = None,
     channel_order: str | None = None,
+    interpolation: str | None = None,
+    antialias: bool | None = None,
     precision: str = REFERENCE,
     **options: Any,
 ) -> Backbone:
@@ -125,7 +127,8 @@ def load_backbone(
         Of random weights.
     classes : int or sequence of str, optional
         Number of classes, or their names; by default the weights file says.
-    clip_length, frame_stride, resize, crop, mean, std, value_range, channel_order : optional
+    clip_length, frame_stride, resize, crop, mean, std, value_range : optional
+    channel_order, interpolation, antialias : optional
         Another input than the network's own, in the words of `InputSpec`.
     precision : {"fp32", "tf32", "bf16", "fp16", "auto"}
         Arithmetic of convolutions and matrix products; see `Backbone.with_precision`.
@@ -157,6 +160,8 @@ def load_backbone(
         "std": std,
         "value_range": value_range,
         "channel_order": channel_order,
+        "interpolation": interpolation,
+        "antialias": antialias,
     }
     require_stated(built, [field for field, value in changes.items() if value is not None])
     if any(value is not None for value in changes.values()):

@@ -29,6 +29,12 @@ ValueRange = Annotated[
 ChannelOrder = Annotated[
     str | None, typer.Option("--channel-order", help="RGB or BGR; mean and std keep the network's order.")
 ]
+Interpolation = Annotated[
+    str | None, typer.Option("--interpolation", help="How frames are resized: bilinear or bicubic.")
+]
+Antialias = Annotated[
+    bool | None, typer.Option("--antialias/--no-antialias", help="Smooth frames before they are made smaller.")
+]
 ClipLength = Annotated[
     int | None, typer.Option("--clip-length", help="Frames of a clip; default: the network's.")
 ]

@@ -16,7 +16,7 @@ _FAILURES_SHOWN = 20
 # Parameters of `load_backbone` itself: a network's own option cannot be called so.
 _TAKEN = {
     *("name", "weights", "device", "seed", "classes", "clip_length", "frame_stride", "resize", "crop"),
-    *("mean", "std", "value_range", "channel_order", "precision"),
+    *("mean", "std", "value_range", "channel_order", "interpolation", "antialias", "precision"),
 }
 _WIDEST = 1000  # columns of a table
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from p3d_eval.cli._inputs import (
+    Antialias,
     ChannelOrder,
     ClipLength,
     CropSize,
     FrameStride,
+    Interpolation,
     Mean,
     Resize,
     Std,
@@ -73,6 +75,8 @@ def check(
     std: Std = None,
     value_range: ValueRange = None,
     channel_order: ChannelOrder = None,
+    interpolation: Interpolation = None,
+    antialias: Antialias = None,
     device: Device = "auto",
     option: Option = None,
     seed: Seed = 0,
@@ -93,6 +97,8 @@ def check(
         channel_order,
         clip_length=clip_length,
         frame_stride=frame_stride,
+        interpolation=interpolation,
+        antialias=antialias,
     )
     from p3d_eval.backbones import load_backbone
     from p3d_eval.backbones.sanity import check_backbone, worst_verdict

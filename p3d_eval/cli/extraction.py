@@ -9,10 +9,12 @@ import typer
 from p3d_eval.cli._embedding import Annotations, Dataset, read_embedded
 from p3d_eval.cli._extraction import as_plain, outcome, predict
 from p3d_eval.cli._inputs import (
+    Antialias,
     ChannelOrder,
     ClipLength,
     CropSize,
     FrameStride,
+    Interpolation,
     Mean,
     Resize,
     Std,
@@ -140,6 +142,8 @@ def extract(
     std: Std = None,
     value_range: ValueRange = None,
     channel_order: ChannelOrder = None,
+    interpolation: Interpolation = None,
+    antialias: Antialias = None,
     clip_stride: ClipStride = None,
     fps: Fps = None,
     per_clip: PerClip = False,
@@ -186,6 +190,8 @@ def extract(
         channel_order,
         clip_length=clip_length,
         frame_stride=frame_stride,
+        interpolation=interpolation,
+        antialias=antialias,
     )
     from p3d_eval.allocator import keep_freed_memory
     from p3d_eval.backbones import load_backbone, views_of

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from p3d_eval.cli._inputs import (
+    Antialias,
     ChannelOrder,
     ClipLength,
     CropSize,
     FrameStride,
+    Interpolation,
     Mean,
     Resize,
     Std,
@@ -63,6 +65,8 @@ def preview(
     std: Std = None,
     value_range: ValueRange = None,
     channel_order: ChannelOrder = None,
+    interpolation: Interpolation = None,
+    antialias: Antialias = None,
     option: Option = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -83,6 +87,8 @@ def preview(
         channel_order,
         clip_length=clip_length,
         frame_stride=frame_stride,
+        interpolation=interpolation,
+        antialias=antialias,
     )
     from p3d_eval.files import require_new, require_writable
 

@@ -32,6 +32,8 @@ class ExtractSettings:
     std: float | list[float] | None = None
     value_range: list[float] | None = None
     channel_order: str | None = None
+    interpolation: str | None = None
+    antialias: bool | None = None
     clip_stride: int | None = None
     fps: float | None = None
     seed: int = 0

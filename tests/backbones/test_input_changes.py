@@ -213,3 +213,17 @@ def test_no_network_has_an_option_with_the_name_of_a_parameter_of_loading():
         found = BACKBONES.load(name)
         if isinstance(found, Architecture):
             assert not taken & set(found.options), name
+
+
+def test_how_frames_are_resized_may_be_changed(tmp_path):
+    video = make_video(tmp_path / "videos" / "v.avi", moving_frames(6))
+    out = tmp_path / "f.h5"
+    words = (
+        f"extract --backbone tests/support/tiny.py:factory --videos {video.parent} --out {out} --layers flat"
+    )
+    words += " --interpolation bicubic --antialias --clips 1 --workers 0 --device cpu --quiet"
+    assert CliRunner().invoke(app, words.split()).exit_code == 0
+    spec = open_features(out).provenance["input_spec"]
+    assert (spec["interpolation"], spec["antialias"]) == ("bicubic", True)
+    wrong = CliRunner().invoke(app, words.replace("bicubic", "cubic").split())
+    assert (wrong.exit_code, "unknown interpolation 'cubic'" in wrong.stderr) == (2, True)

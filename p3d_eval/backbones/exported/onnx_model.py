@@ -106,7 +106,7 @@ def _session(path: Path, device: torch.device) -> Any:
     options.log_severity_level = 3  # errors only: warnings are for who exports
     providers: list[Any] = ["CPUExecutionProvider"]
     if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0}))
+        providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0, "use_tf32": 0}))
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:
