@@ -34,7 +34,7 @@ def custom_factory(name: str) -> Any:
         except (ImportError, ValueError) as error:
             raise UserError(
                 f"backbone {name!r}: cannot import {where!r}: {error}",
-                "Write package.module:factory or file.py:factory; torchvision:, timm:, hf:, torchhub: and a name",
+                "Write module:factory, file.py:factory; torchvision:, timm:, hf: or torchhub: and a name",
             ) from error
     try:
         return getattr(module, attribute)
