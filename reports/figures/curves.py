@@ -60,15 +60,15 @@ def _corners(points: Array) -> Array:
     return points[np.concatenate([[True], bends, [True]])]
 
 
-def precision_recall_figure(results: Sequence[Labelled], names: Sequence[str] = ()) -> FigureData:
+def precision_recall_figure(results: Sequence[Labelled], classes: Sequence[str] = ()) -> FigureData:
     """Describe precision against recall, by ActivityNet's interpolation.
 
     Parameters
     ----------
     results : sequence of Labelled
         Results of one protocol, with scores.
-    names : sequence of str
-        Classes to draw a curve each of; by default the mean over all classes, one curve a result.
+    classes : sequence of str
+        Those to draw a curve each of; by default the mean over all classes, one curve a result.
 
     Raises
     ------
@@ -83,8 +83,8 @@ def precision_recall_figure(results: Sequence[Labelled], names: Sequence[str] = 
     average precision; the legend has the exact one, the curve has a point for every 0.1 % of recall.
     """
     protocol = require_one_protocol(results)
-    series = tuple(curve for one in results for curve in _precision_curves(one, names, len(results) > 1))
-    how = "the mean of all classes" if not names else "single classes"
+    series = tuple(curve for one in results for curve in _precision_curves(one, classes, len(results) > 1))
+    how = "the mean of all classes" if not classes else "single classes"
     return FigureData(
         kind="precision-recall",
         title=f"{protocol}: precision and recall",

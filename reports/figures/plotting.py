@@ -16,6 +16,7 @@ from p3d_eval.reports.figures.data import KINDS, FigureData
 from p3d_eval.reports.figures.labelled import Labelled, load_labelled
 from p3d_eval.reports.figures.per_class import per_class_figure
 from p3d_eval.reports.figures.picture import Figure, require_outputs
+from p3d_eval.reports.figures.style import require_font
 from p3d_eval.reports.figures.sweep import has_sweep, sweep_figure
 from p3d_eval.reports.figures.trade_off import trade_off_figure
 from p3d_eval.reports.figures.tsne import MapOptions, tsne_figure
@@ -71,6 +72,7 @@ def plot(
     """
     if kind not in KINDS:
         raise UnknownNameError("figure", kind, KINDS)
+    require_font(font)  # before the work, as are the outputs
     if out is not None:
         require_outputs(Path(out), overwrite)
     alone = isinstance(sources, Result | FeatureStore | str | PathLike)
@@ -106,20 +108,14 @@ def _confusion(results: Sequence[Labelled]) -> FigureData:
     return confusion_figure(results[0])
 
 
-def _precision_recall(results: Sequence[Labelled], classes: Sequence[str] = ()) -> FigureData:
-    return precision_recall_figure(results, classes)
-
-
 _DESCRIBED: Mapping[str, tuple[Callable[..., FigureData], tuple[str, ...]]] = {
     "sweep": (sweep_figure, ("metric",)),
     "roc": (roc_figure, ()),
-    "precision-recall": (_precision_recall, ("classes",)),
+    "precision-recall": (precision_recall_figure, ("classes",)),
     "confusion": (_confusion, ()),
     "per-class": (per_class_figure, ("most",)),
     "speed-accuracy": (trade_off_figure, ("cost", "metric")),
 }
-
-
 _FITS: Mapping[str, Callable[[Labelled], bool]] = {
     "sweep": has_sweep,
     "roc": lambda one: "auc" in one.result.metrics,

@@ -98,12 +98,28 @@ def styled(texts: Iterable[str] = (), font: str | None = None) -> Iterator[tuple
         yield missing
 
 
+def require_font(font: str | None) -> None:
+    """Check that a font is installed, before the work whose result is to be written in it.
+
+    Raises
+    ------
+    UnknownNameError
+        When it is not.
+    """
+    if font is not None and font not in _installed():
+        raise UnknownNameError("font", font, _installed())
+
+
+def _installed() -> dict[str, str]:
+    """Font families and a file of each."""
+    fonts = reversed(font_manager.fontManager.ttflist)
+    return {entry.name: entry.fname for entry in fonts if not entry.name.startswith(_BOXES)}
+
+
 def _families(text: str, font: str | None) -> tuple[list[str], tuple[str, ...]]:
     """Find fonts that together have all characters, the wanted one first; and characters that none has."""
-    fonts = reversed(font_manager.fontManager.ttflist)
-    known = {entry.name: entry.fname for entry in fonts if not entry.name.startswith(_BOXES)}
-    if font is not None and font not in known:
-        raise UnknownNameError("font", font, known)
+    require_font(font)
+    known = _installed()
     chosen = [font] if font is not None else []
     chosen += [DEFAULT_FONT] if font != DEFAULT_FONT else []
     wanted = {one for one in text if one.isprintable() and not one.isspace()}

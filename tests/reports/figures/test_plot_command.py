@@ -80,6 +80,7 @@ def test_a_map_is_drawn_from_features_and_again_from_its_data(tmp_path):
         (["per-class", "{}/ucf101-a.json", "--quiet", "--json"], "--quiet and --json contradict"),
         (["tsne", "{}/ucf101-a.json"], "not an HDF5 file"),
         (["tsne", "{}/none.h5"], "none.h5"),
+        (["tsne", "{}/none.h5", "--font", "No Such"], "unknown font 'No Such'"),
         (["again", "{}/ucf101-a.json"], "not the data of a figure"),
     ],
 )
