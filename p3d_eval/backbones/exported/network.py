@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from p3d_eval.backbones.exported.statement import Layout, lay_out
 from p3d_eval.errors import UserError
 
+_TAKEN = {*dir(nn.Module()), "outputs"}
 Run = Callable[[Tensor], Mapping[str, Tensor]]
 
 
@@ -84,5 +85,6 @@ def name_outputs(where: str, value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _plain(name: str) -> str:
-    """Return a name without what separates groups of a file or modules of a path."""
-    return name.replace("/", "_").replace(".", "_").replace(":", "_").strip("_") or "output"
+    """Return a name that a child can have: without what separates paths, and not one of a module's own."""
+    plain = name.replace("/", "_").replace(".", "_").replace(":", "_").strip("_") or "output"
+    return f"{plain}_" if plain in _TAKEN else plain

@@ -68,8 +68,10 @@ def hash_onnx(path: Path) -> str:
     UserError
         When the file cannot be read, or names a file that is not in its folder.
     """
-    import onnx
-
+    try:
+        import onnx
+    except ImportError as error:
+        raise MissingExtraError(f"the ONNX model {path}", "onnx") from error
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from p3d_eval.backbones.exported.archive import require_harmless
@@ -59,17 +59,13 @@ def read_program(
         return name_outputs(str(path), module(batch))
 
     network = ExportedNetwork(run, list(named), statement.layout, frames, shape[0])
-    _adopt(network, module)
+    # A child, so that its tensors are counted, hashed and moved with the network.
+    network.add_module("_program", module)
     return network, statement
 
 
 def _text(value: str | bytes) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-def _adopt(network: ExportedNetwork, module: nn.Module) -> None:
-    """Make the program a child, so that its tensors are counted, hashed and moved with the network."""
-    network.add_module("_program", module)
 
 
 def _input_shape(path: Path, program: Any) -> list[int | None]:

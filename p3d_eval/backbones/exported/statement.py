@@ -85,10 +85,8 @@ def read_statement(where: str, shape: Sequence[int | None], text: str, layout: s
         given.setdefault("clip_length", axes["T"])
     if "H" in axes and "W" in axes:
         given.setdefault("crop", [axes["H"], axes["W"]])
-    wanted = ("clip_length", "crop", *_ALWAYS_STATED)
-    unstated = tuple(
-        name for name in wanted if name not in given and not ("T" not in chosen and name == wanted[0])
-    )
+    wanted = (*(("clip_length",) if "T" in chosen else ()), "crop", *_ALWAYS_STATED)
+    unstated = tuple(name for name in wanted if name not in given)
     plain = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     values: dict[str, Any] = {**_GUESS, **plain}
     if "crop" not in given and "resize" in values:

@@ -27,7 +27,8 @@ ZOOS = {
     "torchhub": "p3d_eval.backbones.zoos.torch_hub",
 }
 RANDOM = "random"
-_FILES = (".pth", ".pt", ".tar", ".bin", ".safetensors")
+# What tells the name of a file that is not there from the name of a collection's weights.
+_FILES, _FOLDERS = (".pth", ".pt", ".tar", ".bin", ".safetensors"), ("/", "./", "../", "~")
 
 
 def is_from_zoo(name: str) -> bool:
@@ -85,7 +86,6 @@ def load_from_zoo(
     with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(sys.stderr):
         torch.manual_seed(seed)
         network: Network = import_module(ZOOS[prefix]).build(wanted)
-    network = replace(network, centre=network.images and frames == "centre")
     if path is not None:
         network = replace(network, random=False)
         fill(network.module, read_state_dict(path), str(path))
@@ -104,7 +104,7 @@ def _file(weights: str | None) -> Path | None:
     path = Path(weights)
     if path.is_file():
         return path
-    if path.suffix.lower() in _FILES or len(path.parts) > 1:
+    if path.suffix.lower() in _FILES or weights.startswith(_FOLDERS):
         raise UserError(f"weights file {path} does not exist", "Give a file, or the word random")
     return None
 

@@ -131,6 +131,11 @@ def test_names_of_nested_outputs():
     named = name_outputs("x", {"a/b": 1, "c": (2, {"d": 3}), "e": [4]})
     assert named == {"a_b": 1, "c0": 2, "c1_d": 3, "e0": 4}
     assert name_outputs("x", 5) == {"output": 5}
+    assert name_outputs("x", {"float": 1, "training": 2, "outputs": 3}) == {
+        "float_": 1,
+        "training_": 2,
+        "outputs_": 3,
+    }
     with pytest.raises(UserError, match="x has two outputs 'a_b'"):
         name_outputs("x", {"a/b": 1, "a.b": 2})
 

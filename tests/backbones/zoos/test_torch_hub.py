@@ -37,7 +37,7 @@ def number():
 def network():
     from p3d_eval.backbones import InputSpec, Network
     spec = InputSpec(2, (8, 8), (8, 8), (0.0,) * 3, (1.0,) * 3)
-    return Network(nn.Sequential(nn.Conv3d(3, 2, 1)), spec, classes=("a",))
+    return Network(nn.Sequential(nn.Conv3d(3, 2, 1)), spec, classes=("a",), images=True)
 """
 INPUT = {"clip_length": 2, "resize": 8, "crop": 8, "mean": 0.5, "std": 0.5, "value_range": (0, 1)}
 
@@ -84,7 +84,9 @@ def test_images_and_functions_without_the_word_pretrained(repository):
 
 
 def test_a_repository_may_give_a_network_itself(repository):
-    assert load_backbone(f"{repository}:network").classes == ("a",)
+    backbone = load_backbone(f"{repository}:network")
+    assert backbone.classes == ("a",)
+    assert not backbone.network.centre  # its own word counts
 
 
 def test_mistakes(repository):
