@@ -108,7 +108,7 @@ def measure(profiles: Sequence[PlannedProfile], runner: StudyRunner, screen: Scr
         bring_back(out)
         if saved_result(out) is None:
             screen.start(name, name)
-            event = runner.finish(planned.task, name)
+            event = runner.finish(planned.task, name, whole=True)
             status = MADE if event.kind == "done" else FAILED
             hint = str(event.facts.get("hint", ""))
             outcome = replace(outcome, status=status, reason=event.text, hint=hint)

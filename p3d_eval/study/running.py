@@ -119,7 +119,8 @@ class StudyRunner:
     """
 
     def __init__(self, plan: Plan, screen: Screen, jobs: int, retry: bool = False) -> None:
-        threads = int(os.environ.get("OMP_NUM_THREADS") or _cores())
+        given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+        threads = int(given) if given.isdecimal() else _cores()
         self._plan = plan
         self._screen = screen
         self._retry = retry
@@ -158,9 +159,9 @@ class StudyRunner:
         cells += [one.cell.name for one in self._plan.evaluations]
         return sorted(self.outcomes, key=lambda one: cells.index(one.cell.name))
 
-    def finish(self, task: Any, stage: str) -> Event:
-        """Perform one more task, in a process that is there already."""
-        lane = self._evaluate if self._evaluate.idle else self._extract
+    def finish(self, task: Any, stage: str, whole: bool = False) -> Event:
+        """Perform one more task, in a process that is there where one is; ``whole``: with all threads."""
+        lane = self._evaluate if self._evaluate.idle and not whole else self._extract
         if not lane.idle:
             lane.idle.append(TaskWorker())
         return watch(lane.idle[-1], task, self._screen, stage)

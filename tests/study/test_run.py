@@ -15,7 +15,7 @@ from p3d_eval.protocols.result import Result
 from p3d_eval.study import running
 from p3d_eval.study.planning import EARLIER
 from p3d_eval.study.run import run_study
-from tests.support.tiny_study import NETWORK
+from tests.support.tiny_study import NETWORK, ThreadWorker
 
 
 def contents(folder):
@@ -163,6 +163,17 @@ def test_features_made_elsewhere_are_a_row_and_the_same_ones_count_once(study, f
     ]
 
 
+def test_a_fused_row_is_what_the_protocol_makes_of_its_files(study, finished, in_threads):
+    row = '[backbones.both]\nfuse = ["one", "two"]\nfusion = "late"\nfusion_weights = "3,1"\n'
+    change(study, "[datasets.tiny]", row + "[datasets.tiny]")
+    done = run_study(study, quiet=True)
+    assert made(done) == ["ucf101 C=1 on both, tiny", "ucf101 C=10 on both, tiny"]
+    files = [one.path for one in finished.outcomes[:2]]
+    alone = pe.evaluate("ucf101", files, layer="flat", C=10.0, fusion="late", weights="3,1")
+    fused = Result.load(done.made[1].path)
+    assert (fused.metrics, fused.label) == (alone.metrics, "both (random weights)")
+
+
 def test_protocols_side_by_side_find_the_same(study, finished, in_threads):
     change(study, 'layer = "flat"\nC = [1, 10]', 'layer = "flat"\nC = [1, 2, 3, 4, 5, 10]')
     done = run_study(study, jobs=4, quiet=True)
@@ -204,8 +215,11 @@ def test_a_dry_run_predicts_and_writes_nothing(study, in_threads, tmp_path):
 def test_networks_are_measured_once_on_request_and_joined_with_accuracies(study, in_threads):
     text = study.read_text(encoding="utf-8").replace("figures = false", "figures = true\ntsne_videos = 0")
     asked = "[profile]\nbatch_sizes = [1]\nrepeats = 1\n"
-    study.write_text(f"{text}\n{asked}", encoding="utf-8")
-    done = run_study(study, quiet=True)
+    study.write_text(f"{text}\n{asked}".replace("C = [1, 10]", "C = [1, 5]"), encoding="utf-8")
+    ThreadWorker.given.clear()
+    done = run_study(study, jobs=1, quiet=True)
+    assert dict(ThreadWorker.given)["EvaluateTask"] is not None
+    assert dict(ThreadWorker.given)["ProfileTask"] is None  # a clock wants all threads
     assert done.whole, done.failure
     # Two seeds of one network are one network to a clock, and to a count of parameters.
     (profile,) = (one for one in done.made if one.cell.name.startswith("profile"))

@@ -3,6 +3,7 @@
 import threading
 from multiprocessing import Pipe
 from pathlib import Path
+from typing import ClassVar
 
 from p3d_eval.study import workers
 from tests.support.videos import make_video
@@ -49,9 +50,15 @@ def make_study(folder: Path, document: str = DOCUMENT) -> Path:
 
 
 class ThreadWorker:
-    """A worker in a thread of the test: no process to start, and patches reach it."""
+    """A worker in a thread of the test: no process to start, and patches reach it.
+
+    ``given`` holds the kind of every task and the threads of the worker that it was given to.
+    """
+
+    given: ClassVar[list[tuple[str, int | None]]] = []
 
     def __init__(self, threads: int | None = None) -> None:
+        self.threads = threads
         self.connection, theirs = Pipe()
         threading.Thread(target=self._serve, args=(theirs,), daemon=True).start()
 
@@ -63,7 +70,10 @@ class ThreadWorker:
         except (EOFError, OSError):
             return
 
-    give = workers.TaskWorker.give
+    def give(self, task) -> None:
+        self.given.append((type(task).__name__, self.threads))
+        self.connection.send(task)
+
     hear = workers.TaskWorker.hear
 
     def close(self) -> None:
