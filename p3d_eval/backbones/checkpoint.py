@@ -225,7 +225,7 @@ def count_classes(path: Path, checkpoint: Checkpoint, architecture: "Architectur
         raise UserError(
             f"{path} has no classifier {architecture.head!r} of {architecture.name} "
             f"(its tensors: {shorten(map(printable, sorted(checkpoint.tensors))) or 'none'})",
-            "Is this the file of another network?",
+            f"`p3d-eval weights show {path}` tells what it holds; `weights convert` reads other formats",
         )
     return head.shape[0]
 
