@@ -12,7 +12,7 @@ from p3d_eval.features.lock import WriterLock
 from p3d_eval.protocols.result import Result
 from p3d_eval.provenance import sha256_json
 from p3d_eval.reports import Report
-from p3d_eval.study.grid import Extraction, build_study
+from p3d_eval.study.grid import Extraction, Study, build_study
 from p3d_eval.study.planning import RESULTS, Plan, plan_study
 from p3d_eval.study.predicting import Prediction, predict
 from p3d_eval.study.profiling import measure, plan_profiles
@@ -135,7 +135,7 @@ def run_study(
         return _run(plan, jobs or default_jobs(), retry, overwrite, quiet)
 
 
-def _read(study: str | PathLike[str] | Mapping[str, Any], out: str | PathLike[str] | None) -> Any:
+def _read(study: str | PathLike[str] | Mapping[str, Any], out: str | PathLike[str] | None) -> Study:
     if isinstance(study, Mapping):
         document, name, base, default = dict(study), "study", Path.cwd(), "study"
     else:
