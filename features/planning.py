@@ -10,23 +10,21 @@ import numpy as np
 from p3d_eval.backbones import BACKBONES
 from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.backbones.layers import parse_layers
-from p3d_eval.backbones.precision import COMPILING
 from p3d_eval.backbones.views import CENTRE, View
-from p3d_eval.errors import P3DEvalError, UnknownNameError, UserError
+from p3d_eval.errors import P3DEvalError, UserError
 from p3d_eval.features.blocks import Job
-from p3d_eval.features.decode import require_decoder
 from p3d_eval.features.decoding import DEFAULT_TIMEOUT
 from p3d_eval.features.frame_names import stat_video
 from p3d_eval.features.identity import identity_hash
 from p3d_eval.features.ids import VideoFile, list_videos
 from p3d_eval.features.layout import stored_type
+from p3d_eval.features.options import require_options
 from p3d_eval.features.origin import plan_identity, plan_provenance
 from p3d_eval.features.sampling import Sampling
 from p3d_eval.features.schema import LayerPlan, StorePlan, VideoRecord
 from p3d_eval.features.sharding import Shard
 from p3d_eval.files import followed, require_new, require_writable
 
-_STORED_TYPES = ("float32", "float16")
 _CPU_WORKERS = 2  # the network takes all cores for many times as long as decoding
 _GPU_WORKERS = 16  # what one H200 can use
 
@@ -172,12 +170,7 @@ def plan_extraction(
     UserError
         When a layer or option is unknown, there are no videos, or the file cannot be written.
     """
-    if dtype not in _STORED_TYPES:
-        raise UserError(f"unknown stored type {dtype!r}", f"Choose {' or '.join(_STORED_TYPES)}")
-    _check_numbers(batch_size, workers, video_timeout)
-    require_decoder(decoder)
-    if compiling not in COMPILING:
-        raise UnknownNameError("way to compile", compiling, COMPILING)
+    require_options(dtype, batch_size, workers, video_timeout, decoder, compiling)
     spec = backbone.input_spec
     if spec.channel_order == "flow":
         raise UserError(
@@ -231,15 +224,6 @@ def plan_extraction(
         decoder,
         compiling,
     )
-
-
-def _check_numbers(batch_size: int, workers: int | None, video_timeout: float) -> None:
-    if batch_size < 1:
-        raise UserError(f"--batch-size {batch_size}: must be 1 at least")
-    if workers is not None and workers < 0:
-        raise UserError(f"--workers {workers}: must be 0 at least", "0 decodes in this process")
-    if not 0 <= video_timeout < float("inf"):
-        raise UserError(f"--video-timeout {video_timeout:g}: must be 0 at least", "0 is no limit")
 
 
 def _default_workers(backbone: Backbone) -> int:

@@ -17,7 +17,7 @@ from p3d_eval.backbones.zoos.loading import is_from_zoo
 from p3d_eval.devices import find_device
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.features import FeatureStore
-from p3d_eval.features.decode import decoder_versions, require_decoder
+from p3d_eval.features.decode import decoder_versions
 from p3d_eval.features.frame_names import stat_video
 from p3d_eval.features.ids import VideoFile, list_videos
 from p3d_eval.protocols import PROTOCOLS, Protocol
@@ -163,7 +163,6 @@ def extraction_key(extraction: Extraction, network: Network, videos: Sequence[Vi
 
 def extract_content(settings: ExtractSettings) -> dict[str, Any]:
     """Return the settings that features depend on, with what ``auto`` means here."""
-    require_decoder(settings.decoder)
     kept = [one.name for one in fields(settings) if not one.metadata.get("company")]
     device = find_device(settings.device.removesuffix(":all"))
     return {name: getattr(settings, name) for name in kept} | {

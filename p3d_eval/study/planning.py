@@ -11,6 +11,7 @@ from p3d_eval.features import FeatureStore, open_features
 from p3d_eval.features.row_names import honest_name
 from p3d_eval.protocols import PROTOCOLS
 from p3d_eval.protocols.result import Result
+from p3d_eval.study.checking import check_extraction
 from p3d_eval.study.content import (
     Judged,
     evaluation_key,
@@ -167,6 +168,8 @@ def plan_study(study: Study, limit: int | None = None) -> Plan:
     if limit is not None and limit < 1:
         raise UserError(f"--limit {limit}: must be 1 at least")
     folder = study.folder if limit is None else study.folder.with_name(f"{study.folder.name}-limit-{limit}")
+    for cell in study.extractions:
+        check_extraction(study.name, cell)
     networks = {
         row: find_network(study, row, study.rows[row])
         for row in dict.fromkeys(e.row for e in study.extractions)
@@ -179,18 +182,21 @@ def plan_study(study: Study, limit: int | None = None) -> Plan:
     for cell in study.extractions:
         network, files = networks[cell.row], videos[cell.dataset]
         key = extraction_key(cell, network, files)
-        same = next((one.cell.row for one in extractions.values() if one.key == key), None)
+        same = next((one.cell for one in extractions.values() if one.key == key), None)
         if same is not None:
-            raise UserError(
-                f"{study.name}: [backbones.{same}] and [backbones.{cell.row}] are the same network and options",
-                "Leave one of them out",
-            )
+            raise UserError(f"{study.name}: {_what_is_same(same, cell)}", "Leave one of them out")
         out = folder / FEATURES / f"{file_name(cell.dataset, cell.row, shown(key))}.h5"
         task = ExtractTask(network.backbone, network.weights, cell.settings.options, cell.extract, files, out)
         extractions[cell.row, cell.dataset] = PlannedExtraction(cell, key, task)
     cells = study.evaluations if limit is None else tuple(map(_lenient, study.evaluations))
     evaluations = tuple(_evaluations(study, cells, extractions, folder))
     return Plan(study, folder, tuple(extractions.values()), evaluations)
+
+
+def _what_is_same(one: Extraction, other: Extraction) -> str:
+    if one.row == other.row:
+        return f"[datasets.{one.dataset}] and [datasets.{other.dataset}] are the same videos"
+    return f"[backbones.{one.row}] and [backbones.{other.row}] are the same network and options"
 
 
 def _lenient(cell: Evaluation) -> Evaluation:

@@ -153,6 +153,11 @@ class ReportSettings:
     tsne_layer: str = "pool5"
     tsne_thumbnails: int = 0
 
+    def __post_init__(self) -> None:
+        if self.tsne_videos < 0 or self.tsne_thumbnails < 0:
+            name = "tsne_videos" if self.tsne_videos < 0 else "tsne_thumbnails"
+            raise UserError(f"{name} = {getattr(self, name)} is negative", "0 is none")
+
 
 @dataclass(frozen=True)
 class ProfileSettings:
@@ -171,6 +176,12 @@ class ProfileSettings:
     precisions: list[str] = field(default_factory=lambda: ["auto"])
     batch_sizes: list[int] = field(default_factory=lambda: [1, 8])
     repeats: int = 5
+
+    def __post_init__(self) -> None:
+        if not self.precisions or not self.batch_sizes:
+            raise UserError("no precision or no batch size", "Name one of each at least")
+        if min(*self.batch_sizes, self.repeats) < 1:
+            raise UserError("batch_sizes and repeats must be 1 at least")
 
 
 @dataclass(frozen=True)
@@ -210,7 +221,10 @@ def read_table(where: str, given: Mapping[str, Any], kind: type[Table], also: tu
         if key not in hints:
             raise UnknownNameError(f"key of {where}:", key, (*hints, *also))
         require_type(where, key, value, hints[key])
-    return kind(**given)
+    try:
+        return kind(**given)
+    except UserError as error:
+        raise UserError(f"{where}: {error.message}", error.hint) from None
 
 
 def require_type(where: str, key: str, value: Any, hint: Any) -> None:

@@ -114,6 +114,38 @@ MISTAKES = {
         "[backbones.one] and [backbones.two] are the same network and options",
         "",
     ),
+    "the same videos twice": (
+        ('videos = "videos"', 'videos = "videos"\n[datasets.again]\nvideos = "videos"'),
+        "[datasets.tiny] and [datasets.again] are the same videos",
+        "Leave one of them out",
+    ),
+    "clips that cannot be": (
+        ("clips = 2", "clips = -2"),
+        "extract one on tiny: sampling: clips is -2",
+        "1 at least",
+    ),
+    "an unknown sampling": (
+        ("clips = 2", 'sampling = "unifrom"'),
+        "other.toml: extract one on tiny: unknown sampling 'unifrom'",
+        "uniform",
+    ),
+    "an unknown precision of one row": (
+        ("seed = 1", 'precision = "fp64"'),
+        "other.toml: extract two on tiny: unknown precision 'fp64'",
+        "fp16",
+    ),
+    "an unknown type": (("clips = 2", 'dtype = "int8"'), "extract one on tiny: unknown stored type", "float32"),
+    "a batch of nothing": (("clips = 2", "batch_size = 0"), "--batch-size 0: must be 1 at least", ""),
+    "a map of less than nothing": (
+        ("figures = false", "tsne_videos = -1"),
+        "[report] in other.toml: tsne_videos = -1 is negative",
+        "0 is none",
+    ),
+    "a measurement without repeats": (
+        ("[report]", "[profile]\nrepeats = 0\n[report]"),
+        "[profile] in other.toml: ",
+        "",
+    ),
     "no such videos": (('"videos"', '"vidoes"'), "videos = 'vidoes'", "relative to the study file"),
     "no such weights": (
         ("seed = 1", 'weights = "w.pt"'),
