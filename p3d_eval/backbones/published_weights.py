@@ -43,6 +43,8 @@ class PublishedWeights:
         The network's options that the file decides.
     note : str
         What else to know.
+    verb : {"convert", "inflate"}
+        Command of ``p3d-eval weights`` that makes a file of the network of it.
     """
 
     name: str
@@ -55,6 +57,7 @@ class PublishedWeights:
     sha256: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    verb: str = "convert"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

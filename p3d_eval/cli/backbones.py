@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from p3d_eval.cli._shared import Json, Quiet, print_json, print_table
+from p3d_eval.cli._shared import Json, Quiet, parse_options, print_json, print_table
 
 NAME = "backbones"
 command = typer.Typer(
@@ -58,7 +58,6 @@ def show(
     Example: p3d-eval backbones show p3d199
     """
     from p3d_eval.backbones.description import describe_backbone
-    from p3d_eval.cli.weights import parse_options
 
     described = describe_backbone(name, parse_options(option or []), weights, layers)
     if json:

@@ -86,7 +86,7 @@ def show(
 def _print_published(weights: "PublishedWeights", seen: dict[str, object]) -> None:
     from p3d_eval.backbones.download import SOURCES
 
-    to_convert = f"p3d-eval weights convert FILE --backbone {weights.backbone} --out NEW.safetensors"
+    to_convert = f"p3d-eval weights {weights.verb} FILE --backbone {weights.backbone} --out NEW.safetensors"
     hash_known = f"begins with {weights.sha256}" if 0 < len(weights.sha256) < 64 else weights.sha256
     rows = [
         ("network", weights.backbone),

@@ -105,6 +105,8 @@ def test_listing_and_showing():
     for word in ("begins with 394f9c45", "BSD-3-Clause", "[0.485, 0.456, 0.406]", "weights convert FILE"):
         assert word in " ".join(text.split())
     assert "weights fetch i3d" in run("weights", "show", "i3d").stdout
+    inflated = run("weights", "show", "i3d-googlenet").stdout  # a 2-D network, which convert would refuse
+    assert "weights inflate FILE --backbone i3d" in " ".join(inflated.split())
     assert run("weights", "list", "--quiet").stdout == ""
 
 

@@ -1,5 +1,6 @@
 """What turns a collection's module into a network of this package, its module paths left as they are."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from p3d_eval.errors import MissingExtraError, UnknownNameError, UserError, one_
 CLIP_LENGTH = 16  # of networks of images: the middle of a clip is where a video network's is
 BYTES = 255.0
 _CLASS_TOKENS = ("cls_token", "class_token", "class_embedding")
+_WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"  # torch.serialization's
 _LONGEST_REASON = 300  # characters of another library's message
 
 
@@ -91,6 +93,20 @@ def blamed(wanted: Wanted, hint: str) -> Iterator[None]:
         text = one_line(error)
         short = text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"
         raise UserError(f"backbone {wanted.name!r}: {short}", hint) from error
+
+
+@contextmanager
+def weights_only() -> Iterator[None]:
+    """Let torch's restricted unpickler read what a library downloaded, whatever the library asks for."""
+    before = os.environ.get(_WEIGHTS_ONLY)
+    os.environ[_WEIGHTS_ONLY] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_WEIGHTS_ONLY]
+        else:
+            os.environ[_WEIGHTS_ONLY] = before
 
 
 def read_bytes_as(mean: Any, std: Any) -> dict[str, Any]:

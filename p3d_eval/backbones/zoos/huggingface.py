@@ -21,13 +21,14 @@ from p3d_eval.backbones.zoos.adapting import (
     see_frames,
     take_frames_first,
 )
-from p3d_eval.backbones.zoos.processors import read_processor
+from p3d_eval.backbones.zoos.processors import hub_words, read_processor
 from p3d_eval.errors import UserError, shorten
 
 _EXTRA = "huggingface"
 _HINT = "Give a name of the hub that can be reached, or a folder that save_pretrained wrote"
 _CLASSIFIERS = {"ForVideoClassification": "AutoModelForVideoClassification"}
 _CLASSIFIERS["ForImageClassification"] = "AutoModelForImageClassification"
+_CODE = "trust_remote_code"
 _UNUSED_WITHOUT_WEIGHTS = "pooler"  # checkpoints often lack it, and its inputs are layers
 
 
@@ -43,10 +44,12 @@ def build(wanted: Wanted) -> Network:
     UserError
         When the checkpoint cannot be loaded, is no network of pictures, or its preprocessing cannot be said.
     """
+    if _CODE in wanted.options:
+        raise UserError(f"{wanted.name}: code of the hub is never run", f"Leave {_CODE} out")
     transformers = import_collection("transformers", _EXTRA)
     import_collection("torchvision", _EXTRA)  # transformers' processors need it
-    with _silence(transformers), blamed(wanted, _HINT):
-        config = transformers.AutoConfig.from_pretrained(wanted.model, **_revision(wanted))
+    with _silence(transformers), blamed(wanted, _HINT), _no_code(wanted):
+        config = transformers.AutoConfig.from_pretrained(wanted.model, **hub_words(wanted))
         whole = _load(transformers, config, wanted)
         module = whole.get_submodule("vision_model") if hasattr(whole, "vision_model") else whole
         seen = config.vision_config if hasattr(config, "vision_config") else config
@@ -73,9 +76,18 @@ def build(wanted: Wanted) -> Network:
     )
 
 
-def _revision(wanted: Wanted) -> dict[str, str]:
-    """Name a commit or branch of the hub where the weights say one."""
-    return {"revision": wanted.weights} if wanted.weights else {}
+@contextmanager
+def _no_code(wanted: Wanted) -> Iterator[None]:
+    """Say in plain words that a checkpoint needs code of its own, where transformers asks for trust in it."""
+    try:
+        yield
+    except ValueError as error:
+        if _CODE not in str(error):
+            raise
+        raise UserError(
+            f"{wanted.name} needs code that stands beside its weights, and none of the hub is run",
+            "Write a factory that loads it: file.py:factory",
+        ) from error
 
 
 def _auto_class(transformers: Any, config: Any) -> Any:
@@ -96,9 +108,9 @@ def _load(transformers: Any, config: Any, wanted: Wanted) -> nn.Module:
     if wanted.random:
         for key, value in wanted.options.items():
             setattr(config, key, value)
-        return auto.from_config(config)
+        return auto.from_config(config, **{_CODE: False})
     module, info = auto.from_pretrained(
-        wanted.model, output_loading_info=True, **_revision(wanted), **wanted.options
+        wanted.model, output_loading_info=True, **hub_words(wanted), **wanted.options
     )
     missing = sorted(info["missing_keys"])
     if missing and all(_UNUSED_WITHOUT_WEIGHTS in key.split(".") for key in missing):

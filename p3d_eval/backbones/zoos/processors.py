@@ -67,12 +67,16 @@ def read_processor(
     return spec, ()
 
 
+def hub_words(wanted: Wanted) -> dict[str, Any]:
+    """How anything is read from the hub or a folder: no code of it; a commit or branch where one is named."""
+    return {"trust_remote_code": False, **({"revision": wanted.weights} if wanted.weights else {})}
+
+
 def _find_processor(transformers: Any, wanted: Wanted, video: bool) -> Any:
-    revision = {"revision": wanted.weights} if wanted.weights else {}
     kinds = ("AutoVideoProcessor", "AutoImageProcessor") if video else ("AutoImageProcessor",)
     for kind in kinds:
         try:
-            return getattr(transformers, kind).from_pretrained(wanted.model, **revision)
+            return getattr(transformers, kind).from_pretrained(wanted.model, **hub_words(wanted))
         except (OSError, ValueError):  # none of this kind beside the checkpoint
             continue
     return None

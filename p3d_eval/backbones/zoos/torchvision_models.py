@@ -15,6 +15,7 @@ from p3d_eval.backbones.zoos.adapting import (
     import_collection,
     read_bytes_as,
     see_frames,
+    weights_only,
 )
 from p3d_eval.errors import UnknownNameError
 
@@ -43,7 +44,7 @@ def build(wanted: Wanted) -> Network:
     if wanted.weights and wanted.weights not in choices.__members__:
         raise UnknownNameError(f"weights of torchvision:{wanted.model}", wanted.weights, choices.__members__)
     chosen = choices[wanted.weights or "DEFAULT"]
-    with blamed(wanted, "Give --weights FILE, or --weights random"):
+    with blamed(wanted, "Give --weights FILE, or --weights random"), weights_only():
         module = models.get_model(wanted.model, weights=None if wanted.random else chosen, **wanted.options)
     add_probabilities(module)
     images = wanted.model not in videos

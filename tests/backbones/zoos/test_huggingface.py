@@ -174,3 +174,25 @@ def test_a_name_that_is_nowhere(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(UserError, match="backbone 'hf:"):
         load_backbone(f"hf:{tmp_path}")
+
+
+CODE = """
+open({trap!r}, "w").close()
+from transformers import PretrainedConfig as Config, PreTrainedModel as Model
+"""
+
+
+def test_code_beside_a_checkpoint_is_not_run_whatever_is_answered(tmp_path, monkeypatch):
+    trap, folder = tmp_path / "trap", tmp_path / "remote"
+    folder.mkdir()
+    (folder / "theirs.py").write_text(CODE.format(trap=str(trap)))
+    classes = {"AutoConfig": "theirs.Config", "AutoModel": "theirs.Model"}
+    config = {"model_type": "theirs", "architectures": ["Model"], "auto_map": classes}
+    (folder / "config.json").write_text(json.dumps(config))
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    for weights in (None, "random"):
+        with pytest.raises(UserError, match="needs code that stands beside its weights"):
+            load_backbone(f"hf:{folder}", weights=weights)
+    with pytest.raises(UserError, match="code of the hub is never run"):
+        load_backbone(f"hf:{folder}", trust_remote_code="true")
+    assert not trap.exists()

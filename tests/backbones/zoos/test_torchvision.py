@@ -7,6 +7,7 @@ import torch
 from p3d_eval.backbones import load_backbone
 from p3d_eval.backbones.zoos.adapting import import_collection
 from p3d_eval.errors import MissingExtraError, UnknownNameError, UserError
+from tests.backbones.test_state_dict import Attack
 
 FRAME = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 128, 171, 3), dtype=np.uint8))
 SMOOTH = torch.nn.functional.interpolate(
@@ -80,6 +81,23 @@ def test_the_middle_frame_or_all_frames_of_a_clip_are_seen():
     assert (centre.network.centre, every.network.centre) == (True, False)  # then no other frame is decoded
     with pytest.raises(UnknownNameError, match="unknown choice of frames 'some'"):
         load_backbone("torchvision:resnet18", frames="some", **options)
+
+
+def test_a_malicious_file_in_the_cache_is_refused_and_runs_nothing(tmp_path, monkeypatch):
+    # torchvision checks hashes while it downloads, not of what lies in its cache.
+    from torchvision.models import ResNet18_Weights
+
+    trap = tmp_path / "trap"
+    cached = tmp_path / "hub" / "checkpoints" / ResNet18_Weights.DEFAULT.url.rpartition("/")[2]
+    cached.parent.mkdir(parents=True)
+    torch.save({"conv1.weight": Attack(trap)}, cached)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(UserError, match="Weights only load failed"):
+        load_backbone("torchvision:resnet18")
+    assert not trap.exists()
+    torch.save({}, cached)
+    with pytest.raises(UserError, match="Missing key"):
+        load_backbone("torchvision:resnet18")
 
 
 def test_axes_of_networks_with_channels_last_are_not_guessed():
