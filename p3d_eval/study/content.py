@@ -24,7 +24,7 @@ from p3d_eval.protocols import PROTOCOLS, Protocol
 from p3d_eval.protocols.annotations.sources import find_annotations
 from p3d_eval.provenance import sha256_bytes, sha256_file, sha256_json
 from p3d_eval.study.grid import Evaluation, Extraction, Study
-from p3d_eval.study.settings import DataSettings, ExtractSettings, RowSettings
+from p3d_eval.study.settings import COMPANY, DataSettings, ExtractSettings, RowSettings
 
 RANDOM, FETCHED = "random", "fetched"
 _TRIAL_VIDEOS = 4  # of a class, at least, in a trial: enough to train on some and test on others
@@ -162,13 +162,23 @@ def extraction_key(extraction: Extraction, network: Network, videos: Sequence[Vi
 
 
 def extract_content(settings: ExtractSettings) -> dict[str, Any]:
-    """Return the settings that features depend on, with what ``auto`` means here."""
-    kept = [one.name for one in fields(settings) if not one.metadata.get("company")]
+    """Return the settings that features depend on, with what ``auto`` means here.
+
+    What has its default is left out: a release with more options keeps what an earlier one made.
+    """
+    kept = [name for name in changed(settings) if name not in COMPANY]
     device = find_device(settings.device.removesuffix(":all"))
     return {name: getattr(settings, name) for name in kept} | {
         "precision": resolve_precision(settings.precision, device),
         "decoder": decoder_versions(settings.decoder),
     }
+
+
+def changed(options: Any) -> dict[str, Any]:
+    """Return the fields of an options dataclass that do not have their default."""
+    found = {one.name: getattr(options, one.name) for one in fields(options)}
+    defaults = {one.name: one.default for one in fields(options)}
+    return {name: value for name, value in found.items() if value != defaults[name]}
 
 
 def _stat(video: VideoFile) -> tuple[int, int]:
@@ -218,7 +228,7 @@ def find_judged(study: Study, evaluation: Evaluation, store: FeatureStore | Path
     content = {
         "protocol": evaluation.protocol,
         "version": protocol.version,
-        "options": {one.name: getattr(options, one.name) for one in fields(options)},
+        "options": changed(options),
         "annotations": files,
     }
     return Judged(given, content)

@@ -55,6 +55,7 @@ INPUT_KEYS = (
     *("clip_length", "frame_stride", "resize", "crop_size"),
     *("mean", "std", "value_range", "channel_order"),
 )
+COMPANY = tuple(one.name for one in fields(ExtractSettings) if one.metadata.get("company"))
 EXTRACT_KEYS = tuple(one.name for one in fields(ExtractSettings))
 
 
