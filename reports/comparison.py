@@ -134,7 +134,8 @@ def _build(
     unranked = [
         kind
         for kind in own
-        if kind not in field.beside and not same_trials([result for result in own[kind] if result.converged])
+        if kind in field.versions
+        or (kind not in field.beside and not same_trials([one for one in own[kind] if one.converged]))
     ]
     competing = _competing(entries, layout, unranked)
     drawn = mark_ranks([entry.row for entry in entries], competing)

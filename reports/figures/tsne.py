@@ -168,7 +168,9 @@ def _panel(
     bar.describe(name)
     data = read_features(store, match_task(store, task, None), layer, options.normalise)
     labels = task.first_labels(np.arange(len(task.names)))
-    found = separation(data.X, labels, task.groups, neighbours=options.neighbours, seed=options.seed)
+    # With more neighbours than a class has videos, every class is outvoted.
+    k = min(options.neighbours, max(1, int(np.median(np.unique(labels, return_counts=True)[1])) - 1))
+    found = separation(data.X, labels, task.groups, neighbours=k, seed=options.seed)
     mapped = embed(
         data.X,
         perplexity=options.perplexity,

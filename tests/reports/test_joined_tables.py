@@ -273,8 +273,9 @@ def test_view_1_of_aslan_does_not_stand_beside_the_published_rows():
     assert {row.kind for row in tables[1].rows} == {"measured"}
 
 
-def test_versions_of_a_protocol_are_not_ranked_together():
-    one = ucf101_result("a", 0.5, official=False)
+@pytest.mark.parametrize("official", [False, True])
+def test_versions_of_a_protocol_are_not_ranked_together(official):
+    one = ucf101_result("a", 0.95, official=official)
     table = table_of(one, replace(one, label="b", version="2"))
     assert not table.has_best
     assert {note.text for note in table.footnotes} >= {"version 1 of the protocol", "version 2 of the protocol"}

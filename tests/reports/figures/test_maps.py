@@ -137,6 +137,15 @@ def test_two_networks_stand_side_by_side_with_their_numbers(make_store):
     assert "among videos of other groups" in figure.notes[1]
 
 
+def test_classes_of_few_videos_are_not_outvoted(tmp_path):
+    """Twelve classes of 3 videos: of 20 neighbours 18 are of other classes, whatever the features."""
+    names = [f"C{n // 3:02}/{n:02}" for n in range(36)]
+    X = np.ones((36, 12)) + 0.01 * np.repeat(np.eye(12), 3, axis=0)  # cosines near 1: votes of one weight
+    store = open_features(write_store(tmp_path / "near.h5", names, {"pool5": X.astype(np.float32)}))
+    (panel,) = tsne_figure([store]).series
+    assert (panel.facts["k"], panel.facts["k-NN accuracy (%)"]) == (2, 100)
+
+
 def test_layers_of_one_file_are_told_apart(make_store, tmp_path):
     X, _ = features()
     path = write_store(tmp_path / "two.h5", video_ids(), {"pool5": X, "prob": X + 1}, backbone="net")
