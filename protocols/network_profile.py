@@ -16,6 +16,7 @@ import torch
 from p3d_eval.backbones import Backbone
 from p3d_eval.backbones.cost import Cost, measure_cost
 from p3d_eval.backbones.layers import parse_layers
+from p3d_eval.backbones.listing import last_layer
 from p3d_eval.backbones.speed import Speed, measure_speed
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.result import Coverage, Metric, Result, Variant
@@ -77,7 +78,7 @@ def profile_network(backbone: Backbone, options: ProfileOptions | None = None) -
         When a layer or precision is unknown, or the device cannot do it.
     """
     given = options or ProfileOptions()
-    layers = given.layers or _last_layer(backbone)
+    layers = given.layers or last_layer(backbone)
     began = time.perf_counter()
     cost = measure_cost(backbone, layers)
     ways = [backbone.with_precision(name) for name in dict.fromkeys(given.precisions)]
@@ -95,10 +96,6 @@ def profile_network(backbone: Backbone, options: ProfileOptions | None = None) -
         speeds,
         {"count": counted - began, "measure": ended - counted},
     )
-
-
-def _last_layer(backbone: Backbone) -> str:
-    return list(backbone.layers)[-1]
 
 
 def _result(

@@ -1,6 +1,5 @@
 """A loaded network: clips in, named layers out."""
 
-import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -10,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from p3d_eval.backbones.capture import Captured, capture, survey
+from p3d_eval.backbones.capture import Captured, capture
 from p3d_eval.backbones.colour import to_device
 from p3d_eval.backbones.frames import Batch
 from p3d_eval.backbones.imagining import CLIPS, imagine
 from p3d_eval.backbones.input_changes import change_input
 from p3d_eval.backbones.layers import LayerRequest, parse_layers
+from p3d_eval.backbones.listing import survey_modules
 from p3d_eval.backbones.network import Network, WeightsInfo
 from p3d_eval.backbones.planes import Planes
 from p3d_eval.backbones.precision import REFERENCE, arithmetic, autocast, resolve_precision
@@ -93,35 +93,8 @@ class Backbone:
     def _described(self) -> dict[str, tuple[tuple[int, ...], str]]:
         names = self.network.layers
         if not names:
-            return self._surveyed(dict(self.module.named_children()))
+            return survey_modules(self, dict(self.module.named_children()))
         return self._shapes([LayerRequest(name, name) for name in names])
-
-    def find_layers(self, pattern: str) -> dict[str, tuple[tuple[int, ...], str]]:
-        """Return shape and axes of every layer whose module path matches a pattern, in the order they end.
-
-        Parameters
-        ----------
-        pattern : str
-            As of files in a shell, where ``*`` stands for dots too: ``layer4.*``, ``*.conv?``, ``*``.
-
-        Returns
-        -------
-        dict
-            Module path → (shape without the batch axis, axes). Modules that do not run, or do not give one
-            tensor with the batch as its first axis, are no layers.
-
-        Raises
-        ------
-        UserError
-            When no layer matches.
-        """
-        paths = {path: module for path, module in self.module.named_modules() if path and path[0] != "_"}
-        found = self._surveyed({path: paths[path] for path in fnmatch.filter(paths, pattern)})
-        if not found:
-            raise UserError(
-                f"{self.name}: no layer matches {pattern!r}", "The pattern '*' lists every layer there is"
-            )
-        return found
 
     @property
     def layers(self) -> Mapping[str, tuple[int, ...]]:
@@ -297,10 +270,6 @@ class Backbone:
     def _shapes(self, requests: Iterable[LayerRequest]) -> dict[str, tuple[tuple[int, ...], str]]:
         found, _ = self._dry_run(tuple(requests), self.input_spec.input_shape)
         return {name: (tuple(tensor.shape[1:]), axes) for name, (tensor, axes) in found.items()}
-
-    def _surveyed(self, modules: Mapping[str, nn.Module]) -> dict[str, tuple[tuple[int, ...], str]]:
-        shape = self.input_spec.input_shape
-        return imagine(self, shape, lambda run: survey(modules, run, self.batch(CLIPS, shape[1])))
 
     def _dry_run(
         self, requests: tuple[LayerRequest, ...], shape: tuple[int, ...]

@@ -230,10 +230,6 @@ def count_classes(path: Path, checkpoint: Checkpoint, architecture: "Architectur
     return head.shape[0]
 
 
-def _listed(label: str, names: list[str]) -> list[str]:
-    return [f"{len(names)} {label} ({shorten(names, _NAMES_LISTED)})"] if names else []
-
-
 def printable(name: str) -> str:
     """Return a name from a foreign file on one line of sensible length."""
     plain = name.encode("unicode_escape").decode("ascii")
@@ -270,11 +266,9 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
         if name in tensors and tensors[name].shape != wanted[name].shape
     ]
     infinite = [name for name in wanted if name in tensors and not _finite(tensors[name])]
+    found = {"missing": missing, "unexpected": unexpected, "mis-shaped": misshaped, "with NaN or Inf": infinite}
     problems = [
-        *_listed("missing", missing),
-        *_listed("unexpected", unexpected),
-        *_listed("mis-shaped", misshaped),
-        *_listed("with NaN or Inf", infinite),
+        f"{len(names)} {what} ({shorten(names, _NAMES_LISTED)})" for what, names in found.items() if names
     ]
     if problems:
         raise UserError(

@@ -7,8 +7,10 @@ from typing import Any
 import torch
 
 from p3d_eval.backbones.backbone import Backbone
+from p3d_eval.backbones.listing import find_layers
 from p3d_eval.backbones.loading import BACKBONES, build_backbone, is_listed_kind, load_architecture
 from p3d_eval.backbones.network import Architecture, Network, WeightsInfo
+from p3d_eval.backbones.zoos.loading import without_weights
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def describe_backbone(
     options : dict, optional
         The network's options.
     weights : str, optional
-        As `load_backbone` takes them; what the networks of this package look like does not depend on them.
+        As `load_backbone` takes them, for a factory that needs a file; none are downloaded by default.
     pattern : str, optional
         List the layers whose module path matches, in place of the network's own list.
 
@@ -108,14 +110,14 @@ def describe_backbone(
         backbone = _without_weights(name, found, given)
         choices = dict(found.options)
     else:
-        backbone = build_backbone(name, weights, torch.device("cpu"), options=given)
+        backbone = build_backbone(name, weights or without_weights(name), torch.device("cpu"), options=given)
     axes = backbone.axes
     own = {layer: (shape, axes[layer]) for layer, shape in backbone.layers.items()}
     return BackboneDescription(
         name=name,
         options=choices,
         input_spec=_stated(backbone),
-        layers=own if pattern is None else backbone.find_layers(pattern),
+        layers=own if pattern is None else find_layers(backbone, pattern),
         aslan_layers=backbone.aslan_layers,
         parameters=sum(p.numel() for p in backbone.module.parameters()),
     )

@@ -40,50 +40,33 @@ _EXAMPLES = {
     "value_range": "--value-range 0,1",
 }
 
+# Name, place below p3d_eval.backbones, one line for the list.
+_BUILTIN = (
+    ("p3d199", "p3d:P3D199", "P3D ResNet-152, the paper's network: 16 frames, 160 × 160"),
+    ("p3d131", "p3d:P3D131", "P3D ResNet-101: 16 frames, 160 × 160"),
+    ("p3d63", "p3d:P3D63", "P3D ResNet-50 (Table 1 of the paper): 16 frames, 160 × 160"),
+    ("c3d", "c3d:C3D_SPORTS1M", "C3D (Tran et al.): 16 frames, 112 × 112"),
+    ("i3d", "i3d:I3D_RGB", "I3D RGB (Carreira and Zisserman): 9 frames or more, 224 × 224"),
+    ("i2d", "i3d:I2D", "I2D: I3D whose convolutions see one frame (Xie et al.)"),
+    ("top-heavy-i3d", "i3d:TOP_HEAVY_I3D", "Top-Heavy-I3D: time only in the upper stages (Xie et al.)"),
+    (
+        "bottom-heavy-i3d",
+        "i3d:BOTTOM_HEAVY_I3D",
+        "Bottom-Heavy-I3D: time only in the lower stages (Xie et al.)",
+    ),
+    ("s3d", "s3d:S3D", "S3D: separable I3D (Xie et al.), 224 × 224"),
+    ("s3d-g", "s3d:S3D_G", "S3D-G: S3D with feature gating, 224 × 224"),
+    ("fast-s3d", "s3d:FAST_S3D", "Fast-S3D: time in the two upper stages alone, 224 × 224"),
+    ("resnet152", "resnet:RESNET152", "ResNet-152 on frames: 224 × 224"),
+    ("resnet101", "resnet:RESNET101", "ResNet-101 on frames: 224 × 224"),
+    ("resnet50", "resnet:RESNET50", "ResNet-50 on frames: 224 × 224"),
+    ("vgg19", "vgg:VGG_19", "VGG-19 on frames: 224 × 224"),
+)
+
 BACKBONES: Registry[object] = Registry(
     kind="backbone",
     base=object,
-    builtin=(
-        Entry(
-            "p3d199",
-            "p3d_eval.backbones.p3d:P3D199",
-            "P3D ResNet-152, the paper's network: 16 frames, 160 × 160",
-        ),
-        Entry("p3d131", "p3d_eval.backbones.p3d:P3D131", "P3D ResNet-101: 16 frames, 160 × 160"),
-        Entry(
-            "p3d63",
-            "p3d_eval.backbones.p3d:P3D63",
-            "P3D ResNet-50 (Table 1 of the paper): 16 frames, 160 × 160",
-        ),
-        Entry("c3d", "p3d_eval.backbones.c3d:C3D_SPORTS1M", "C3D (Tran et al.): 16 frames, 112 × 112"),
-        Entry(
-            "i3d",
-            "p3d_eval.backbones.i3d:I3D_RGB",
-            "I3D RGB (Carreira and Zisserman): 9 frames or more, 224 × 224",
-        ),
-        Entry("i2d", "p3d_eval.backbones.i3d:I2D", "I2D: I3D whose convolutions see one frame (Xie et al.)"),
-        Entry(
-            "top-heavy-i3d",
-            "p3d_eval.backbones.i3d:TOP_HEAVY_I3D",
-            "Top-Heavy-I3D: time only in the upper stages (Xie et al.)",
-        ),
-        Entry(
-            "bottom-heavy-i3d",
-            "p3d_eval.backbones.i3d:BOTTOM_HEAVY_I3D",
-            "Bottom-Heavy-I3D: time only in the lower stages (Xie et al.)",
-        ),
-        Entry("s3d", "p3d_eval.backbones.s3d:S3D", "S3D: separable I3D (Xie et al.), 224 × 224"),
-        Entry("s3d-g", "p3d_eval.backbones.s3d:S3D_G", "S3D-G: S3D with feature gating, 224 × 224"),
-        Entry(
-            "fast-s3d",
-            "p3d_eval.backbones.s3d:FAST_S3D",
-            "Fast-S3D: time in the two upper stages alone, 224 × 224",
-        ),
-        Entry("resnet152", "p3d_eval.backbones.resnet:RESNET152", "ResNet-152 on frames: 224 × 224"),
-        Entry("resnet101", "p3d_eval.backbones.resnet:RESNET101", "ResNet-101 on frames: 224 × 224"),
-        Entry("resnet50", "p3d_eval.backbones.resnet:RESNET50", "ResNet-50 on frames: 224 × 224"),
-        Entry("vgg19", "p3d_eval.backbones.vgg:VGG_19", "VGG-19 on frames: 224 × 224"),
-    ),
+    builtin=tuple(Entry(name, f"p3d_eval.backbones.{place}", summary) for name, place, summary in _BUILTIN),
     group="p3d_eval.backbones",
 )
 

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from p3d_eval.backbones.backbone import Backbone, LayerTexts
 from p3d_eval.backbones.checkpoint import hash_state
+from p3d_eval.backbones.listing import last_layer
 from p3d_eval.backbones.network import Network
 from p3d_eval.backbones.runner import BOUNDS
 from p3d_eval.backbones.spec import InputSpec
@@ -83,9 +84,9 @@ def check_backbone(
     Raises
     ------
     UserError
-        When a layer is unknown, the network fails on a clip, or fewer than two clips are given.
+        When a layer is unknown or there is none, the network fails, or fewer than two clips are given.
     """
-    looked_at = layers or backbone.aslan_layers or list(backbone.layers)[-1]
+    looked_at = layers or backbone.aslan_layers or last_layer(backbone)
     given = list(clips) if clips is not None else example_clips(backbone.input_spec)
     if len(given) < 2:
         raise UserError("a check needs two clips", "Give another one, or none: then they are made")

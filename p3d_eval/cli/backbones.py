@@ -45,7 +45,8 @@ def show(
         typer.Option("--layers", help="List the layers whose module path matches: '*', 'layer4.*', …"),
     ] = None,
     weights: Annotated[
-        str | None, typer.Option("--weights", help="Weights, or the word random; default: as --backbone takes.")
+        str | None,
+        typer.Option("--weights", help="For a factory that needs a file: layers do not depend on it."),
     ] = None,
     option: Annotated[
         list[str] | None, typer.Option("--option", help="The network's option, key=value; repeatable.")

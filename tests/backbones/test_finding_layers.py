@@ -5,7 +5,10 @@ import torch
 from torch import nn
 
 from p3d_eval.backbones import Backbone, InputSpec, Network, WeightsInfo
+from p3d_eval.backbones.listing import find_layers
+from p3d_eval.backbones.sanity import check_backbone
 from p3d_eval.errors import UserError
+from p3d_eval.protocols.network_profile import profile_network
 
 CLIPS = torch.randint(0, 256, (3, 4, 12, 14, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
@@ -59,10 +62,17 @@ def test_layers_are_found_by_pattern():
     backbone = backbone_of(nn.ModuleDict({"a": nn.Identity()}))
     backbone.module.forward = backbone.module["a"].forward  # no module runs
     with pytest.raises(UserError, match=r"net: no layer matches '\*'"):
-        backbone.find_layers("*")
+        find_layers(backbone, "*")
     nested = backbone_of(nn.Sequential(nn.Sequential(nn.Conv3d(3, 2, 1), nn.ReLU()), nn.Flatten()))
-    assert nested.find_layers("0.?") == {"0.0": ((2, 4, 8, 8), "CTHW"), "0.1": ((2, 4, 8, 8), "CTHW")}
-    assert list(nested.find_layers("*")) == ["0.0", "0.1", "0", "1"]  # a block ends after what is in it
+    assert find_layers(nested, "0.?") == {"0.0": ((2, 4, 8, 8), "CTHW"), "0.1": ((2, 4, 8, 8), "CTHW")}
+    assert list(find_layers(nested, "*")) == ["0.0", "0.1", "0", "1"]  # a block ends after what is in it
+
+
+def test_a_network_without_layers_is_told_so():
+    lonely = backbone_of(nn.Identity())
+    for use in (check_backbone, profile_network):
+        with pytest.raises(UserError, match="net has no layer: none of its modules"):
+            use(lonely)
 
 
 def test_a_class_token_is_not_taken_where_there_is_none():

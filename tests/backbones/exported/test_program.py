@@ -12,6 +12,7 @@ from torch import nn
 
 from p3d_eval.backbones import load_backbone
 from p3d_eval.backbones.exported.network import name_outputs
+from p3d_eval.backbones.listing import find_layers
 from p3d_eval.backbones.runner import Runner
 from p3d_eval.errors import UnknownNameError, UserError
 from tests.support.exported import INPUT, Clips, export_program
@@ -32,7 +33,7 @@ def test_outputs_are_layers(path):
     spec = backbone.input_spec
     assert (spec.clip_length, spec.crop, spec.resize, spec.frame_stride) == (5, (16, 32), (18, 34), 2)
     assert (spec.mean, spec.value_range, backbone.trained_on) == ((0.4, 0.5, 0.6), (0, 1), "nothing")
-    assert list(backbone.find_layers("*")) == ["maps", "pooled", "prob"]
+    assert list(find_layers(backbone, "*")) == ["maps", "pooled", "prob"]
     x = backbone.preprocess(FRAMES)
     expected = Clips()(x)
     for found in (

@@ -15,6 +15,8 @@ def test_preview_and_profile_need_no_weights(tmp_path):
     video = make_video(tmp_path / "v.avi", moving_frames(16))
     small = ("--resize", 40, "--crop-size", 32)
     # Trained weights come over a network, which tests have not: asking for them would fail.
+    shown = run("backbones", "show", "timm:resnet10t", "--layers", "layer4")
+    assert "512 × 6 × 6" in shown.stdout, shown.output
     drawn = run("preview", "--backbone", "timm:resnet10t", video, "--out", tmp_path / "s.png", *small)
     assert drawn.exit_code == 0, drawn.output
     assert "s.png: 1 frame of" in drawn.stdout  # the middle one, which a network of images sees
