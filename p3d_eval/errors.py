@@ -40,11 +40,20 @@ class UnknownNameError(UserError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        close = difflib.get_close_matches(name, names, n=_CLOSEST_SHOWN)
+        close = nearest(name, names)
         more = "" if len(names) <= _NAMES_SHOWN else f", … ({len(names)} in all)"
         listing = ", ".join(names[:_NAMES_SHOWN]) + more if names else "none"
         guess = f"Did you mean {', '.join(close)}? " if close else ""
         super().__init__(f"unknown {kind} {name!r}", f"{guess}Available: {listing}")
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """Return the known names that a misspelt one comes close to, the nearest first; case does not count."""
+    by_folded: dict[str, list[str]] = {}
+    for one in known:
+        by_folded.setdefault(one.casefold(), []).append(one)
+    close = difflib.get_close_matches(name.casefold(), by_folded, n=_CLOSEST_SHOWN)
+    return [one for folded in close for one in by_folded[folded]][:_CLOSEST_SHOWN]
 
 
 class MissingExtraError(UserError):

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from p3d_eval.errors import UnknownNameError, UserError, shorten
+from p3d_eval.errors import UnknownNameError, UserError, nearest, shorten
 from p3d_eval.registry import Entry, Registry
 
 
@@ -39,6 +39,11 @@ def test_a_wrong_name_offers_the_nearest_and_lists_all(registry):
     assert "Available: absent, fraction" in str(raised.value)
     with pytest.raises(UnknownNameError):
         registry.summary("fractoin")
+
+
+def test_case_does_not_hide_the_nearest_name():
+    assert "Did you mean C?" in str(UnknownNameError("option", "c", ["C", "layer", "tol"]))
+    assert nearest("POOL5", ["pool5", "conv", "Pool5"]) == ["pool5", "Pool5"]
 
 
 def test_an_object_of_the_wrong_type_is_refused():

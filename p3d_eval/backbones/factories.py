@@ -13,7 +13,7 @@ import torch
 from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.backbones.checkpoint import hash_state, require_file
 from p3d_eval.backbones.network import Network, WeightsInfo
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, nearest, shorten
 from p3d_eval.provenance import sha256_file, sha256_json
 
 
@@ -25,6 +25,8 @@ def custom_factory(name: str) -> Any:
     UserError
         When the module or file cannot be imported, or has no such attribute.
     """
+    if name.endswith(".py"):
+        raise UserError(f"backbone {name!r} names no function", f"Write {name}:factory, the function's name")
     where, _, attribute = name.rpartition(":")
     if where.endswith(".py"):
         module = _import_file(Path(where), name)
@@ -40,13 +42,25 @@ def custom_factory(name: str) -> Any:
         return getattr(module, attribute)
     except AttributeError as error:
         raise UserError(
-            f"backbone {name!r}: {where} has no {attribute!r}", "Name a factory function"
+            f"backbone {name!r}: {where} has no {attribute!r}", _functions_of(module, attribute)
         ) from error
+
+
+def _functions_of(module: Any, misspelt: str) -> str:
+    """Say which functions a module makes itself, the one that was meant first."""
+    made = [
+        key
+        for key, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and not key.startswith("_")
+    ]
+    close = nearest(misspelt, made)
+    guess = f"Did you mean {', '.join(close)}? " if close else "Name a factory function. "
+    return f"{guess}It has {shorten(made) or 'none'}"
 
 
 def _import_file(path: Path, name: str) -> Any:
     if not path.is_file():
-        raise UserError(f"backbone {name!r}: {path} does not exist", "Write path/to/file.py:factory")
+        raise UserError(f"backbone {name!r}: {path} does not exist", "Write path/to/file.py:factory, relative to this folder")
     module_name = f"p3d_eval_user_{path.stem}_{sha256_json(str(path.resolve()))[:8]}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:

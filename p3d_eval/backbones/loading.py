@@ -162,7 +162,7 @@ def load_architecture(name: str) -> Architecture:
 
 def is_listed_kind(name: str) -> bool:
     """Whether a name, known or misspelt, is of the kind that `BACKBONES` lists: no prefix, no file."""
-    return ":" not in name and not is_exported(name)
+    return ":" not in name and not name.endswith(".py") and not is_exported(name)
 
 
 def build_backbone(
@@ -184,7 +184,7 @@ def build_backbone(
         return load_from_zoo(name, None if weights is None else str(weights), seed, classes, options, device)
     if is_exported(name):
         return load_exported(name, None if weights is None else str(weights), classes, options, device)
-    maker = custom_factory(name) if ":" in name else BACKBONES.load(name)
+    maker = BACKBONES.load(name) if is_listed_kind(name) else custom_factory(name)
     if isinstance(maker, Architecture):
         return _load_architecture(maker, path, seed, classes, options, device)
     built = call_factory(name, maker, path, seed, classes, options, device)

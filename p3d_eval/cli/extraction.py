@@ -116,9 +116,14 @@ ShardText = Annotated[
 def _require_weights(backbone: str, weights: str | None) -> None:
     """Refuse to fall back on random weights where nobody asked for them."""
     from p3d_eval.backbones import BACKBONES, Architecture
+    from p3d_eval.backbones.download import SOURCES
 
     if weights is None and backbone in BACKBONES and isinstance(BACKBONES.load(backbone), Architecture):
-        raise UserError(f"{backbone} needs --weights", "Give a weights file, or the word random to do without")
+        where = f"p3d-eval weights {f'fetch {backbone}' if backbone in SOURCES else 'list'}"
+        raise UserError(
+            f"{backbone} needs --weights",
+            f"Give a weights file (`{where}` says where one is), or the word random to do without",
+        )
 
 
 @command.command(

@@ -9,6 +9,7 @@ from p3d_eval.errors import UnknownNameError, UserError
 
 _LISTS = {str: "a list of names", int: "a list of whole numbers", float: "a list of numbers"}
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", dict: "a table"}
+_SAMPLES = {str: '"…"', int: "1", float: "0.5", bool: "true", dict: "{ … = … }"}
 
 Table = TypeVar("Table")
 
@@ -239,7 +240,9 @@ def require_type(where: str, key: str, value: Any, hint: Any) -> None:
     parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if not any(_fits(value, part) for part in parts):
         wanted = " or ".join(_shown(part) for part in parts if part is not type(None))
-        raise UserError(f"{where}: {key} = {value!r} is not {wanted}", f"Write {key} = …")
+        raise UserError(
+            f"{where}: {key} = {value!r} is not {wanted}", f"Write it like {key} = {_sample(parts[0])}"
+        )
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -254,3 +257,8 @@ def _fits(value: Any, hint: Any) -> bool:
 def _shown(hint: Any) -> str:
     plain = get_origin(hint) or hint
     return _LISTS[get_args(hint)[0]] if plain is list else _WORDS[plain]
+
+
+def _sample(hint: Any) -> str:
+    plain = get_origin(hint) or hint
+    return f"[{_SAMPLES[get_args(hint)[0]]}, …]" if plain is list else _SAMPLES[plain]

@@ -72,6 +72,8 @@ def test_a_factory_in_a_module(factory, tmp_path, monkeypatch):
         ("{}:plain", {}, "returned a Identity"),
         ("{}:plain", {"weights": "x.pt"}, "takes no weights"),
         ("{}:make", {"depth": 3}, "unexpected keyword argument 'depth'"),
+        ("{}:maek", {}, "Did you mean make"),
+        ("{}", {}, "names no function"),
         ("/nowhere/x.py:make", {}, "/nowhere/x.py does not exist"),
         ("no_such_module_at_all:make", {}, "cannot import"),
     ],
