@@ -58,6 +58,13 @@ def find_layers(store: FeatureStore, wanted: str | None) -> tuple[str, ...]:
         )
     if len(set(names)) < len(names):
         raise UserError(f"layers: {wanted!r} names a layer twice")
+    absent = [name for name in names if name not in store.layers]
+    if wanted is None and absent:
+        kept = ",".join(name for name in names if name in store.layers) or ",".join(store.layers)
+        raise UserError(
+            f"{store.path}: holds no {', '.join(absent)} of the network's layers for ASLAN",
+            f"Extract without --layers, which stores them all; or name what is there: --layers {kept}",
+        )
     for name in names:
         store.shape(name)  # an unknown one is an error before any work
     return names

@@ -17,6 +17,7 @@ _SAID_ELSEWHERE = {"seed", "allow_missing", "split", "device", "rows", "pca", "p
 def distinct_labels(results: Sequence[Result]) -> list[str]:
     """Label every result; those that share a label get the options in which they differ.
 
+    Results of several protocols, whose defaults differ anyway, get those that are not the defaults.
     Two results that differ in no option (other features, other annotations) get their result id.
     """
     alike = Counter(result.label for result in results)
@@ -27,8 +28,12 @@ def distinct_labels(results: Sequence[Result]) -> list[str]:
             labels.append(result.label)
             continue
         own = settings[id(result)]
-        others = [settings[id(other)] for other in results if other.label == result.label]
-        differing = [key for key in own if any(other.get(key, own[key]) != own[key] for other in others)]
+        others = [other for other in results if other.label == result.label]
+        same = [settings[id(other)] for other in others if other.protocol == result.protocol]
+        changed = changed_options(result) if len(same) < len(others) else {}
+        differing = [
+            key for key in own if key in changed or any(other.get(key, own[key]) != own[key] for other in same)
+        ]
         details = ", ".join(f"{key}={own[key]}" for key in differing)
         labels.append(f"{result.label} ({details})" if details else result.label)
     repeated = Counter(labels)
@@ -45,8 +50,10 @@ def _settings(result: Result) -> dict[str, str]:
 
 
 def plain(value: Any) -> str:
-    """Write the value of an option as a user types it."""
-    return "+".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    """Write the value of an option as a user types it: 10 for 10.0."""
+    if isinstance(value, list | tuple):
+        return "+".join(map(plain, value))
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def defaults_of(result: Result) -> Mapping[str, Any]:
@@ -58,18 +65,28 @@ def defaults_of(result: Result) -> Mapping[str, Any]:
 
 
 def departures(result: Result) -> str:
-    """Name the options that are not the protocol's defaults: ``C = 10.0 (default 1.0)``; empty for none.
+    """Name the options that are not the protocol's defaults: ``C = 10 (default 1)``; empty for none."""
+    defaults = defaults_of(result)
+    changed = changed_options(result)
+    return ", ".join(f"{key} = {value} ({_default(defaults[key])})" for key, value in changed.items())
+
+
+def _default(value: Any) -> str:
+    return "not given by default" if value is None else f"default {plain(value)}"
+
+
+def changed_options(result: Result) -> dict[str, str]:
+    """Return the options that are not the protocol's defaults, as `plain` text.
 
     A network's own options, with which its published rows were made, are none. A result that does not say the
     defaults, of a plug-in that is not installed here, is shown without.
     """
     defaults = defaults_of(result)
     own = OWN_OPTIONS.get(str(result.features.get("backbone", "")), {})
-    changed = [
-        f"{key} = {plain(value)} (default {plain(defaults[key])})"
+    return {
+        key: plain(value)
         for key, value in result.options.items()
         if key in defaults
         and key not in _SAID_ELSEWHERE
         and plain(value) not in (plain(defaults[key]), own.get(key))
-    ]
-    return ", ".join(changed)
+    }

@@ -60,7 +60,10 @@ def _functions_of(module: Any, misspelt: str) -> str:
 
 def _import_file(path: Path, name: str) -> Any:
     if not path.is_file():
-        raise UserError(f"backbone {name!r}: {path} does not exist", "Write path/to/file.py:factory, relative to this folder")
+        raise UserError(
+            f"backbone {name!r}: {path} does not exist",
+            "Write path/to/file.py:factory, relative to this folder",
+        )
     module_name = f"p3d_eval_user_{path.stem}_{sha256_json(str(path.resolve()))[:8]}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:

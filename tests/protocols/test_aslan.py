@@ -193,7 +193,7 @@ def test_naming_the_registered_layers_is_the_default(folder, result):
     assert fewer.options["layers"] == "prob"
     assert len({one.result_id for one in (result, turned, fewer)}) == 3
     assert fewer.result_id == evaluate("aslan", folder / "aslan.h5", layers="prob").result_id
-    assert "layers = prob (default None)" in departures(fewer)
+    assert "layers = prob (not given by default)" in departures(fewer)
 
 
 def test_a_backbone_without_registered_layers(tmp_path):
@@ -202,6 +202,14 @@ def test_a_backbone_without_registered_layers(tmp_path):
     with pytest.raises(UserError, match="registers no layers for ASLAN") as caught:
         evaluate("aslan", store)
     assert "--layers prob,res5c" in caught.value.hint
+
+
+def test_registered_layers_that_were_not_extracted_are_named_with_those_that_were(tmp_path):
+    store = data.aslan_store(tmp_path, TABLE, provenance={"aslan_layers": ["prob", "res4b", "pool5"]})
+    (tmp_path / "View2.mat").write_bytes(data.mat_bytes(TABLE))
+    with pytest.raises(UserError, match="holds no res4b, pool5 of the network's layers") as caught:
+        evaluate("aslan", store)
+    assert caught.value.hint.endswith("--layers prob")
 
 
 @pytest.fixture(scope="module")

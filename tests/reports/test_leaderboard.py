@@ -113,13 +113,24 @@ def test_what_a_reader_must_know_is_marked():
         ucf101_result("net", 0.9, options={"C": 10.0, "layer": "pool5"}, backbone="y"),
     ]
     texts = {note.text for note in table_of(leaderboard(results)).footnotes}
-    assert texts == {"features of random weights", "not the protocol's defaults: C = 10.0 (default 1.0)"}
+    assert texts == {"features of random weights", "not the protocol's defaults: C = 10 (default 1)"}
 
 
 def test_options_of_ones_own_make_a_row_of_their_own():
     usual = ucf101_result("i3d", 0.8, options={"C": 1.0, "layer": "pool5"})
     other = ucf101_result("i3d", 0.9, options={"C": 10.0, "layer": "pool5"})
-    assert order(leaderboard([usual, other])) == ["i3d (C=10.0)", "i3d (C=1.0)"]
+    assert order(leaderboard([usual, other])) == ["i3d (C=10)", "i3d (C=1)"]
+
+
+def test_defaults_that_differ_between_protocols_part_no_rows_names():
+    known = {"C": 1.0, "normalise": "l2"}
+    usual, more = (
+        ucf101_result("i3d", 0.8, options={**known, "C": C}, default_options=known) for C in (1.0, 100.0)
+    )
+    other = {"C": 1.0, "normalise": None, "layers": None}
+    pairs = aslan_result("i3d", options={**other, "layers": "pool5"}, default_options=other)
+    found = order(leaderboard([usual, more, pairs]))
+    assert set(found) == {"i3d (C=1)", "i3d (C=100)", "i3d (layers=pool5)"}
 
 
 def test_filters_keep_what_matches():
