@@ -1,5 +1,6 @@
 """A study's cells with their content keys, their files, and what of them is there already."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
@@ -143,12 +144,24 @@ class Plan:
         Where its outputs go.
     extractions : tuple of PlannedExtraction
     evaluations : tuple of PlannedEvaluation
+    limit : int, optional
+        Videos of each data set in a trial.
     """
 
     study: Study
     folder: Path
     extractions: tuple[PlannedExtraction, ...]
     evaluations: tuple[PlannedEvaluation, ...]
+    limit: int | None = None
+
+    @property
+    def command(self) -> str | None:
+        """What runs it; None of a study that is no file."""
+        study = self.study
+        if not (study.base / study.name).is_file():
+            return None
+        trial = "" if self.limit is None else f" --limit {self.limit}"
+        return f"p3d-eval run {shlex.quote(study.name)}{trial}"
 
 
 def plan_study(study: Study, limit: int | None = None) -> Plan:
@@ -190,7 +203,7 @@ def plan_study(study: Study, limit: int | None = None) -> Plan:
         extractions[cell.row, cell.dataset] = PlannedExtraction(cell, key, task)
     cells = study.evaluations if limit is None else tuple(map(_lenient, study.evaluations))
     evaluations = tuple(_evaluations(study, cells, extractions, folder))
-    return Plan(study, folder, tuple(extractions.values()), evaluations)
+    return Plan(study, folder, tuple(extractions.values()), evaluations, limit)
 
 
 def _what_is_same(one: Extraction, other: Extraction) -> str:

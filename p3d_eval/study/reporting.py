@@ -36,7 +36,7 @@ class ReportTask:
     settings : ReportSettings
     title : str
         Of the page.
-    command : str
+    command : str or None
         What makes the report, for whoever reads the page.
     maps : tuple of Map
         Maps of features by t-SNE.
@@ -47,7 +47,7 @@ class ReportTask:
     failures: tuple[Failed, ...]
     settings: ReportSettings
     title: str
-    command: str
+    command: str | None
     maps: tuple[Map, ...] = ()
 
     @property
@@ -85,9 +85,8 @@ def plan_report(plan: Plan, folder: Path, paths: tuple[Path, ...], outcomes: Seq
     """
     settings = plan.study.report
     title = settings.title or Path(plan.study.name).stem
-    command = f"p3d-eval run {plan.study.name}"
     maps = _maps(plan, outcomes) if settings.figures and settings.tsne_videos else ()
-    return ReportTask(folder, paths, _failures(outcomes), settings, title, command, maps)
+    return ReportTask(folder, paths, _failures(outcomes), settings, title, plan.command, maps)
 
 
 def _maps(plan: Plan, outcomes: Sequence[Outcome]) -> tuple[Map, ...]:

@@ -192,6 +192,8 @@ def test_a_trial_takes_some_videos_of_both_classes_into_a_folder_of_its_own(stud
     assert sorted(name.split("/")[0] for name in ids) == ["Run", "Run", "Wave", "Wave"]
     assert contents(study.parent / "study") == before
     assert made(run_study(study, limit=4, quiet=True)) == []
+    page = (done.folder / "report" / "report.html").read_text(encoding="utf-8")
+    assert page.index("Reproduce this page") < page.rindex("p3d-eval run study.toml --limit 4<")
 
 
 def test_a_dry_run_predicts_and_writes_nothing(study, in_threads, tmp_path):
@@ -259,4 +261,5 @@ def test_a_study_in_python_is_the_same_as_its_file(study, finished, monkeypatch)
     monkeypatch.setattr(running, "TaskWorker", no_worker)
     done = pe.run_study(tomllib.loads(study.read_text(encoding="utf-8")), quiet=True)
     assert made(done) == []
+    assert done.plan.command is None  # there is no file to run
     assert "<table" in done._repr_html_()
