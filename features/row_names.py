@@ -1,7 +1,10 @@
 """What a table calls features: their name, with what nobody may overlook."""
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
+
+_CODE, _EXPORTED = (".py",), (".onnx", ".pt2")
 
 
 def honest_name(name: str, provenance: Mapping[str, Any]) -> str:
@@ -20,3 +23,11 @@ def honest_name(name: str, provenance: Mapping[str, Any]) -> str:
     }
     missing = [mark for mark, due in marks.items() if due and mark not in name.lower()]
     return " ".join([name, *(f"({mark})" for mark in missing)])
+
+
+def without_folder(backbone: str) -> str:
+    """Shorten ``/home/me/net.py:make`` to ``net.py:make``, and an exported file's path to its name."""
+    path, _, factory = backbone.rpartition(":")
+    if path.endswith(_CODE):
+        return f"{PurePath(path).name}:{factory}"
+    return PurePath(backbone).name if backbone.endswith(_EXPORTED) else backbone

@@ -14,7 +14,7 @@ from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.features import checks
 from p3d_eval.features.identity import identity_hash
 from p3d_eval.features.layer import Extent, Floats, Layer, read_rows
-from p3d_eval.features.row_names import honest_name
+from p3d_eval.features.row_names import honest_name, without_folder
 from p3d_eval.features.schema import DONE, FAILED, PROVENANCE_KEYS, VIDEO_COLUMNS, VideoRecord, read_runs
 from p3d_eval.markup import shown_by
 
@@ -182,7 +182,7 @@ class FeatureStore:
     @property
     def label(self) -> str:
         """What a table calls these features, e.g. ``"i3d"`` or ``"p3d199 (random weights)"``."""
-        return honest_name(self.provenance["backbone"], self.provenance)
+        return honest_name(without_folder(self.provenance["backbone"]), self.provenance)
 
     @property
     def aslan_layers(self) -> tuple[str, ...]:

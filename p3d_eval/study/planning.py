@@ -12,7 +12,7 @@ from p3d_eval.features import FeatureStore, open_features
 from p3d_eval.features.row_names import honest_name
 from p3d_eval.protocols import PROTOCOLS
 from p3d_eval.protocols.result import Result
-from p3d_eval.study.checking import check_extraction
+from p3d_eval.study.checking import check_extraction, check_layers
 from p3d_eval.study.content import (
     Judged,
     evaluation_key,
@@ -234,6 +234,8 @@ def _evaluations(
     for cell in cells:
         settings = study.rows[cell.row]
         sources = tuple(_source(study, row, cell.dataset, extractions) for row in parts(study.rows, cell.row))
+        if len(sources) == 1 and isinstance(sources[0], PlannedExtraction):
+            check_layers(study.name, cell, sources[0].cell, sources[0].task.backbone)
         where = (cell.run, cell.point, cell.dataset)
         given = [one for one in sources if isinstance(one, GivenFeatures)]
         if given:  # annotations may be embedded there, or lie beside the file

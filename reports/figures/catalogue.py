@@ -1,9 +1,10 @@
 """Every figure that a set of results allows, for pages and studies."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, shorten
 from p3d_eval.reports.figures.confusion import confusion_figure
 from p3d_eval.reports.figures.curves import precision_recall_figure, roc_figure
 from p3d_eval.reports.figures.data import FigureData
@@ -53,6 +54,14 @@ def draw_everything(loaded: Iterable[Loaded]) -> tuple[dict[str, FigureData], tu
     return figures, tuple(problems)
 
 
+def _some_by_class(results: Sequence[Labelled]) -> FigureData:
+    """Describe the first results by class, and name those left out."""
+    figure = per_class_figure(results[:_CLASSES_COMPARED])
+    rest = results[_CLASSES_COMPARED:]
+    told = (f"Not shown: {shorten(one.label for one in rest)}.",) if rest else ()
+    return replace(figure, notes=(*figure.notes, *told))
+
+
 def _wanted(protocol: str, results: Sequence[Labelled]) -> list[Named]:
     """Figures of one protocol's results."""
     wanted: list[Named] = []
@@ -61,7 +70,7 @@ def _wanted(protocol: str, results: Sequence[Labelled]) -> list[Named]:
         wanted.append((f"{protocol}-sweep", partial(sweep_figure, swept)))
     by_class = [one for one in results if one.result.per_class]
     if by_class:
-        wanted.append((f"{protocol}-per-class", partial(per_class_figure, by_class[:_CLASSES_COMPARED])))
+        wanted.append((f"{protocol}-per-class", partial(_some_by_class, by_class)))
     scored = [one for one in results if one.result.scores_file is not None or one.result.scores is not None]
     pairs = [one for one in scored if "auc" in one.result.metrics]
     if pairs:

@@ -12,6 +12,7 @@ import pytest
 
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.features import embed_annotations, open_features, write_store
+from p3d_eval.features.row_names import without_folder
 
 
 def test_everything_comes_back(store_path, arrays):
@@ -315,3 +316,16 @@ def test_flipped_bytes_never_give_other_errors(store_path):
             store.annotations("aslan")
         except UserError:
             pass
+
+
+@pytest.mark.parametrize(
+    ("backbone", "label"),
+    [
+        ("/home/me/net.py:make", "net.py:make"),
+        ("models/net.onnx", "net.onnx"),
+        ("timm:resnet50", "timm:resnet50"),
+        ("hf:MCG-NJU/videomae-base", "hf:MCG-NJU/videomae-base"),
+    ],
+)
+def test_labels_leave_out_folders(backbone, label):
+    assert without_folder(backbone) == label

@@ -6,6 +6,7 @@ from p3d_eval.errors import UserError
 from p3d_eval.study.grid import build_study
 from p3d_eval.study.planning import plan_study
 from p3d_eval.study.reading import read_study
+from tests.support import protocol_data as data
 from tests.support.tiny_study import DOCUMENT, make_study
 
 
@@ -243,3 +244,33 @@ def test_a_file_that_is_no_study(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(UserError, match=message):
         read_study(path)
+
+
+@pytest.mark.parametrize(
+    ("layers", "options", "fits"),
+    [
+        ("pool5", "", False),
+        ("prob,pool5,mixed_5c,mixed_4f", "", True),
+        ("pool5,m*,prob", "", True),  # what a pattern means, the loaded network says
+        ("pool5", 'layers = "pool5"', True),
+    ],
+)
+def test_layers_that_aslan_will_miss_are_told_before_the_extraction(folder, written, layers, options, fits):
+    (folder / "View2.mat").write_bytes(data.mat_bytes(data.pair_table(folds=5)))
+    text = f"""
+[extract]
+layers = "{layers}"
+[backbones.i3d]
+weights = "random"
+[datasets.tiny]
+videos = "videos"
+annotations = {{ aslan = "View2.mat" }}
+[protocols.aslan]
+{options}
+"""
+    study = study_of(written(text))
+    if fits:
+        assert len(plan_study(study).evaluations) == 1
+        return
+    with pytest.raises(UserError, match="leaves out prob, mixed_5c, mixed_4f, which ASLAN takes of i3d"):
+        plan_study(study)

@@ -205,6 +205,7 @@ def test_figures_that_fail_are_told_and_stop_no_other(tmp_path):
     ]
     assert len(problems) == 1
     assert problems[0].startswith("ucf101-confusion-a: ")
+    assert figures["ucf101-per-class"].notes[-1] == "Not shown: C=1.0."
 
 
 def test_a_huge_figure_has_a_bounded_number_of_pixels(tmp_path, monkeypatch):
