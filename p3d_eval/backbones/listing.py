@@ -63,7 +63,7 @@ def last_layer(backbone: "Backbone") -> str:
     listed = list(backbone.layers)
     if not listed:
         raise UserError(
-            f"{backbone.name} has no layer: none of its modules gives a tensor with the batch as its first axis",
+            f"{backbone.name} has no layer: no module gives a tensor with the batch as its first axis",
             "A layer is a module inside the network: an nn.Identity() makes one of any tensor",
         )
     return listed[-1]
