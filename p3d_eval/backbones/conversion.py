@@ -221,7 +221,8 @@ def inflate_weights(
     architecture = load_architecture(backbone)
     if architecture.inflate is None:
         raise UserError(
-            f"{backbone} is not made from a 2-D network's weights", "Choose p3d63, p3d131, p3d199 or i3d"
+            f"{backbone} is not made from a 2-D network's weights",
+            "P3D is (p3d63, p3d131, p3d199), and so are i3d, i2d, top-heavy-i3d and bottom-heavy-i3d",
         )
     if spread not in SPREADS:
         raise UnknownNameError("way to spread kernels over time", spread, SPREADS)

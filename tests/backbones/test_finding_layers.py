@@ -71,7 +71,7 @@ def test_layers_are_found_by_pattern():
 def test_a_network_without_layers_is_told_so():
     lonely = backbone_of(nn.Identity())
     for use in (check_backbone, profile_network):
-        with pytest.raises(UserError, match="net has no layer: none of its modules"):
+        with pytest.raises(UserError, match="net has no layer: no module"):
             use(lonely)
 
 

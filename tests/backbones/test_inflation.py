@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from p3d_eval.backbones import InputSpec, load_backbone
+from p3d_eval.backbones import BACKBONES, InputSpec, load_backbone
 from p3d_eval.backbones.conversion import convert_weights, inflate_weights
 from p3d_eval.backbones.inflation import convert_first_convolution
 from p3d_eval.backbones.preprocessing import preprocess
@@ -114,6 +114,13 @@ def test_what_cannot_be_inflated(resnet, tmp_path, backbone, options, reason):
     with pytest.raises(UserError, match=reason):
         inflate_weights(resnet, backbone, tmp_path / "x.safetensors", options=options)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_hint_names_every_network_that_is_inflated(resnet, tmp_path):
+    with pytest.raises(UserError) as caught:
+        inflate_weights(resnet, "c3d", tmp_path / "x.safetensors")
+    named = {word.strip("(),") for word in caught.value.hint.split()} & set(BACKBONES.names())
+    assert named == {name for name in BACKBONES.names() if BACKBONES.load(name).inflate is not None}
 
 
 def test_a_2d_file_given_to_p3d_says_what_to_do(resnet):
