@@ -64,6 +64,21 @@ def test_torchvisions_files_and_classes_are_torchvisions():
             assert (spec["interpolation"], spec["antialias"]) == (preset.interpolation.value, preset.antialias)
 
 
+@pytest.mark.parametrize(
+    ("name", "licence"),
+    [  # as the LICENSE files of the repositories say
+        ("c3d-sports1m", "CC BY-NC 3.0"),
+        ("resnet152-caffe", "MIT"),
+        ("i3d-piergiaj", "Apache-2.0"),
+        ("s3d-kylemin", "MIT"),
+        ("p3d199-sports1m", "MIT"),
+        ("p3d199-port", "MIT"),
+    ],
+)
+def test_licences_are_those_of_the_repositories(name, licence):
+    assert find_published(name).licence.startswith(licence)
+
+
 def test_class_lists():
     assert (len(class_names("ImageNet-1k")), len(set(class_names("ImageNet-1k")))) == (1000, 1000)
     assert len(class_names("Kinetics-400")) == 400
