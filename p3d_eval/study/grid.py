@@ -176,6 +176,8 @@ def build_study(document: Mapping[str, Any], name: str, base: Path, out: str) ->
     if "profile" in document:
         profile = read_table(f"[profile] in {name}", document["profile"], ProfileSettings)
     folder = Path(study.out or out).expanduser()
+    if (base / folder).is_file():
+        raise UserError(f"{name}: outputs would go into {folder}, which is a file", 'Write out = "FOLDER"')
     return Study(name, base, folder, rows, datasets, tuple(extractions.values()), evaluations, report, profile)
 
 

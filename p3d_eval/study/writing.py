@@ -55,6 +55,9 @@ def _describe_figures(task: ReportTask, report: Report, tell: Tell) -> dict[str,
             figures[one.name] = one.describe(tell)
         except UserError as error:
             problems = (*problems, f"{one.name}: {error.message}")
+    if task.settings.tsne_videos and not task.maps:
+        layer = task.settings.tsne_layer
+        problems = (*problems, f"t-SNE: no finished feature file has the layer {layer!r} (tsne_layer)")
     for problem in problems:
         tell(Event("note", f"no figure: {problem}"))
     return figures

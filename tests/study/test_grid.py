@@ -147,6 +147,16 @@ MISTAKES = {
         "[profile] in other.toml: ",
         "",
     ),
+    "outputs into a file": (
+        ("[extract]", 'out = "study.toml"\n[extract]'),
+        "other.toml: outputs would go into study.toml, which is a file",
+        "out = ",
+    ),
+    "an option in the wrong case": (
+        ("C = [1, 10]", "c = 1"),
+        "unknown option of ucf101 'c'",
+        "Did you mean C?",
+    ),
     "no such videos": (('"videos"', '"vidoes"'), "videos = 'vidoes'", "relative to the study file"),
     "no such weights": (
         ("seed = 1", 'weights = "w.pt"'),

@@ -214,6 +214,13 @@ def test_a_dry_run_predicts_and_writes_nothing(study, in_threads, tmp_path):
     assert {one.state for one in elsewhere.predictions} == {"to do"}
 
 
+def test_a_layer_that_no_file_has_is_told(study, in_threads, capsys):
+    change(study, "figures = false", 'tsne_layer = "falt"')
+    assert run_study(study).whole
+    told = capsys.readouterr().err
+    assert "no figure: t-SNE: no finished feature file has the layer 'falt'" in told
+
+
 def test_networks_are_measured_once_on_request_and_joined_with_accuracies(study, in_threads):
     text = study.read_text(encoding="utf-8").replace("figures = false", "figures = true\ntsne_videos = 0")
     asked = "[profile]\nbatch_sizes = [1]\nrepeats = 1\n"
