@@ -247,7 +247,11 @@ def _layers_text(backbone: Backbone, layers: str | Sequence[str] | None) -> str:
     """
     wanted = backbone.aslan_layers if layers is None else layers
     if layers is None and not wanted:
-        raise UserError(f"{backbone.name} registers no default layers", "Name them with --layers")
+        listed = ",".join(backbone.network.layers) or "LAYER,LAYER"
+        raise UserError(
+            f"{backbone.name} registers no default layers",
+            f"Name them: --layers {listed}, or as the Network's aslan_layers",
+        )
     text = wanted if isinstance(wanted, str) else ",".join(wanted)
     try:
         backbone.request_shapes(text)

@@ -4,6 +4,7 @@ import os
 import shutil
 import threading
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -374,6 +375,13 @@ def test_all_layers_differing_are_named_before_their_types(tmp_path, videos, tin
     extract(tiny, videos, "prob,flat,res", tmp_path / "f.h5")
     with pytest.raises(UserError, match=r"another layers\.\w+: '\w+' there, 'none' now"):
         extract(tiny, videos, "res", tmp_path / "f.h5")
+
+
+def test_a_network_without_default_layers_is_told_which_it_lists(tmp_path, videos, tiny, monkeypatch):
+    bare = replace(tiny.network, aslan_layers=(), layers=("res", "prob"))
+    monkeypatch.setattr(tiny, "network", bare)
+    with pytest.raises(UserError, match=r"registers no default layers\n.*--layers res,prob, .*aslan_layers"):
+        extract(tiny, videos, None, tmp_path / "f.h5")
 
 
 def test_too_little_memory_for_a_batch_says_what_to_do(tmp_path, videos, tiny, monkeypatch):
