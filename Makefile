@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 demo: $(STAMP)  ## Render videos, extract with two networks, run two protocols, print two tables.
 	$(BIN)/p3d-eval demo --out demo
 
-test: $(STAMP)  ## Everything a change must pass, in under four minutes on two cores.
+test: $(STAMP)  ## Everything a change must pass, six minutes on two cores.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not ci"
 
 test-ci: $(STAMP)  ## The slow tests: repeated kills, fuzzing.

@@ -117,12 +117,19 @@ class Layer:
         size = f"{self.shape[0]} × {self.shape[1]} {self.dtype}"
         return f"<Layer {self._extent.dataset} of {self._store.path}: {size}>"
 
-    def _read(self, positions: NDArray[np.int64], start: int, stop: int, out: Floats | None = None) -> Floats:
+    def _read(
+        self,
+        positions: NDArray[np.int64],
+        start: int,
+        stop: int,
+        out: Floats | None = None,
+        checked: bool = True,
+    ) -> Floats:
         """Read by position among the ids, in any order, with repetitions."""
         found = self._store.file_rows[positions]
         values = read_rows(self._store.path, self._extent, found, start, stop, out)
         values = values.astype(self.dtype, copy=False)
-        wrong = ~np.isfinite(values).all(axis=1)
+        wrong = ~np.isfinite(values).all(axis=1) if checked else np.zeros(len(values), bool)
         if wrong.any():
             video = self._store.ids[int(positions[int(np.argmax(wrong))])]
             raise UserError(
@@ -134,7 +141,7 @@ class Layer:
         out[...] = values
         return out
 
-    def rows(self, ids: Sequence[str], out: Floats | None = None) -> Floats:
+    def rows(self, ids: Sequence[str], out: Floats | None = None, checked: bool = True) -> Floats:
         """Activations of the videos ``ids``, in that order, shape (len(ids), values).
 
         Parameters
@@ -142,6 +149,8 @@ class Layer:
         ids : sequence of str
         out : ndarray of that shape, optional
             Where to write them, in its own type; by default a new array in the type of the layer.
+        checked : bool
+            False for a caller that looks for values that are not finite itself.
 
         Raises
         ------
@@ -152,7 +161,7 @@ class Layer:
         if missing:
             raise UserError(f"{self._store.path} has no features of {len(missing)} videos: {shorten(missing)}")
         positions = np.array([self._store.positions[video] for video in ids], np.int64)
-        return self._read(positions, 0, self.shape[1], out)
+        return self._read(positions, 0, self.shape[1], out, checked)
 
     def columns(self, start: int, stop: int) -> Floats:
         """Values ``start`` to ``stop`` of every video, shape (videos, stop - start)."""

@@ -36,10 +36,10 @@ class LayerView:
         self.shape = (self._values.shape[0], self._values.shape[1] // self._positions)
         self.dtype = self._values.dtype
 
-    def rows(self, ids: Sequence[str], out: Floats | None = None) -> Floats:
+    def rows(self, ids: Sequence[str], out: Floats | None = None, checked: bool = True) -> Floats:
         """Values of these videos, shape (len(ids), D); into ``out`` where it is given."""
         if self._positions == 1 and not self._root:
-            return self._values.rows(ids, out)
+            return self._values.rows(ids, out, checked)
         values = self._transformed(self._values.rows(ids))
         if out is None:
             return values

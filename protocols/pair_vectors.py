@@ -126,14 +126,17 @@ class _Source:
         def read(start: int) -> None:
             part = slice(start, start + step)
             kept = None if self._kept is None else self._kept[part]
-            rows = self._values.rows(self._videos[part], kept)
-            self._refuse_negative(rows, start)
+            # A value that is not finite shows in the norm, unless it is cut off.
+            rows = self._values.rows(self._videos[part], kept, checked=self._negatives == "clip")
             positive = np.maximum(rows, 0) if self._negatives == "clip" else rows
             norms[part] = (
                 np.abs(positive).sum(axis=1, dtype=np.float64)
                 if absolute
                 else l2_norms(positive, len(self._videos) * width)
             )
+            if not np.isfinite(norms[part]).all():
+                self._values.rows(self._videos[part])  # raises, and names the video
+            self._refuse_negative(rows, start)
 
         with ThreadPoolExecutor(_READERS) as pool:
             list(pool.map(read, range(0, len(self._videos), step)))

@@ -1,8 +1,10 @@
 """The similarities in blocks: float32 within its bound, torch as the compiled loop, any size of block."""
 
+import shutil
 import sys
 import tracemalloc
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -274,3 +276,13 @@ def test_memory_does_not_grow_with_the_layer(store, monkeypatch):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4_500_000
+
+
+@pytest.mark.parametrize("negatives", ["error", "split", "clip"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_named(store, tmp_path, value, negatives):
+    path = shutil.copy(store.path, tmp_path / "wrong.h5")
+    with h5py.File(path, "r+") as file:
+        file["layers/conv/mean"][7, 123] = value
+    with pytest.raises(UserError, match=r"wrong.h5.*'v7' has NaN or infinite values"):
+        similar(open_features(path), negatives=negatives)
