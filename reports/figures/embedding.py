@@ -25,6 +25,7 @@ _NEIGHBOURS = 3  # times the perplexity: those further away have no weight to sp
 _FEWEST = 4  # samples: three neighbours of perplexity 1
 _MANY = 2000  # samples; fewer lose more to waiting threads than a second core gains
 _TOLD_EVERY = 25  # iterations
+_DIGITS = 6  # of the divergence: threads add it up in any order, which changes the fourteenth
 
 Advance = Callable[[int], None]
 
@@ -41,7 +42,7 @@ class Embedding:
     perplexity : float
         What it was made with: less than asked where there are few samples.
     divergence : float
-        Kullback–Leibler divergence that was reached.
+        Kullback–Leibler divergence that was reached, to six decimals.
     """
 
     points: Array
@@ -107,7 +108,7 @@ def embed(
     )
     start = initial_places(values, random_state=seed)
     found = model.fit(affinities=affinities, initialization=start)
-    divergence = float(found.kl_divergence)
+    divergence = round(float(found.kl_divergence), _DIGITS)
     return Embedding(np.asarray(found, np.float64), components if reduced else None, fitting, divergence)
 
 

@@ -13,6 +13,7 @@ from sklearn.metrics import silhouette_score
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.features import open_features, write_store
 from p3d_eval.protocols.classifiers.neighbours import CosineNeighbours
+from p3d_eval.reports.figures import embedding
 from p3d_eval.reports.figures.embedding import ITERATIONS, embed
 from p3d_eval.reports.figures.mapped_videos import choose_videos
 from p3d_eval.reports.figures.picture import Figure
@@ -54,6 +55,16 @@ def test_neighbours_stay_neighbours_and_two_runs_agree():
     np.testing.assert_array_equal(found.points, embed(X, perplexity=8, seed=3).points)
     assert np.abs(found.points - embed(X, perplexity=8, seed=4).points).max() > 1e-3
     assert found.divergence > 0
+
+
+def test_threads_change_nothing(monkeypatch):
+    """openTSNE's threads add up the divergence in any order, which shows in the last digits."""
+    monkeypatch.setattr(embedding, "ITERATIONS", (5, 10))
+    monkeypatch.setattr(embedding, "_MANY", 100)
+    X = np.random.default_rng(0).normal(size=(600, 8))
+    found = [embed(X) for _ in range(6)]
+    assert len({map_.divergence for map_ in found}) == 1
+    assert len({map_.points.tobytes() for map_ in found}) == 1
 
 
 def test_a_curve_is_unrolled():
