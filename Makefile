@@ -52,7 +52,7 @@ wheel: $(STAMP)  ## Build a wheel and an sdist from a clean copy, compare and tr
 docs: $(STAMP)  ## The documentation site, warnings are errors.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-bench-solvers: $(STAMP)  ## Speed of SVMs, leave-one-out, PCA sweep and similarities against their peers: half an hour.
+bench-solvers: $(STAMP)  ## Speed of SVMs, leave-one-out, PCA sweep and similarities against their peers: ten minutes.
 	$(BIN)/python benchmarks/solvers.py
 
 bench-gpu: $(STAMP)  ## The GPU column of every speed table; says so politely where there is no GPU.

@@ -77,6 +77,7 @@ def make_layer(path: Path, videos: int, dims: int) -> None:
         generator.standard_exponential(dtype=np.float32, out=row)
         row *= generator.random(dims, dtype=np.float32) < 0.6
     write_store(path, [f"v{n:05}" for n in range(videos)], {"conv": values})
+    os.sync()  # else the system writes it out while it is read
 
 
 def peers(values: Any, first: Any, second: Any) -> tuple[Any, Any, Any]:

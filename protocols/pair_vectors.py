@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from p3d_eval.errors import UserError
 from p3d_eval.features import FeatureStore
 from p3d_eval.protocols.layer_view import LayerView, Pooling
-from p3d_eval.protocols.similarities import FIRST_UNIT_ROW, PairSums, l2_norms
+from p3d_eval.protocols.similarities import FIRST_UNIT_ROW, PairSums, measure_rows
 
 Array = NDArray[np.float64]
 Negatives = Literal["error", "split", "clip"]
@@ -129,14 +129,12 @@ class _Source:
             # A value that is not finite shows in the norm, unless it is cut off.
             rows = self._values.rows(self._videos[part], kept, checked=self._negatives == "clip")
             positive = np.maximum(rows, 0) if self._negatives == "clip" else rows
-            norms[part] = (
-                np.abs(positive).sum(axis=1, dtype=np.float64)
-                if absolute
-                else l2_norms(positive, len(self._videos) * width)
-            )
+            found, negative = measure_rows(positive, len(self._videos) * width)
+            norms[part] = np.abs(positive).sum(axis=1, dtype=np.float64) if absolute else found
             if not np.isfinite(norms[part]).all():
                 self._values.rows(self._videos[part])  # raises, and names the video
-            self._refuse_negative(rows, start)
+            if self._negatives == "error" and negative.any():
+                raise self._negative(rows, start)
 
         with ThreadPoolExecutor(_READERS) as pool:
             list(pool.map(read, range(0, len(self._videos), step)))
@@ -166,11 +164,9 @@ class _Source:
         if self._negatives == "split":
             yield np.maximum(-block, 0)
 
-    def _refuse_negative(self, block: NDArray[np.floating], first: int) -> None:
-        if self._negatives != "error" or not block.size or block.min() >= 0:
-            return
+    def _negative(self, block: NDArray[np.floating], first: int) -> UserError:
         row, offset = np.argwhere(block < 0)[0]
-        raise UserError(
+        return UserError(
             f"{self._store.path}: layer {self._layer!r} of {self._videos[first + row]!r} has the negative "
             f"value {block[row, offset]:.6g} at {offset}: the similarities take roots and logarithms",
             "Add --negatives split ([x⁺, x⁻]: nothing is lost) or --negatives clip",

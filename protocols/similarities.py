@@ -99,15 +99,23 @@ def l2_norms(values: NDArray[np.generic], work: int = 0) -> Array:
 
     ``work`` is the number of values of all calls, where there are more: much is summed in a compiled loop.
     """
+    return measure_rows(values, work)[0]
+
+
+def measure_rows(values: NDArray[np.generic], work: int = 0) -> tuple[Array, NDArray[np.bool_]]:
+    """L2 norm of each row as :func:`l2_norms`, and whether the row holds a negative value."""
     loops = load_loops(max(work, values.size)) if values.dtype in (np.float32, np.float64) else None
     if loops is not None:
-        return np.sqrt(loops.square_rows(values))
+        squares, below = loops.measure_rows(values)
+        return np.sqrt(squares), below > 0
     step = max(1, _CHECKED // max(1, values.shape[1]))
-    norms = np.empty(len(values))
+    norms, negative = np.empty(len(values)), np.empty(len(values), bool)
     for start in range(0, len(values), step):
-        block = np.asarray(values[start : start + step], np.float64)
-        norms[start : start + step] = np.sqrt(np.einsum("ij,ij->i", block, block))
-    return norms
+        part = slice(start, start + step)
+        block = np.asarray(values[part], np.float64)
+        norms[part] = np.sqrt(np.einsum("ij,ij->i", block, block))
+        negative[part] = block.min(axis=1, initial=0.0) < 0
+    return norms, negative
 
 
 def load_loops(work: int) -> ModuleType | None:

@@ -16,7 +16,7 @@ from p3d_eval.features import open_features, write_store
 from p3d_eval.protocols import pair_vectors, similarities
 from p3d_eval.protocols.pair_sums import TorchSums
 from p3d_eval.protocols.pair_vectors import layer_similarities
-from p3d_eval.protocols.similarities import PairSums, l2_norms, pair_similarities
+from p3d_eval.protocols.similarities import PairSums, l2_norms, measure_rows, pair_similarities
 from tests.protocols.test_similarities import by_definition
 
 # Of a sum of 256 terms ≥ 0, each rounded a few times, relative: (256 + 8) · 2⁻²⁴; half for rows with a root.
@@ -139,6 +139,17 @@ def test_norms_of_the_compiled_loop(monkeypatch):
             l2_norms(values.astype(np.float32).T), l2_norms(values.astype(np.float32).T.copy())
         )
         np.testing.assert_allclose(l2_norms(values.astype(np.float32)), truth, rtol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("least", [-1e-45, -1.0, -3e38])
+def test_rows_with_negative_values_are_found(engine, dtype, least):
+    values = np.full((4, 700), 3e38, dtype)
+    values[1], values[2], values[3, 1:] = 0, -0.0, 1e-45
+    assert not measure_rows(values)[1].any()
+    values[3, -1] = least
+    np.testing.assert_array_equal(measure_rows(values)[1], [False, False, False, True])
+    assert not measure_rows(values[:, :0])[1].any()
 
 
 @pytest.mark.parametrize("known", [False, True])
