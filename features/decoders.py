@@ -2,25 +2,20 @@
 
 import atexit
 import os
-import signal
 import socket
-import subprocess
-import sys
-import tempfile
 import threading
 from collections import deque
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from p3d_eval.child_process import ChildProcess
 from p3d_eval.features.arena import Arena, make_shared_memory
 from p3d_eval.features.blocks import Block, Job, Message, Ready
 
-_START = "import sys; sys.path[:] = {path!r}; from p3d_eval.features.decode_worker import main; main({ends})"
-_LAST_WORDS = 300  # characters of a dead decoder's standard error that are shown
+_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # numpy's pool
 
 
 class Decoder:
@@ -33,38 +28,21 @@ class Decoder:
     """
 
     def __init__(self, process: bool) -> None:
-        ours, theirs = socket.socketpair()
         memory = make_shared_memory()
         self.arena = Arena(os.dup(memory))
-        self.connection = Connection(ours.detach())
         self.inbox: deque[Message] = deque()
         self.ready = False
         self.ended = False
         self.on_loan = 0  # slabs that the decoder waits to get back
-        self._errors: Any = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ChildProcess | None = None
         if process:
-            self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (read when the process ended)
-            self._process = self._start(theirs, memory)
-            theirs.close()
+            self._process = ChildProcess(
+                "p3d_eval.features.decode_worker", memory, descriptors=(memory,), environment=_THREADS
+            )
+            self.connection = self._process.connection
             os.close(memory)
         else:
-            _start_thread(theirs, memory)
-
-    def _start(self, theirs: socket.socket, memory: int) -> "subprocess.Popen[bytes]":
-        # Not multiprocessing: it would run the user's script again in every process.
-        code = _START.format(
-            path=[path or str(Path.cwd()) for path in sys.path], ends=f"{theirs.fileno()}, {memory}"
-        )
-        return subprocess.Popen(  # noqa: S603  (our own words)
-            [sys.executable, "-c", code],
-            pass_fds=(theirs.fileno(), memory),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._errors,
-            env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},  # numpy's pool of threads
-            process_group=0,  # Ctrl-C is for us: we end our decoders
-        )
+            self.connection = _start_thread(memory)
 
     @property
     def pid(self) -> int | None:
@@ -104,38 +82,30 @@ class Decoder:
             self.ended = True
 
     def last_words(self) -> str:
-        """How a process ended: its signal or exit status, and the end of what it wrote."""
-        if self._process is None:
-            return "its thread ended"
-        status = self._process.wait()
-        how = f"exit status {status}"
-        if status < 0:
-            how = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
-        self._errors.seek(0)
-        words = self._errors.read().decode("utf-8", "replace").strip()
-        return f"{how}: {words[-_LAST_WORDS:]}" if words else how
+        """How it ended: a process's signal or exit status, and the end of what it wrote."""
+        return "its thread ended" if self._process is None else self._process.last_words()
 
     def close(self) -> None:
         """End the decoder, whatever it is doing; a thread ends when it next looks."""
         self.ended = True
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._errors.close()
-        self.connection.close()
+        if self._process is None:
+            self.connection.close()
+        else:
+            self._process.close()
         self.arena.close()
 
 
-def _start_thread(theirs: socket.socket, memory: int) -> None:
+def _start_thread(memory: int) -> "Connection[Any, Any]":
     from p3d_eval.features.decode_worker import DecodeWorker
 
-    connection = Connection(theirs.detach())
+    ours, theirs = (Connection(end.detach()) for end in socket.socketpair())
 
     def serve() -> None:
-        with connection:
-            DecodeWorker(connection, Arena(memory), exits=False).serve()
+        with theirs:
+            DecodeWorker(theirs, Arena(memory), exits=False).serve()
 
     threading.Thread(target=serve, name="decoder", daemon=True).start()
+    return ours
 
 
 _idle: list[Decoder] = []

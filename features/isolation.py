@@ -1,22 +1,16 @@
 """Work in child processes that may hang or crash without harm to the rest."""
 
-import os
-import socket
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from multiprocessing.connection import Connection
-from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
+
+from p3d_eval.child_process import ChildProcess, gather
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-_START = "import sys; sys.path[:] = {path!r}; from p3d_eval.features.isolation import main; main({connection})"
 _GRACE_SECONDS = 5.0  # for a child that closed its connection to leave its exit status
 
 
@@ -30,27 +24,25 @@ class _Child(Generic[Task, Result]):
     def __init__(self, work: Callable[[Task], Result], seconds: float) -> None:
         self._work = work
         self._seconds = seconds
-        self._process: subprocess.Popen[bytes] | None = None
-        self._connection: Any = None
+        self._process: ChildProcess | None = None
         self._stopped = False
 
     def run(self, task: Task) -> Result:
         if self._stopped:
             raise WorkerDiedError("stopped")
         try:
-            if self._process is None:
-                self._start()
-            self._connection.send(task)
-            if not self._connection.poll(self._seconds):
+            connection = (self._process or self._start()).connection
+            connection.send(task)
+            if not connection.poll(self._seconds):
                 self._discard()
                 raise WorkerDiedError(f"took longer than {self._seconds:g} s")
-            result: Result = self._connection.recv()
+            result: Result = connection.recv()
         except (EOFError, OSError):
             code = self._discard(crashed=True)
             raise WorkerDiedError(f"the decoder crashed (exit status {code})") from None
         return result
 
-    def _start(self) -> None:
+    def _start(self) -> ChildProcess:
         """Start a process and wait until it is ready: that is not the task's time.
 
         Raises
@@ -58,21 +50,10 @@ class _Child(Generic[Task, Result]):
         RuntimeError
             When it ends before it is: no task is to blame.
         """
-        ours, theirs = socket.socketpair()
-        self._connection = Connection(ours.detach())
-        # Not multiprocessing: it would run the user's script again in every process.
-        path = [folder or str(Path.cwd()) for folder in sys.path]
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603  (our own words)
-                [sys.executable, "-c", _START.format(path=path, connection=theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                process_group=0,  # Ctrl-C is for us: we end our children
-            )
+        process = self._process = ChildProcess(__name__, keeps_errors=False)
         try:
-            self._connection.send(self._work)
-            self._connection.recv()
+            process.connection.send(self._work)
+            process.connection.recv()
         except (EOFError, OSError):
             raise RuntimeError(
                 f"a process could not start (exit status {self._discard(crashed=True)})"
@@ -80,17 +61,12 @@ class _Child(Generic[Task, Result]):
         if self._stopped:  # `stop` may have come too early to see the process
             self._discard()
             raise WorkerDiedError("stopped")
+        return process
 
     def _discard(self, crashed: bool = False) -> int | None:
         """End the process, whatever it does, and return its exit status."""
         process, self._process = self._process, None
-        self._connection.close()
-        if process is None:
-            return None
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE_SECONDS if crashed else 0)
-        process.kill()
-        return process.wait()
+        return None if process is None else process.close(_GRACE_SECONDS if crashed else 0)
 
     def stop(self) -> None:
         """Kill the process; the thread that waits for it goes on."""
@@ -107,16 +83,7 @@ def main(connection: int) -> None:
         work = link.recv()
     except (EOFError, OSError):
         return
-    tasks: SimpleQueue[Any] = SimpleQueue()
-
-    def listen() -> None:
-        try:
-            while True:
-                tasks.put(link.recv())
-        except (EOFError, OSError):
-            os._exit(0)  # whatever the task is doing
-
-    threading.Thread(target=listen, name="isolated-listens", daemon=True).start()
+    tasks = gather(link)
     link.send("ready")
     while True:
         link.send(work(tasks.get()))

@@ -1,34 +1,27 @@
 """Several devices of one machine: a process for each, which runs the network and has decoders of its own."""
 
-import os
 import pickle
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 from collections.abc import Generator, Hashable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from multiprocessing.connection import Connection, wait
-from pathlib import Path
+from multiprocessing.connection import wait
 from types import TracebackType
 from typing import IO, Self
 
 import torch
 
+from p3d_eval.child_process import ChildProcess
 from p3d_eval.features.crew import Died, compute_with
 from p3d_eval.features.groups import Group
 from p3d_eval.features.planning import ExtractionPlan
 from p3d_eval.features.results import Outcome
 from p3d_eval.features.worker import Message, Orders
 
-_START = "import sys; sys.path[:] = {path!r}; from p3d_eval.features.worker import main; main({arguments})"
 _POLL_SECONDS = 0.5
-_LAST_WORDS = 300  # characters of a dead worker's standard error that are shown
 
 
-class LocalWorker:
-    """A process at the other end of a connection.
+class LocalWorker(ChildProcess):
+    """A process that computes groups.
 
     Parameters
     ----------
@@ -42,39 +35,8 @@ class LocalWorker:
 
     def __init__(self, orders: int, device: str, threads: int) -> None:
         self.device = device
-        ours, theirs = socket.socketpair()
-        self.connection = Connection(ours.detach())
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (read when the process ended)
-        # Not multiprocessing: it would run the user's script again in every process.
-        path = [folder or str(Path.cwd()) for folder in sys.path]
-        code = _START.format(path=path, arguments=f"{theirs.fileno()}, {orders}, {device!r}")
-        self.process = subprocess.Popen(  # noqa: S603  (our own words)
-            [sys.executable, "-c", code],
-            pass_fds=(theirs.fileno(), orders),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._errors,
-            env=os.environ | {"OMP_NUM_THREADS": str(threads)},
-            process_group=0,  # Ctrl-C is for us: we end our workers
-        )
-        theirs.close()
-
-    def last_words(self) -> str:
-        """How the process ended: its signal or exit status, and the end of what it wrote."""
-        status = self.process.wait()
-        how = f"exit status {status}"
-        if status < 0:
-            how = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
-        self._errors.seek(0)
-        words = " ".join(self._errors.read().decode("utf-8", "replace").split())
-        return f"{how}: {words[-_LAST_WORDS:]}" if words else how
-
-    def close(self) -> None:
-        """End the process, whatever it is doing; its decoders end when it does."""
-        self.process.kill()
-        self.process.wait()
-        self.connection.close()
-        self._errors.close()
+        limit = {"OMP_NUM_THREADS": str(threads)}
+        super().__init__("p3d_eval.features.worker", orders, device, descriptors=(orders,), environment=limit)
 
 
 class LocalCrew:
@@ -133,7 +95,7 @@ class LocalCrew:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for worker in self._workers:
-            worker.process.kill()  # all of them before the first is waited for
+            worker.kill()  # all of them before the first is waited for
         for worker in self._workers:
             worker.close()
         self._file.close()

@@ -8,10 +8,10 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from multiprocessing.connection import Connection
-from queue import SimpleQueue
 from typing import Any
 
 from p3d_eval.backbones.backbone import Backbone
+from p3d_eval.child_process import gather
 from p3d_eval.errors import P3DEvalError, UserError
 from p3d_eval.features.groups import Group
 from p3d_eval.features.identity import field_difference
@@ -161,19 +161,11 @@ def main(connection: int, orders_file: int, device: str) -> None:
     """Work for the process at the other end of an inherited connection; end when it closes it, or dies."""
     link = Connection(connection)
     orders = pickle.loads(os.pread(orders_file, os.fstat(orders_file).st_size, 0))  # noqa: S301  (our own words)
-    inbox: SimpleQueue[Group | None] = SimpleQueue()
+    inbox = gather(link)
     sending = threading.Lock()
-
-    def listen() -> None:
-        try:
-            while True:
-                inbox.put(link.recv())
-        except (EOFError, OSError):
-            os._exit(0)  # whatever the other threads are doing
 
     def send(message: Message) -> None:
         with sending:
             link.send(message)
 
-    threading.Thread(target=listen, name="worker-listens", daemon=True).start()
     work(orders, device, inbox.get, send)

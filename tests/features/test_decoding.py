@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from p3d_eval import child_process
 from p3d_eval.features import decoders, open_features
 from p3d_eval.features.blocks import Job
 from p3d_eval.features.decoding import DecoderPool, Loan
@@ -184,7 +185,7 @@ def test_a_bug_ends_the_run_with_the_decoders_traceback(tmp_path, folder, tiny, 
 
 
 def test_a_decoder_that_cannot_start_says_why(folder, monkeypatch):
-    monkeypatch.setattr(decoders, "_START", "raise SystemExit('no such library')  # {path} {ends}")
+    monkeypatch.setattr(child_process, "_START", "raise SystemExit('no such library')")
     decoders.end_idle_decoders()
     with pytest.raises(RuntimeError, match=r"could not start: exit status 1: no such library"):
         _read_all(_pool(folder, "abc", Sampling(4)))
