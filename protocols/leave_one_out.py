@@ -4,8 +4,8 @@ A sample without dual weight is no support vector: leaving it out changes nothin
 the full problem's optimum in Gram space, see :mod:`p3d_eval.protocols.leave_one_out_folds`.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from p3d_eval.devices import find_device
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.gram_svm import solve_in_gram
 from p3d_eval.protocols.leave_one_out_folds import Worst, solve_folds
+from p3d_eval.protocols.threads import own_threads
 
 Array = NDArray[np.float64]
 Prepare = Callable[[Array, NDArray[Any], Array], tuple[Array, Array, float]]
@@ -142,7 +143,7 @@ def leave_one_out(
     count = 1 if len(classes) == 2 else len(classes)
     usable, signs = trained[:, -count:], _signs(encoded, count, where)
     try:
-        with _threads_for(len(X)):
+        with own_threads(1) if len(X) < _FEW_SAMPLES else nullcontext():
             if prepare is None:
                 samples = _extended(X, intercept_scaling, where)
                 values, refits, worst = _from_full(samples, signs, C, fold_of, usable)
@@ -198,18 +199,6 @@ def _trained_classes(encoded: NDArray[np.intp], fold_of: NDArray[np.intp], class
             "Two classes must remain in every fold",
         )
     return trained
-
-
-@contextmanager
-def _threads_for(samples: int) -> Iterator[None]:
-    """Use one thread where the matrices are small."""
-    before = torch.get_num_threads()
-    if samples < _FEW_SAMPLES:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _extended(X: Array, intercept_scaling: float, device: torch.device) -> Tensor:

@@ -1,7 +1,8 @@
 """Work spread over Python threads, each with its own share of the arithmetic's threads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -18,8 +19,8 @@ def in_streams(
     """Divide columns evenly over Python threads, and the threads of the arithmetic over these.
 
     Threads that share an operation wait for the slowest at each one's end; on a busy machine that is most of
-    the time. Streams of columns wait once. PyTorch (OpenMP) counts threads for each calling thread, so that the
-    caller's own number stays; NumPy's BLAS has one number for the process, which is given back at the end.
+    the time. Streams of columns wait once. PyTorch counts threads for each calling thread (`own_threads`);
+    NumPy's BLAS has one number for the process, which is given back at the end.
 
     Parameters
     ----------
@@ -43,10 +44,36 @@ def in_streams(
     parts = [slice(at, min(at + width, columns)) for at in range(0, columns, width)]
     if device.type != "cpu":
         return [work(part) for part in parts]
-    before, each = torch.get_num_threads(), max(1, threads // streams)
-    pool = ThreadPoolExecutor(streams, initializer=torch.set_num_threads, initargs=(each,))
+    each = max(1, threads // streams)
+    pool = ThreadPoolExecutor(streams, initializer=_set_own, initargs=(each, _of_new_threads()))
+    with threadpool_limits(each, user_api="blas"), pool:
+        return list(pool.map(work, parts))
+
+
+@contextmanager
+def own_threads(count: int) -> Iterator[None]:
+    """Compute on so many threads in the calling thread, and leave every other thread its number."""
+    before, others = torch.get_num_threads(), _of_new_threads()
+    _set_own(count, others)
     try:
-        with threadpool_limits(each, user_api="blas"), pool:
-            return list(pool.map(work, parts))
+        yield
     finally:
-        torch.set_num_threads(before)  # the number that threads born later start with
+        _set_own(before, others)
+
+
+def _set_own(count: int, others: int) -> None:
+    """Set the calling thread's number.
+
+    PyTorch (OpenMP) keeps one for each thread, but hands the last one that was set anywhere to threads born
+    later, for good: that one is set back.
+    """
+    torch.get_num_threads()  # a thread takes that one at its first question, whatever was set in it before
+    torch.set_num_threads(count)
+    with ThreadPoolExecutor(1) as new:
+        new.submit(torch.set_num_threads, others).result()
+
+
+def _of_new_threads() -> int:
+    """Number of threads that a thread born now would compute on."""
+    with ThreadPoolExecutor(1) as new:
+        return new.submit(torch.get_num_threads).result()
