@@ -71,6 +71,20 @@ def shorten(names: Iterable[str], shown: int = 5) -> str:
     return f"{', '.join(listed[:shown])} … and {len(listed) - shown} more"
 
 
+def counted(number: int, one: str, several: str | None = None) -> str:
+    """Write a number before what it counts: ``1 video``, ``2 videos``, ``1 class is``, ``2 classes are``.
+
+    Parameters
+    ----------
+    number : int
+    one : str
+        The words for one.
+    several : str, optional
+        The words for any other number; by default with an s at the end.
+    """
+    return f"{number} {one if number == 1 else several or f'{one}s'}"
+
+
 def one_line(error: BaseException) -> str:
     """Name an error of other people's code in one line: its type and its message."""
     return " ".join(f"{type(error).__name__}: {error}".split())

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 from p3d_eval.features import FeatureStore
 from p3d_eval.protocols.accuracy import Judgement
 from p3d_eval.protocols.activitynet_rules import Predictions, average_precision, hits_at_k
@@ -222,13 +222,18 @@ def _warn(predictions: Predictions, given: NDArray[np.bool_]) -> tuple[str, ...]
     pairs = np.column_stack([predictions.video, predictions.label])[known]
     repeated = len(pairs) - len(np.unique(pairs, axis=0))
     if repeated:
-        found.append(f"{repeated} predictions repeat a label of their video: false by the official rules.")
+        repeats = counted(repeated, "prediction repeats a label of its", "predictions repeat a label of their")
+        found.append(f"{repeats} video: false by the official rules.")
     if not known.all():
-        found.append(
-            f"{int((~known).sum())} predictions are of videos that are not tested: false by the official rules."
+        others = counted(
+            int((~known).sum()), "prediction is of a video that is", "predictions are of videos that are"
         )
+        found.append(f"{others} not tested: false by the official rules.")
     if not given.all():
-        found.append(f"{int((~given).sum())} videos have no prediction: they score 0 by the official rules.")
+        without = counted(
+            int((~given).sum()), "video has no prediction: it scores", "videos have no prediction: they score"
+        )
+        found.append(f"{without} 0 by the official rules.")
     return tuple(found)
 
 

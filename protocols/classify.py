@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from p3d_eval.errors import counted
 from p3d_eval.features import FeatureStore
 from p3d_eval.protocols.accuracy import Judgement, judge_accuracy
 from p3d_eval.protocols.classification_options import ClassificationOptions
@@ -220,7 +221,7 @@ def describe_choices(
     classifier = options.make_classifier()
     return (
         task.said,
-        f"feature: {options.layer}, {width} values a video, {SPOKEN[options.normalise]}",
+        f"feature: {options.layer}, {counted(width, 'value')} a video, {SPOKEN[options.normalise]}",
         *([describe_fusion(store)] if isinstance(store, FusedStore) else []),
         describe_classifier(classifier, splits),
         *([caveat] if task.clustered else []),

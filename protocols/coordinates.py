@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from p3d_eval.devices import find_device, in_halves
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 from p3d_eval.features.layer import Layer
 from p3d_eval.protocols.normalisation import Normalisation, signed_root
 
@@ -88,7 +88,7 @@ class _OnDevice:
             self._sums = torch.zeros((n, n), dtype=torch.float64, device=device)
         except torch.OutOfMemoryError:
             raise UserError(
-                f"out of memory on {device}: the inner products of {n} videos", "Use --device cpu"
+                f"out of memory on {device}: the inner products of {counted(n, 'video')}", "Use --device cpu"
             ) from None
 
     def add(self, block: Array) -> None:

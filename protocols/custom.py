@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 from p3d_eval.features import FeatureStore
 from p3d_eval.protocols import aslan
 from p3d_eval.protocols.annotations.table import COLUMNS, LabelledVideo, list_table, parse_videos
@@ -181,7 +181,7 @@ def _make_folds(labels: np.ndarray, groups: Sequence[str], folds: int, seed: int
         raise UserError("the table has one class only", "A classifier needs two")
     if sizes.max() < folds:
         raise UserError(
-            f"folds: {folds}, but no class has more than {sizes.max()} videos",
+            f"folds: {folds}, but no class has more than {counted(int(sizes.max()), 'video')}",
             f"Use --folds {max(2, sizes.max())}, or --scheme left-out",
         )
     dealt = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)

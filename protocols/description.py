@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from p3d_eval.backbones.input_changes import PREPROCESSING
-from p3d_eval.errors import UserError, shorten
+from p3d_eval.errors import UserError, counted, shorten
 from p3d_eval.features import FeatureStore
 from p3d_eval.features.matching import near_misses
 from p3d_eval.protocols.classifiers.choice import Classifier
@@ -120,7 +120,7 @@ def _told_c(chosen: Mapping[str, Any]) -> str:
     """Say which C was chosen, or in how many folds which."""
     folds = chosen.get("folds")
     if isinstance(folds, dict):
-        return ", ".join(f"{value} in {count} folds" for value, count in folds.items())
+        return ", ".join(f"{value} in {counted(count, 'fold')}" for value, count in folds.items())
     return f"{chosen['C']:g}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from p3d_eval.errors import shorten
+from p3d_eval.errors import counted, shorten
 from p3d_eval.protocols.near_duplicates import NEAR, CopySearch, NearCopies
 from p3d_eval.protocols.protocol import AnnotationFiles
 from p3d_eval.protocols.task_features import TaskFeatures
@@ -98,7 +98,7 @@ def _shared_clusters(task: Task, sides: Sides) -> list[str]:
     both = sorted(trained & {task.clusters[row] for row in sides.test.tolist()})
     if not both:
         return []
-    what = f"{len(both)} {f'{task.cluster_kind} clusters' if task.clustered else 'videos'}"
+    what = counted(len(both), f"{task.cluster_kind} cluster" if task.clustered else "video")
     told = f"LEAK: split {sides.name}: {what} in training and in test: {shorten(both, _SHOWN)}."
     return [f"{told} What was cut from one source is no independent test."]
 
@@ -138,5 +138,6 @@ def describe_copies(near: NearCopies, names: Mapping[int, str], where: str, test
         told = f"{where}: {len(pairs)} of {tested} test videos have a training video of cosine {NEAR} or more"
         doubt = "copies, or a layer that hardly tells videos apart (class probabilities often do not)"
         return [f"{told}: {doubt}: {shorten(pairs, _SHOWN)}."]
-    told = f"LEAK: {where}: {len(pairs)} test videos have a near copy in training (cosine {NEAR} or more)"
+    some = counted(len(pairs), "test video has", "test videos have")
+    told = f"LEAK: {where}: {some} a near copy in training (cosine {NEAR} or more)"
     return [f"{told}: {shorten(pairs, _SHOWN)}."]

@@ -10,7 +10,7 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 from p3d_eval.protocols.annotations.table import LabelledVideo
 
 Row = tuple[str, LabelledVideo, LabelledVideo]
@@ -44,14 +44,18 @@ def draw_pairs(videos: Sequence[LabelledVideo], folds: int, pairs: int, seed: in
         When there are too few classes for the folds, or a fold has no pair of one kind.
     """
     if folds < 2 or pairs < 2:
-        raise UserError(f"pairs: {pairs} pairs in {folds} folds", "Two folds of two pairs are the least")
+        raise UserError(
+            f"pairs: {counted(pairs, 'pair')} in {counted(folds, 'fold')}",
+            "Two folds of two pairs are the least",
+        )
     by_class: dict[str, list[LabelledVideo]] = defaultdict(list)
     for video in videos:
         by_class[video.label].append(video)
     names = sorted(by_class)
     if len(names) < 2 * folds:
+        some = counted(len(names), "class is", "classes are")
         raise UserError(
-            f"pairs: {len(names)} classes are too few for {folds} folds that share none",
+            f"pairs: {some} too few for {folds} folds that share none",
             f"Each fold needs two: --folds {max(2, len(names) // 2)}" if len(names) >= 4 else None,
         )
     generator = np.random.default_rng(seed)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from p3d_eval.errors import UserError, shorten
+from p3d_eval.errors import UserError, counted, shorten
 from p3d_eval.features.matching import match_ids
 from p3d_eval.protocols.result import Result, Scores
 
@@ -175,7 +175,7 @@ def align(results: Sequence[Scored], common: bool) -> Aligned:
         lacking = next((n for n, own in enumerate(keys) if len(own) < len(everything)), 0)
         absent = sorted(everything - set(keys[lacking]))
         raise UserError(
-            f"{results[lacking].name} lacks {len(absent)} scored trials that others have: "
+            f"{results[lacking].name} lacks {counted(len(absent), 'scored trial')} that others have: "
             f"{shorten(' / '.join(key[1:]) for key in absent)}",
             "Run both on the same videos, or add --common to compare on the trials that all have",
         )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils.extmath import randomized_svd
 
 from p3d_eval.devices import find_device, in_halves
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 from p3d_eval.features.layer import Layer
 
 Array = NDArray[np.float64]
@@ -123,7 +123,8 @@ def require_dimensions(asked: int, available: int, n: int, width: int) -> None:
         raise UserError(f"pca: {asked} dimensions", "Ask for at least 1")
     if asked > available:
         raise UserError(
-            f"pca: {asked} dimensions asked, but the {n} training samples of {width} values span {available}",
+            f"pca: {counted(asked, 'dimension')} asked, but the {counted(n, 'training sample')} of "
+            f"{counted(width, 'value')} span{'s' if n == 1 else ''} {available}",
             f"Ask for at most {available}, for example --pca {available}"
             if available
             else "They are all equal",

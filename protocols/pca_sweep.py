@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 from p3d_eval.protocols.classification import Trained
 from p3d_eval.protocols.classifiers.choice import Classifier, Fitted
 from p3d_eval.protocols.pca import PcaSolver, fit_pca
@@ -133,7 +133,7 @@ def train_points(
     trained = {}
     for point, fit in fit_sweep(projected, encoded, points, C=C, tol=tol, device=classifier.device).items():
         solver = f"Newton, preconditioned conjugate gradients, squared hinge, C = {C:g}"
-        solver += f", {fit.repeated} problems again in float64" if fit.repeated else ""
+        solver += f", {counted(fit.repeated, 'problem')} again in float64" if fit.repeated else ""
         gap, count = float(fit.relative_gaps.max()), len(fit.relative_gaps)
         certificate = Certificate(f"{problem}, pca {point}", solver, gap, tol, count)
         fitted = Fitted(_Point(labels, fit), C, certificate)

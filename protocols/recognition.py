@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 from p3d_eval.features import FeatureStore
 from p3d_eval.protocols.accuracy import Judgement, per_class
 from p3d_eval.protocols.class_columns import match_columns
@@ -256,7 +256,8 @@ def _choices(task: Task, names: tuple[str, ...], options: RecognitionOptions) ->
         "a guess is right when the video shows it; of equal scores the earlier class is guessed first",
     ]
     if further:
-        said.append(f"the network has {further} classes more than the list: guesses that are always wrong")
+        more = counted(further, "class", "classes")
+        said.append(f"the network has {more} more than the list: guesses that are always wrong")
     if options.measure == "all" and options.allow_missing == "wrong":
         said.append("a missing video counts with as many wrong clips as most videos have clips")
     return tuple(said)

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 from p3d_eval.features import FeatureStore
 from p3d_eval.protocols import hmdb51, ucf101
 from p3d_eval.protocols.annotations import hmdb51 as hmdb51_lists
@@ -229,7 +229,7 @@ def _choices(task: Task, store: FeatureStore, options: RetrievalOptions) -> tupl
     said = SPOKEN[options.normalise].replace("training videos", "gallery")
     return (
         task.said,
-        f"feature: {options.layer}, {width} values a video, {said}; {who} by cosine",
+        f"feature: {options.layer}, {counted(width, 'value')} a video, {said}; {who} by cosine",
         "R@k: one of the k nearest is of the query's class; mAP over the whole gallery",
         "of equal cosines the gallery's earlier video comes first",
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from p3d_eval.errors import UserError, shorten
+from p3d_eval.errors import UserError, counted, shorten
 from p3d_eval.features import FeatureStore
 from p3d_eval.protocols.annotations.table import LabelledVideo, list_table, parse_videos
 from p3d_eval.protocols.classification_options import ClassificationOptions
@@ -64,8 +64,9 @@ def folder_videos(ids: Sequence[str]) -> tuple[LabelledVideo, ...]:
     """
     loose = [video for video in ids if "/" not in video]
     if loose:
+        some = counted(len(loose), "video lies", "videos lie")
         raise UserError(
-            f"{len(loose)} videos lie in no folder that could be their class: {shorten(loose)}",
+            f"{some} in no folder that could be their class: {shorten(loose)}",
             "Give --labels with a CSV of id,label",
         )
     return tuple(LabelledVideo(video, PurePosixPath(video).parent.name, video) for video in ids)
@@ -105,7 +106,7 @@ def _size_warnings(scenes: SceneSet, task: Task) -> tuple[str, ...]:
     odd = [f"{name} {count}" for name, count in sorted(found.items()) if count != scenes.per_class]
     told = f"; not {scenes.per_class}: {shorten(odd)}" if odd else ""
     usual = f"{scenes.title} has {scenes.classes} classes of {scenes.per_class} videos"
-    return (f"{usual}, here are {len(found)} with {len(task.names)} videos in all{told}",)
+    return (f"{usual}, here are {len(found)} with {counted(len(task.names), 'video')} in all{told}",)
 
 
 def run(

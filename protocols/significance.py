@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 from p3d_eval.markup import shown_by
 from p3d_eval.protocols.paired_difference import TESTS, Difference, TestName, paired_difference
 from p3d_eval.protocols.paired_metrics import paired_metric
@@ -235,7 +235,8 @@ def _warnings(results: Sequence[Scored], left_out: int, pairs: Sequence[Comparis
         if not one.result.converged
     ]
     if left_out:
-        found.append(f"{left_out} trials that some result lacks are left out: the values are of the others.")
+        some = counted(left_out, "trial that some result lacks is", "trials that some result lacks are")
+        found.append(f"{some} left out: the values are of the others.")
     for one in results:
         coverage = one.result.coverage
         if coverage.used < coverage.expected:

@@ -178,7 +178,10 @@ def mean_metric(values: Sequence[float | None], unit: str, level: float = LEVEL)
     defined = [value for value in values if value is not None]
     if len(defined) < len(values) or not defined:
         return Metric(
-            None, n=len(values), unit=unit, reason=f"undefined in {len(values) - len(defined)} {unit}"
+            None,
+            n=len(values),
+            unit=unit,
+            reason=f"undefined in {len(values) - len(defined)} of {len(values)} {unit}",
         )
     mean, error = float(np.mean(defined)), standard_error(defined)
     if error is None:

@@ -74,6 +74,6 @@ def _set_own(count: int, others: int) -> None:
 
 
 def _of_new_threads() -> int:
-    """Number of threads that a thread born now would compute on."""
+    """Ask a thread born now for the number of threads that it would compute on."""
     with ThreadPoolExecutor(1) as new:
         return new.submit(torch.get_num_threads).result()

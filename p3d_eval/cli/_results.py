@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from p3d_eval.cli._shared import console, print_whole
+from p3d_eval.errors import counted
 
 if TYPE_CHECKING:
     from p3d_eval.protocols.result import Metric, Result
@@ -160,8 +161,9 @@ def _print_sources(result: "Result", path: Path) -> None:
     )
     if result.certificates:
         worst = max(result.certificates, key=lambda one: (not one.converged, one.relative_gap))
+        fits = counted(len(result.certificates), "fit")
         screen.print(
-            f"Solver: {len(result.certificates)} fits, largest {worst.measure} {worst.relative_gap:.1e} "
+            f"Solver: {fits}, largest {worst.measure} {worst.relative_gap:.1e} "
             f"(at most {worst.tolerance:.0e} wanted) – {'converged' if result.converged else 'NOT CONVERGED'}",
             style=None if result.converged else "bold red",
             markup=False,

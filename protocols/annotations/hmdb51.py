@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from p3d_eval.errors import UserError, shorten
+from p3d_eval.errors import UserError, counted, shorten
 from p3d_eval.protocols.annotations.text import numbered_lines
 from p3d_eval.protocols.protocol import AnnotationReader
 from p3d_eval.protocols.tasks import Task, TaskSplit, list_task
@@ -94,7 +94,7 @@ def _parse_line(name: str, line: int, text: str) -> tuple[str, str]:
 
 def _require_whole(splits: Mapping[str, Mapping[str, set[str]]]) -> None:
     if len(splits) < 2:
-        raise UserError(f"HMDB51 lists: {len(splits)} classes, two or more are needed")
+        raise UserError(f"HMDB51 lists: {counted(len(splits), 'class', 'classes')}, two or more are needed")
     for action, own in splits.items():
         missing = [f"{action}_test_split{split}.txt" for split in SPLITS if split not in own]
         if missing:

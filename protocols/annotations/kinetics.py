@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 from p3d_eval.protocols.protocol import AnnotationReader
 from p3d_eval.protocols.tasks import Task, TaskSplit, list_task
 from p3d_eval.provenance import sha256_json
@@ -104,7 +104,9 @@ def _rows(name: str, data: bytes) -> Iterator[tuple[int, Mapping[str, str]]]:
                         f"It begins with {','.join(COLUMNS)}",
                     )
             elif len(values) != len(header):
-                raise UserError(f"{name}, line {reader.line_num}: {len(values)} values, not {len(header)}")
+                raise UserError(
+                    f"{name}, line {reader.line_num}: {counted(len(values), 'value')}, not {len(header)}"
+                )
             else:
                 yield reader.line_num, dict(zip(header, values, strict=True))
     except csv.Error as error:

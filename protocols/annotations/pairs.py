@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from p3d_eval.errors import shorten
+from p3d_eval.errors import counted, shorten
 
 _SHOWN = 5  # names in a warning
 
@@ -87,23 +87,26 @@ class Pairs:
         found = [f"Pairs: {problem}." for problem in self.contradictions()]
         shared = self.shared_actions()
         if shared:
+            some = counted(len(shared), "action occurs", "actions occur")
             found.append(
-                f"{len(shared)} actions occur in more than one fold ({shorten(shared, _SHOWN)}), "
+                f"{some} in more than one fold ({shorten(shared, _SHOWN)}), "
                 "so that training has seen actions that are tested."
             )
         pairs = np.sort(np.column_stack([self.first, self.second]), axis=1)
         rows = self._in_many_folds(pairs, self.fold)
         if len(rows):
+            some = counted(len(rows), "pair occurs", "pairs occur")
             found.append(
-                f"{len(rows)} pairs occur in more than one fold (the first is {self._show(rows[0])}), "
+                f"{some} in more than one fold (the first is {self._show(rows[0])}), "
                 "so that training has seen pairs that are tested."
             )
         if self.actions is None:
             videos = np.concatenate([self.first, self.second])
             rows = self._in_many_folds(videos[:, None], np.tile(self.fold, 2))
             if len(rows):
+                some = counted(len(rows), "video occurs", "videos occur")
                 found.append(
-                    f"{len(rows)} videos occur in more than one fold (the first is "
+                    f"{some} in more than one fold (the first is "
                     f"{self.names[videos[rows[0]]]}), so that training has seen videos that are tested."
                 )
         return tuple(found)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 from p3d_eval.protocols.annotations.text import numbered_lines
 from p3d_eval.protocols.protocol import AnnotationReader
 from p3d_eval.protocols.tasks import Task, TaskSplit, list_task
@@ -97,7 +97,8 @@ def make_task(data: Sports1M) -> Task:
     """
     both = sorted(set(data.test) & set(data.train))
     if both:
-        raise UserError(f"Sports-1M: {len(both)} videos are in training and in test, the first is {both[0]}")
+        some = counted(len(both), "video is", "videos are")
+        raise UserError(f"Sports-1M: {some} in training and in test, the first is {both[0]}")
     videos = [*data.test.items(), *data.train.items()]
     count = len(data.test)
     return Task(

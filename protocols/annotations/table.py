@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from p3d_eval.errors import UnknownNameError, UserError
+from p3d_eval.errors import UnknownNameError, UserError, counted
 from p3d_eval.features.matching import match_ids
 from p3d_eval.protocols.protocol import Listed
 
@@ -95,7 +95,9 @@ def _checked(name: str, reader: Iterator[list[str]]) -> Iterator[tuple[int, Mapp
             header = _header(name, values)
             continue
         if len(values) != len(header):
-            raise UserError(f"{name}, line {line}: {len(values)} values under {len(header)} columns")
+            raise UserError(
+                f"{name}, line {line}: {counted(len(values), 'value')} under {counted(len(header), 'column')}"
+            )
         row = dict(zip(header, values, strict=True))
         for column in header:
             if not row[column]:

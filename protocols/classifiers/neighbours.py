@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 from p3d_eval.protocols.normalisation import l2_normalise
 
 Array = NDArray[np.float64]
@@ -52,7 +52,9 @@ class CosineNeighbours:
             When there are fewer samples than neighbours.
         """
         if len(X) < self.neighbours:
-            raise UserError(f"neighbours: {self.neighbours} of {len(X)} training samples", "Ask for fewer")
+            raise UserError(
+                f"neighbours: {self.neighbours} of {counted(len(X), 'training sample')}", "Ask for fewer"
+            )
         self.classes_, self._encoded = np.unique(y, return_inverse=True)
         self._samples = l2_normalise(X)
         return self

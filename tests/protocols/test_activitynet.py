@@ -231,8 +231,8 @@ def test_lists_that_a_matrix_cannot_hold(made, tmp_path):
     assert result.metrics["avg_top3"].value == pytest.approx(oracle_hits(rows, truth, 3)[1])
     assert result.metrics["map"].value == pytest.approx(np.mean([oracle_ap(rows, truth, c) for c in LABELS]))
     assert "no interval" in result.metrics["map"].method
-    assert any("1 predictions repeat a label" in warning for warning in result.warnings)
-    assert any("1 predictions are of videos that are not tested" in warning for warning in result.warnings)
+    assert any("1 prediction repeats a label of its video" in warning for warning in result.warnings)
+    assert any("1 prediction is of a video that is not tested" in warning for warning in result.warnings)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -134,7 +134,7 @@ SPLIT = "wave_test_split2.txt"
         ("hmdb51", changed("hmdb51", SPLIT, "_0.avi", "_9.avi"), "name different videos: .*_0, .*_9"),
         ("hmdb51", changed("hmdb51", SPLIT, "Films", "\xff"), "not a text file"),
         ("hmdb51", {"classInd.txt": b"1 a"}, "classInd.txt: not called CLASS_test_splitN.txt"),
-        ("hmdb51", {"wave_test_split1.txt": b"a.avi 1\nb.avi 2"}, "1 classes, two or more are needed"),
+        ("hmdb51", {"wave_test_split1.txt": b"a.avi 1\nb.avi 2"}, "1 class, two or more are needed"),
         (
             "hmdb51",
             {k: v for k, v in made.hmdb51_files().items() if k != SPLIT},

@@ -265,7 +265,7 @@ def test_what_training_has_seen_is_warned_of():
     lines = as_csv(table, classes=False).decode("utf-8-sig").split("\r\n")
     turned = "\n".join([*lines, f"3,{two},{one},1"]).encode()
     pairs, videos = aslan.parse({"x.csv": turned}).warnings()
-    assert pairs.startswith(f"1 pairs occur in more than one fold (the first is {one}, {two})")
+    assert pairs.startswith(f"1 pair occurs in more than one fold (the first is {one}, {two})")
     assert videos.startswith(f"2 videos occur in more than one fold (the first is {one})")
     table[5, 2, 1] = 0
     (contradiction,) = aslan.parse({"x.mat": data.mat_bytes(table)}).warnings()

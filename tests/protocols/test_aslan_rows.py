@@ -336,4 +336,4 @@ def test_undefined_numbers_leave_the_table_narrow(tmp_path, folder, monkeypatch)
     assert line.split()[-3:] == ["–", "72", "12"]
     assert "one label" not in line
     assert "– auc: pairs of one label only (1)" in shown.output
-    assert "– auc_mean_of_folds: undefined in 1 folds (all, " in shown.output
+    assert "– auc_mean_of_folds: undefined in 1 of 4 folds (all, " in shown.output

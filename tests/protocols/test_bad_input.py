@@ -79,7 +79,7 @@ def test_pca_of_zero_equal_and_constant_features(tmp_path, change):
 
 
 def test_pca_of_equal_features_has_no_dimension(tmp_path):
-    with pytest.raises(UserError, match="1 dimensions asked, but the .* training samples of 9 values span 0"):
+    with pytest.raises(UserError, match="1 dimension asked, but the .* training samples of 9 values span 0"):
         evaluate("ucf101", store_of(tmp_path, lambda values: values * 0 + 0.1), split=1, pca="1")
 
 
@@ -138,7 +138,7 @@ def test_a_single_sample():
         OneVsRestLinearSVC().fit([[1.0]], [1])
     with pytest.raises((UserError, ValueError), match=r"class|group|sample"):
         leave_one_out([[1.0]], [1])
-    with pytest.raises(UserError, match="span 0"):
+    with pytest.raises(UserError, match="1 training sample of 3 values spans 0"):
         fit_pca(np.ones((1, 3)), 1)
     np.testing.assert_allclose(pair_similarities([[4.0]], [[1.0]])[0, :2], [4, 2])
 

@@ -32,12 +32,12 @@ def task_features(train, test, clusters, X=None):
 def test_a_group_on_both_sides_is_named():
     features = task_features([0, 1, 2, 3], [4, 5], ["g1", "g1", "g2", "g2", "g3", "g2"])
     (warning,) = leak_warnings([features], None, "")
-    assert warning.startswith("LEAK: split 1: 1 group clusters in training and in test: g2.")
+    assert warning.startswith("LEAK: split 1: 1 group cluster in training and in test: g2.")
 
 
 def test_a_video_on_both_sides_is_named():
     (first, *_) = leak_warnings([task_features([0, 1, 2], [2, 3], ["a", "b", "c", "d"])], None, "")
-    assert first.startswith("LEAK: split 1: 1 videos in training and in test: c.")
+    assert first.startswith("LEAK: split 1: 1 video in training and in test: c.")
 
 
 def test_clean_splits_and_leaving_out_in_turn_are_silent():
@@ -51,8 +51,7 @@ def test_near_copies_are_named():
     features = task_features(range(20), range(20, 40), [str(n) for n in range(40)], X)
     (warning,) = leak_warnings([features], None, "")
     assert warning == (
-        "LEAK: split 1: 1 test videos have a near copy in training (cosine 0.999 or more): "
-        "v30 and v4 (1.00000)."
+        "LEAK: split 1: 1 test video has a near copy in training (cosine 0.999 or more): v30 and v4 (1.00000)."
     )
     X[20:] = X[:20]
     (warning,) = leak_warnings([features], None, "")
@@ -118,7 +117,7 @@ def test_copies_across_ucf101s_splits_are_found_by_their_ids(tmp_path):
     store = open_features(write_store(tmp_path / "f.h5", ids, {"pool5": X}))
     result = evaluate("ucf101", store, classifier="ncm")
     assert [one for one in result.warnings if "near copy" in one] == [
-        f"LEAK: split {split}: 1 test videos have a near copy in training (cosine 0.999 or more): "
+        f"LEAK: split {split}: 1 test video has a near copy in training (cosine 0.999 or more): "
         f"{ids[one]} and {ids[other]} (1.00000)."
         for split, one, other in ((1, tested, trained), (3, trained, tested))
     ]

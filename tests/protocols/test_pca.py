@@ -87,8 +87,8 @@ def test_constant_columns_and_duplicates():
     [
         (samples(5, 20), 5, "5 dimensions asked, but the 5 training samples of 20 values span 4"),
         (samples(20, 5), 6, "6 dimensions asked, but the 20 training samples of 5 values span 5"),
-        (samples(1, 5), 1, "span 0"),
-        (np.full((9, 4), 0.1), 1, "span 0"),
+        (samples(1, 5), 1, "1 dimension asked, but the 1 training sample of 5 values spans 0"),
+        (np.full((9, 4), 0.1), 1, "9 training samples of 4 values span 0"),
         (samples(9, 4), 0, "0 dimensions"),
     ],
 )

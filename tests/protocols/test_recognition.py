@@ -157,7 +157,7 @@ def test_kinetics_scores_with_a_class_more(kinetics):
     expected = top_k_accuracy_score(y[:60], prob[:60], k=1, labels=range(4))
     assert result.metrics["video_top1"].value == pytest.approx(expected)
     assert result.metrics["video_top5"].value == 1
-    assert any("1 classes more" in choice for choice in result.choices)
+    assert any("1 class more" in choice for choice in result.choices)
     assert result.scores.classes.tolist()[3:] == ["yoga"]
     assert result.coverage.expected == 60
 

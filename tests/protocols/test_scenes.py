@@ -151,7 +151,7 @@ def test_sets_of_a_known_size_say_when_it_is_another(store, tmp_path):
 
 def test_bad_input(tmp_path):
     loose = open_features(write_store(tmp_path / "a.h5", ["a", "b/c"], {"pool5": np.eye(2)}))
-    with pytest.raises(UserError, match="1 videos lie in no folder that could be their class: a"):
+    with pytest.raises(UserError, match="1 video lies in no folder that could be their class: a"):
         evaluate("scenes", loose)
     single = open_features(write_store(tmp_path / "b.h5", ["x/1", "x/2", "y/1"], {"pool5": np.eye(3)}))
     with pytest.raises(UserError, match="without the group 'y/1' only one class remains"):

@@ -28,7 +28,7 @@ def test_videos_with_and_without_groups_and_splits():
         (b"a,run\nb,walk\n", "the first line has no column 'id' but 'a,run'"),
         (b"id,label,grup\na,run,1\n", "unknown column of t.csv 'grup'"),
         (b"id,label,id\na,run,b\n", "the column 'id' stands twice"),
-        (b"id,label\na\n", "t.csv, line 2: 1 values under 2 columns"),
+        (b"id,label\na\n", "t.csv, line 2: 1 value under 2 columns"),
         (b"id,label\n\na,\n", "t.csv, line 3: label is empty"),
         (b"id,label,split\na,run,val\n", "line 2: split 'val' is not train or test"),
         (b"id,label\na,run\na,walk\n", "line 3: 'a' stands in line 2 already"),
