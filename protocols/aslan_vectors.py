@@ -13,7 +13,7 @@ from p3d_eval.protocols.aslan_options import Options
 from p3d_eval.protocols.description import AllowMissing, make_coverage
 from p3d_eval.protocols.layer_view import LayerView
 from p3d_eval.protocols.leaks import describe_copies
-from p3d_eval.protocols.near_duplicates import CopySearch, NearCopies
+from p3d_eval.protocols.near_duplicates import CopySearch, NearCopies, closest
 from p3d_eval.protocols.pair_vectors import layer_similarities
 from p3d_eval.protocols.result import Coverage
 from p3d_eval.protocols.similarities import SIMILARITIES
@@ -121,21 +121,11 @@ def copies_across_folds(
     search = CopySearch(np.concatenate(parts))
     place = np.full(len(found), -1, np.intp)
     place[rows] = np.arange(len(rows))
-    near: dict[int, tuple[int, float]] = {}
+    found_in: list[NearCopies] = []
     for fold in pairs.tested_folds:
         tested = np.unique(np.concatenate([pairs.first[pairs.fold == fold], pairs.second[pairs.fold == fold]]))
         trained = np.unique(np.concatenate([pairs.first[pairs.fold != fold], pairs.second[pairs.fold != fold]]))
         there = [part[place[part] >= 0] for part in (tested, np.setdiff1d(trained, tested))]
-        copies = search.find(place[there[1]], place[there[0]])
-        for test, train, cosine in zip(
-            copies.test.tolist(), copies.train.tolist(), copies.cosine.tolist(), strict=True
-        ):
-            near.setdefault(test, (train, cosine))
-    ordered = sorted(near, key=lambda row: -near[row][1])
-    listed = NearCopies(
-        np.array(ordered, np.intp),
-        np.array([near[row][0] for row in ordered], np.intp),
-        np.array([near[row][1] for row in ordered]),
-    )
+        found_in.append(search.find(place[there[1]], place[there[0]]))
     names = {number: pairs.names[row] for number, row in enumerate(rows.tolist())}
-    return describe_copies(listed, names, "folds", len(rows))
+    return describe_copies(closest(found_in), names, "folds", len(rows))

@@ -1,14 +1,14 @@
 """Warnings, by name, of what makes a score too good: shared groups, near copies, weights that saw the test."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.errors import counted, shorten
-from p3d_eval.protocols.near_duplicates import NEAR, CopySearch, NearCopies
+from p3d_eval.protocols.near_duplicates import NEAR, CopySearch, NearCopies, closest
 from p3d_eval.protocols.protocol import AnnotationFiles
 from p3d_eval.protocols.task_features import TaskFeatures
 from p3d_eval.protocols.tasks import Task
@@ -64,7 +64,7 @@ def leak_warnings(
     return [
         *training_leaks(task.dataset, trained_on),
         *unofficial_lists(task.dataset, annotations, task.official),
-        *(found for one in sides for found in _shared_clusters(task, one)),
+        *_shared_clusters(task, sides),
         *dict.fromkeys(copies),
     ]
 
@@ -90,17 +90,24 @@ def unofficial_lists(dataset: str, annotations: AnnotationFiles | None, official
     return [f"{told}: do not report the score as {dataset}'s."]
 
 
-def _shared_clusters(task: Task, sides: Sides) -> list[str]:
-    """Warn of groups that are on both sides; of leaving out in turn, both sides are all videos."""
-    if left_out_in_turn(sides.train, sides.test):
+def _shared_clusters(task: Task, sides: Sequence[Sides]) -> list[str]:
+    """Warn of groups that are on both sides of a split; of leaving out in turn, both sides are all videos."""
+    shared = {}
+    for one in sides:
+        train, test = ({task.clusters[row] for row in part.tolist()} for part in (one.train, one.test))
+        if train & test and not left_out_in_turn(one.train, one.test):
+            shared[one.name] = train & test
+    if not shared:
         return []
-    trained = {task.clusters[row] for row in sides.train.tolist()}
-    both = sorted(trained & {task.clusters[row] for row in sides.test.tolist()})
-    if not both:
-        return []
+    both = sorted(set().union(*shared.values()))
     what = counted(len(both), f"{task.cluster_kind} cluster" if task.clustered else "video")
-    told = f"LEAK: split {sides.name}: {what} in training and in test: {shorten(both, _SHOWN)}."
+    told = f"LEAK: {_splits(shared)}: {what} in training and in test: {shorten(both, _SHOWN)}."
     return [f"{told} What was cut from one source is no independent test."]
+
+
+def _splits(names: Collection[str]) -> str:
+    """Name splits: ``split 1``, or ``splits 1, 2, 3``."""
+    return f"split{'s' if len(names) > 1 else ''} {', '.join(names)}"
 
 
 def left_out_in_turn(train: Index, test: Index) -> bool:
@@ -116,12 +123,19 @@ def _copies(data: TaskFeatures, sides: Sequence[Sides]) -> list[str]:
     rows = np.flatnonzero(data.place >= 0)
     groups = np.empty(len(data.X), np.intp)
     groups[data.place[rows]] = np.unique([task.groups[row] for row in rows.tolist()], return_inverse=True)[1]
-    found = []
+    found: dict[str, NearCopies] = {}
+    tested: list[Index] = []
     for one in sides:
         train, test = (data.place[data.there(part)] for part in (one.train, one.test))
         near = search.find(train, test, groups if left_out_in_turn(train, test) else None)
-        found += describe_copies(near, names, f"split {one.name}", len(test))
-    return found
+        if len(near.test):
+            found[one.name] = near
+            tested.append(test)
+    if not found:
+        return []
+    return describe_copies(
+        closest(list(found.values())), names, _splits(found), len(np.unique(np.concatenate(tested)))
+    )
 
 
 def describe_copies(near: NearCopies, names: Mapping[int, str], where: str, tested: int) -> list[str]:

@@ -5,6 +5,7 @@ lengthens a difference, so two features that are close have close sketches, and 
 at in full whose sketches are close. None is missed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,15 @@ class NearCopies:
     test: Index
     train: Index
     cosine: Array
+
+
+def closest(found: Sequence[NearCopies]) -> NearCopies:
+    """Take each test video once from several searches among the same rows, with its closest near copy."""
+    test, train = (np.concatenate([getattr(one, side) for one in found]) for side in ("test", "train"))
+    cosine = np.concatenate([one.cosine for one in found])
+    order = np.argsort(-cosine, kind="stable")
+    first = order[np.sort(np.unique(test[order], return_index=True)[1])]
+    return NearCopies(test[first], train[first], cosine[first])
 
 
 class CopySearch:

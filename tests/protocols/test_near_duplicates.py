@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p3d_eval.protocols import near_duplicates
-from p3d_eval.protocols.near_duplicates import CopySearch
+from p3d_eval.protocols.near_duplicates import CopySearch, NearCopies, closest
 
 
 def brute_force(X, train, test, threshold, groups=None):
@@ -72,3 +72,15 @@ def test_rows_of_one_group_are_not_compared():
     rows, groups = np.arange(60), np.arange(60) % 30
     assert 0 in CopySearch(X).find(rows, rows).test
     assert len(CopySearch(X).find(rows, rows, groups).test) == 0  # copies are 30 rows apart, one group
+
+
+def test_each_video_is_told_once_with_its_closest_copy_of_several_searches():
+    several = [
+        NearCopies(np.array([4, 2]), np.array([0, 1]), np.array([0.9999, 0.9991])),
+        NearCopies(np.array([], int), np.array([], int), np.array([])),
+        NearCopies(np.array([2, 7, 4]), np.array([8, 9, 6]), np.array([0.9995, 0.9992, 0.9991])),
+    ]
+    found = closest(several)
+    assert found.test.tolist() == [4, 2, 7]
+    assert found.train.tolist() == [0, 8, 9]
+    assert found.cosine.tolist() == [0.9999, 0.9995, 0.9992]
