@@ -60,23 +60,10 @@ def comparison_html(report: "ComparisonReport") -> str:
     """Show each pair of systems: both values, the difference with its interval, p, and the sentence."""
     several = len(report.comparisons) > 1
     columns = ("first", "%", "second", "%", "difference", "interval", "p", *(["p (Holm)"] if several else []))
-    rows = [
-        (
-            one.first,
-            _number(one.first_value),
-            one.second,
-            _number(one.second_value),
-            f"{_PERCENT * (one.first_value - one.second_value):+.2f}",
-            f"{_PERCENT * (one.difference.low or 0):+.2f} to {_PERCENT * (one.difference.high or 0):+.2f}",
-            f"{one.p_value:.2g}",
-            *([f"{one.adjusted_p_value:.2g}"] if several else []),
-        )
-        for one in report.comparisons
-    ]
     how = {f"{one.test} over {one.units}": f"{one.how}; {one.difference.method}" for one in report.comparisons}
     return fragment(
         f"{report.protocol}: {report.metric}, {report.trials} trials",
-        grid(columns, rows),
+        grid(columns, report.rows),
         warnings(report.warnings),
         grid(("what it means",), [(one.sentence,) for one in report.comparisons]),
         folded("How it was tested", facts({**how, "results": report.results, "seed": report.seed})),

@@ -14,6 +14,7 @@ from p3d_eval.protocols.paired_tests import holm
 from p3d_eval.protocols.resampling import LEVEL
 from p3d_eval.protocols.result import Metric
 
+_ROUNDING = 1e-12  # of a mean over splits; one trial more or less moves it by far more
 _SAME = 1e-3  # float32 scores tell a mean average precision far closer
 _SPOKEN = {
     "sign-flip": "sign-flip test",
@@ -85,6 +86,26 @@ class ComparisonReport:
     warnings: tuple[str, ...]
     results: tuple[str, ...]
     seed: int
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """Each comparison as it is printed: label and percent of both, difference, interval, p, corrected p.
+
+        The corrected p is left out of a single comparison.
+        """
+        return [
+            (
+                one.first,
+                f"{100 * one.first_value:.2f}",
+                one.second,
+                f"{100 * one.second_value:.2f}",
+                f"{100 * (one.first_value - one.second_value):+z.2f}",
+                f"{100 * (one.difference.low or 0):+z.2f} to {100 * (one.difference.high or 0):+z.2f}",
+                f"{one.p_value:.2g}",
+                *([f"{one.adjusted_p_value:.2g}"] if len(self.comparisons) > 1 else []),
+            )
+            for one in self.comparisons
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -209,7 +230,7 @@ def _sentence(one: Comparison, metric: str, several: bool, level: float) -> str:
     high, low, d = one.first_value, one.second_value, one.difference
     ends = (d.low or 0.0, d.high or 0.0)
     size = high - low
-    if size == 0:
+    if abs(size) < _ROUNDING:
         return f"{one.first} and {one.second} have the same {metric}, {100 * high:.2f} %."
     if size < 0:
         better, worse, high, low, size = worse, better, low, high, -size
@@ -219,7 +240,7 @@ def _sentence(one: Comparison, metric: str, several: bool, level: float) -> str:
     adjusted = ", corrected for all comparisons" if several else ""
     figures = (
         f"{metric} {100 * high:.2f} % against {100 * low:.2f} %, difference {100 * size:.2f} points, "
-        f"{100 * level:g} % interval {100 * ends[0]:.2f} to {100 * ends[1]:.2f}; "
+        f"{100 * level:g} % interval {100 * ends[0]:z.2f} to {100 * ends[1]:z.2f}; "
         f"{shown_p}{adjusted}, {_SPOKEN[one.test]} over {one.units}"
     )
     if p <= 1 - level + 1e-12:

@@ -119,18 +119,8 @@ def _print(report: "ComparisonReport", out: Path | None) -> None:
     table.add_column("second")
     for heading in ("", "difference", "interval", "p", *(["p (Holm)"] if several else [])):
         table.add_column(heading, justify="right")
-    for one in report.comparisons:
-        low, high = one.difference.low or 0, one.difference.high or 0
-        table.add_row(
-            escape(one.first),
-            f"{100 * one.first_value:.2f}",
-            escape(one.second),
-            f"{100 * one.second_value:.2f}",
-            f"{100 * (one.first_value - one.second_value):+.2f}",
-            f"{100 * low:+.2f} to {100 * high:+.2f}",
-            f"{one.p_value:.2g}",
-            *([f"{one.adjusted_p_value:.2g}"] if several else []),
-        )
+    for row in report.rows:
+        table.add_row(*map(escape, row))
     print_whole(table)
     screen = console()
     for one in report.comparisons:

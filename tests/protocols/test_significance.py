@@ -18,6 +18,7 @@ from p3d_eval.protocols.significance import compare
 from tests.support.results import aslan_result, ucf101_result
 
 CLASSES = 4
+COUNTS = (3, 5, 1)  # whose mean, divided by 7 each, is rounded otherwise than that of (1, 5, 3)
 
 
 def scored(label, quality, *, seed=0, groups=40, clips=5, splits=2):
@@ -291,6 +292,30 @@ def test_equal_scores(three):
     (one,) = compare([three[0], twin]).comparisons
     assert (one.p_value, one.difference.low, one.difference.high) == (1, 0, 0)
     assert one.sentence.startswith("weak and twin have the same accuracy, ")
+
+
+def by_split(label, counts, size=7):
+    """A result with ``counts`` of ``size`` videos right in each split."""
+    rows = np.arange(size * len(counts))
+    hit = rows % size < np.repeat(counts, size)
+    scores = np.stack([hit, ~hit], axis=1).astype(np.float32)
+    names = np.array([f"v{row:02}" for row in rows])
+    saved = Scores(names, rows // size, np.zeros(len(rows), int), np.array(["yes", "no"]), scores)
+    return replace(ucf101_result(label, backbone=label, splits=len(counts)), scores=saved)
+
+
+def test_values_that_differ_by_a_rounding_are_the_same(tmp_path):
+    one, two = by_split("one", COUNTS), by_split("two", COUNTS[::-1])
+    report = compare([one, two])
+    (found,) = report.comparisons
+    assert found.first_value != found.second_value
+    assert found.sentence == "one and two have the same accuracy, 42.86 %."
+    paths = [str(result.save(tmp_path / f"{result.label}.json")) for result in (one, two)]
+    printed = CliRunner().invoke(app, ["compare", *paths])
+    assert printed.exit_code == 0, printed.output
+    for shown in (printed.stdout, report._repr_html_()):
+        assert "+0.00" in shown
+        assert "-0.00" not in shown
 
 
 @pytest.fixture
