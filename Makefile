@@ -7,7 +7,7 @@ STAMP = $(VENV)/.installed
 export P3D_EVAL_TEST_DATA
 
 # TeX compiles the tables, pdftotext reads them back, and Chromium opens the page.
-TEST_PACKAGES = texlive-latex-base texlive-latex-recommended poppler-utils chromium chromium-driver fonts-dejavu-core
+TEST_PACKAGES = texlive-latex-base texlive-latex-recommended texlive-luatex texlive-xetex poppler-utils chromium chromium-driver fonts-dejavu-core
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: demo test test-ci test-all weights lint types wheel docs bench-solvers bench-gpu check clean

@@ -51,17 +51,27 @@ _SPECIAL = {
     "\u00a0": "~",
 }
 _MARKS = {"°": r"\circ", "†": r"\dagger", "‡": r"\ddagger", "§": r"\S", "¶": r"\P", "‖": r"\|", "#": r"\#"}
-# Letters that LaTeX's T1 encoding has; anything else gets a stand-in where pdfTeX compiles.
+# Letters that LaTeX's T1 encoding has; anything else gets a stand-in where a font may lack it.
 _LETTERS = re.compile("[\x20-\x7eÀ-ÖØ-öø-ÿĂăĄąĆćČčĎďĐđĘęĚěĞğİıŁłŃńŇňŐőŒœŔŕŘřŚśŞşŠšŢţŤťŮůŰűŸŹźŻżŽž]")
 _PREAMBLE = r"""\documentclass{article}
+\usepackage{iftex}
+\ifpdftex
 \IfFileExists{cmap.sty}{\usepackage{cmap}}{}
 \usepackage[T1]{fontenc}
-\usepackage{iftex}
-\ifpdftex\usepackage[utf8]{inputenc}\fi
+\usepackage[utf8]{inputenc}
 \IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}
+\fi
 \usepackage[margin=2cm]{geometry}
 \usepackage{booktabs}
 \usepackage{graphicx}
+"""
+# pdfTeX has no font beyond T1's letters; the other engines drop what their font lacks and go on.
+_STAND_IN = r"""\ifpdftex
+\newcommand*{\standin}[1]{\DeclareUnicodeCharacter{#1}{\texttt{U+#1}}}
+\else
+\newcommand*{\standin}[1]{\catcode"#1=\active\begingroup\lccode`\~="#1\relax
+\lowercase{\endgroup\protected\def~}{\iffontchar\font"#1\relax\char"#1\relax\else\texttt{U+#1}\fi}}
+\fi
 """
 _LONG_WORD = 24  # letters; longer ones, such as file names, get places where a line may break
 _STEP = 12  # letters between such places where nothing suggests one
@@ -117,7 +127,7 @@ def _pages(groups: Sequence[Group]) -> Iterator[tuple[Group, ...]]:
     """Cut groups into pages; a group that goes on has its heading again."""
     page: list[Group] = []
     left = _ROWS_A_PAGE
-    for group in groups:
+    for group in (one for one in groups if one.rows):
         rows: list[Row] = []
         left -= 1
         for row in group.rows:
@@ -176,12 +186,9 @@ def _parts(word: str) -> Iterator[str]:
 
 
 def _stand_ins(body: str) -> str:
-    """Declare, for pdfTeX alone, a printed code point for characters that its fonts do not have."""
+    """Declare a printed code point for every character that the font may not have."""
     foreign = sorted({character for character in body if not _LETTERS.match(character)} - {"\n"})
-    if not foreign:
-        return ""
-    lines = [rf"\DeclareUnicodeCharacter{{{ord(c):04X}}}{{\texttt{{U+{ord(c):04X}}}}}" for c in foreign]
-    return "\n".join([r"\ifpdftex", *lines, r"\fi", ""])
+    return _STAND_IN + "".join(rf"\standin{{{ord(c):04X}}}" + "\n" for c in foreign) if foreign else ""
 
 
 def _marks(marks: tuple[str, ...]) -> str:

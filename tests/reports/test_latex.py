@@ -3,17 +3,18 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from p3d_eval.reports import Report
 from p3d_eval.reports.formats.latex_table import to_latex_fragment
 from p3d_eval.reports.table import Group, Row, Table
 from tests.support.results import aslan_result, scored_result, ucf101_result
-from tests.support.tex import compile_pdf, needs_tex
+from tests.support.tex import compile_pdf, needs, needs_tex
 
 LONG = "a_network_that_someone_trained_on_everything_there_is_v2_final_really_final_epoch_300"
 UNBROKEN = "x" * 150
+UNICODE = ("lualatex", "xelatex")  # engines that read every font of the machine
 SPECIAL = "50% of $x_1 & #2 {a^b} ~ <c> \\d [e]"
 
 
@@ -31,7 +32,7 @@ def test_the_pdf_says_what_the_tables_say(tmp_path):
     assert "Overfull" not in log
     lines = [" ".join(line.split()) for line in first.splitlines()]
     assert "Table 1: Accuracy in % & more" in lines
-    assert "Method Accuracy (%) with flow (%) ∆ accuracy" in lines
+    assert "Method Accuracy (%) with flow (%) Δ accuracy" in lines
     assert "p3d199 88.9 [87.9, 89.3] +0.3" in lines
     assert f"{SPECIAL} 91.2 [90.1, 92.0]" in lines
     assert "TSN 85.7 94.0" in lines
@@ -45,7 +46,7 @@ def test_footnotes_stand_below_their_marks(tmp_path):
     report = Report.of(results, significance=True, published=False, intervals="none")
     _, (page,) = compile_pdf(tmp_path, report.to_latex())
     text = squeezed([page])
-    assert "bad20.0◦‡" in text or "bad‡20.0◦" in text
+    assert "bad20.0∘‡" in text or "bad‡20.0∘" in text
     assert "‡notcomparablewiththepublishedrows:nottheofficialsplits" in text
     assert "differsfromthebestmeasuredrowofitscolumnatp≤0.05afterHolm" in text
     assert "NOTCONVERGED" not in text
@@ -97,10 +98,24 @@ def test_letters_that_the_fonts_lack_are_printed_as_code_points(tmp_path):
     assert "U+6A21U+578BÜnïcödé" in squeezed(pages)
 
 
+@pytest.mark.ci
+@pytest.mark.parametrize("engine", [pytest.param(name, marks=needs(name, "pdftotext")) for name in UNICODE])
+def test_engines_with_unicode_print_letters_that_their_font_has_and_drop_none(tmp_path, engine):
+    document = Report.of([ucf101_result("模型 Ünïcödé Łódź Привет")]).to_latex()
+    log, pages = compile_pdf(tmp_path, document, engine=engine)
+    assert "Missing character" not in log
+    assert "U+6A21U+578BÜnïcödéŁódźU+041FU+0440" in squeezed(pages)
+    chosen = "\\usepackage{fontspec}\\setmainfont{DejaVu Serif}\\begin{document}"
+    log, pages = compile_pdf(tmp_path, document.replace("\\begin{document}", chosen), engine=engine)
+    assert "Missing character" not in log
+    assert "U+6A21U+578BÜnïcödéŁódźПривет" in squeezed(pages)
+
+
 LENGTHS = st.lists(st.lists(st.integers(1, 200), max_size=90), max_size=4)
 
 
 @given(LENGTHS)
+@example([[], [1, 132, 132], [1, 1, 44, 44, 88, 88, 132, 132, 132], []])  # its last page is full
 @settings(max_examples=30, deadline=None)
 def test_pages_hold_every_row_once_in_order_and_none_is_too_high(lengths):
     """A page has at most 36 lines, where a label of more than 44 letters takes several, and a heading one."""
