@@ -262,8 +262,8 @@ def _warnings(results: Sequence[Scored], left_out: int, pairs: Sequence[Comparis
         coverage = one.result.coverage
         if coverage.used < coverage.expected:
             found.append(
-                f"{one.label}: {coverage.used} of {coverage.expected} videos have features; the others are "
-                "no part of this comparison."
+                f"{one.label}: {coverage.used} of {counted(coverage.expected, 'video')} have features; the "
+                "others are no part of this comparison."
             )
         weights = one.result.features.get("weights")
         if isinstance(weights, dict) and weights.get("random"):

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from p3d_eval.errors import counted
 from p3d_eval.protocols.result import WANTED_GAP, Result
 from p3d_eval.reports.layout import Layout
 from p3d_eval.reports.layouts import METHODS
@@ -40,7 +41,7 @@ def obstacles(result: Result, layout: Layout) -> tuple[str, ...]:
     if not result.annotations.get("official", False):
         reasons.append(f"not the official {layout.trials}")
     if not complete(result):
-        reasons.append(f"{result.coverage.used} of {result.coverage.expected} videos")
+        reasons.append(f"{result.coverage.used} of {counted(result.coverage.expected, 'video')}")
     if layout.splits is not None and len(result.splits) != layout.splits:
         reasons.append(f"{len(result.splits)} of {layout.splits} splits")
     if random_weights(result):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Union
 
-from p3d_eval.errors import UnknownNameError, UserError
+from p3d_eval.errors import UnknownNameError, UserError, counted
 from p3d_eval.protocols.result import Result
 from p3d_eval.reports.comparability import complete, random_weights
 from p3d_eval.reports.document import Report
@@ -127,7 +127,7 @@ def _filtered(loaded: Sequence[Loaded], where: Mapping[str, str], official: bool
     if not kept:
         told = [f"{key}={pattern}" for key, pattern in where.items()] + (["official"] if official else [])
         raise UserError(
-            f"none of {len(loaded)} results is left{' with ' + ', '.join(told) if told else ''}",
+            f"none of {counted(len(loaded), 'result')} is left{' with ' + ', '.join(told) if told else ''}",
             "Loosen the filter",
         )
     return tuple(kept)
@@ -157,13 +157,13 @@ def _table(standings: Sequence[Standing], benchmarks: Sequence[Benchmark], sort:
         },
     )
     several = len(benchmarks) > 1
-    columns = [Column("rank", "Rank")]
+    whole = [row for row, standing in zip(rows, standings, strict=True) if standing.rank is not None]
+    part = [row for row, standing in zip(rows, standings, strict=True) if standing.rank is None]
+    columns = [Column("rank", "Rank")] if whole else []
     for one in benchmarks:
         columns += [Column(one.name, f"{one.name}: {one.metric} (%)")]
         columns += [Column(f"{one.name}_rank", "rank")] if several else []
-    columns += [Column("mean", "Mean (%)"), Column("borda", "Borda")] if several else []
-    whole = [row for row, standing in zip(rows, standings, strict=True) if standing.rank is not None]
-    part = [row for row, standing in zip(rows, standings, strict=True) if standing.rank is None]
+    columns += [Column("mean", "Mean (%)"), Column("borda", "Borda")] if several and whole else []
     kept = len(rows) if top is None else top
     groups = [
         Group("on every benchmark" if several else "measured", tuple(whole[:kept])),
@@ -225,14 +225,19 @@ def _notes(
     """Define every number of the table."""
     whole = sum(standing.rank is not None for standing in standings)
     notes = []
-    if len(benchmarks) > 1:
+    by = {"mean": "the mean", "borda": "Borda's count"}.get(sort, sort)
+    if not whole:
+        notes.append(
+            "No system has a converged result on every benchmark; --benchmarks chooses those to rank by."
+        )
+        by = "the value on the benchmark"
+    elif len(benchmarks) > 1:
         listed = ", ".join(f"{one.name} ({one.metric})" for one in benchmarks)
         notes.append(f"Mean: of the values on {listed}, each with the same weight.")
         notes.append(
             f"Borda: over the benchmarks, the number of the {whole} systems on all of them that one beats, an "
             f"equal one counts half; at most {len(benchmarks) * max(0, whole - 1)}."
         )
-    by = {"mean": "the mean", "borda": "Borda's count"}.get(sort, sort)
     if any(rank.low is not None for one in standings for rank in [*one.ranks.values(), one.rank] if rank):
         notes.append(
             f"Rank: by {by}; equal ones share the better place. [low, high]: the middle "
@@ -246,11 +251,12 @@ def _notes(
         first = one.results[0]
         source = "official" if first.annotations.get("official") else "not official"
         notes.append(
-            f"{one.name}: {one.metric}, {len(one.results)} results on {first.coverage.expected} videos, "
+            f"{one.name}: {one.metric}, {counted(len(one.results), 'result')} on "
+            f"{counted(first.coverage.expected, 'video')}, "
             f"annotations {str(first.annotations.get('sha256'))[:12]} ({source}), version {first.version}."
         )
     if top is not None and top < len(standings):
-        notes.append(f"{top} of {len(standings)} systems are shown; ranks are of all.")
+        notes.append(f"{top} of {counted(len(standings), 'system')} are shown; ranks are of all.")
     return notes
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
-from p3d_eval.errors import UserError, shorten
+from p3d_eval.errors import UserError, counted, shorten
 from p3d_eval.protocols.result import Result
 from p3d_eval.reports.suffixes import FIGURE_SUFFIX
 
@@ -144,7 +144,7 @@ def _folder(folder: Path) -> tuple[list[Loaded], list[str]]:
         raise UserError(
             f"{folder}: no results in this folder{there}", "Run a protocol first, e.g. p3d-eval ucf101"
         )
-    told = f"{folder}: {len(others)} other JSON file{'s' * (len(others) != 1)} left out: {shorten(others, 3)}"
+    told = f"{folder}: {counted(len(others), 'other JSON file')} left out: {shorten(others, 3)}"
     return found, [told] if others else []
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from p3d_eval.errors import counted
 from p3d_eval.protocols.result import Metric, Result
 from p3d_eval.reports.failed import Failed
 from p3d_eval.reports.footnotes import Footnotes
@@ -114,4 +115,7 @@ def coverage_remark(result: Result) -> str:
     """Say how many videos a result lacks and how they were counted."""
     coverage = result.coverage
     missing = coverage.expected - coverage.used
-    return f"{coverage.used} of {coverage.expected} videos; {missing} missing, counted as {coverage.counted_as}"
+    return (
+        f"{coverage.used} of {counted(coverage.expected, 'video')}; {missing} missing, "
+        f"counted as {coverage.counted_as}"
+    )

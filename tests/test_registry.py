@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from p3d_eval.errors import UnknownNameError, UserError, nearest, shorten
+from p3d_eval.errors import UnknownNameError, UserError, counted, nearest, shorten
 from p3d_eval.registry import Entry, Registry
 
 
@@ -97,3 +97,8 @@ def test_user_errors_survive_pickling():
 )
 def test_long_lists_are_counted(count, text):
     assert shorten(map(str, range(count))) == text
+
+
+def test_numbers_have_their_noun_in_the_right_number():
+    assert [counted(number, "video") for number in (0, 1, 2)] == ["0 videos", "1 video", "2 videos"]
+    assert [counted(number, "class", "classes") for number in (1, 3)] == ["1 class", "3 classes"]

@@ -142,7 +142,7 @@ def _print_sources(result: "Result", path: Path) -> None:
     """Print coverage, annotations, certificates and where the result was saved."""
     screen = console()
     coverage = result.coverage
-    line = f"Coverage: {coverage.used} of {coverage.expected} videos"
+    line = f"Coverage: {coverage.used} of {counted(coverage.expected, 'video')}"
     if coverage.missing:
         names = ", ".join(coverage.missing[:_SHOWN_MISSING])
         more = len(coverage.missing) - _SHOWN_MISSING

@@ -28,7 +28,7 @@ Where = Annotated[
     list[str] | None,
     typer.Option(
         "--where",
-        help="Keep results of which a property or option matches: label='i3d*', backbone=p3d199, C=1.0.",
+        help="Keep results of which a property or option matches: label='i3d*', backbone=p3d199, C=10.",
         metavar="KEY=PATTERN",
         show_default=False,
     ),

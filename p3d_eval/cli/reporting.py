@@ -10,7 +10,7 @@ import typer
 
 from p3d_eval.cli._formats import Format, FormatOption, Out, choose_format, split_names, warn
 from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, print_json
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 
 if TYPE_CHECKING:
     from p3d_eval.reports import Report
@@ -173,8 +173,8 @@ def print_report(
 
 def _tell(report: "Report", out: Path, chosen: Format, quiet: bool) -> None:
     if not quiet:
-        count = len(report.tables)
-        console(stderr=True).print(f"{out}: {count} table{'s' * (count != 1)}, {chosen.value}", markup=False)
+        told = f"{out}: {counted(len(report.tables), 'table')}, {chosen.value}"
+        console(stderr=True).print(told, markup=False)
 
 
 def _page(report: "Report", sources: list[Path], figure_files: list[Path]) -> str:

@@ -13,7 +13,7 @@ from openTSNE.initialization import pca as initial_places
 from openTSNE.nearest_neighbors import PrecomputedNeighbors
 from sklearn.neighbors import NearestNeighbors
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 from p3d_eval.protocols.pca import fit_pca
 
 Array = NDArray[np.float64]
@@ -87,10 +87,12 @@ def embed(
         fewer dimensions than ``components``.
     """
     if len(X) < _FEWEST:
-        raise UserError(f"t-SNE of {len(X)} videos", f"It needs at least {_FEWEST}")
+        raise UserError(f"t-SNE of {counted(len(X), 'video')}", f"It needs at least {_FEWEST}")
     require_settings(perplexity, components)
     if X.shape[1] < 2 or not np.ptp(X, axis=0).any():
-        raise UserError(f"t-SNE: {len(X)} videos whose {X.shape[1]} values span no plane", "Map another layer")
+        raise UserError(
+            f"t-SNE: {len(X)} videos of {counted(X.shape[1], 'value')} span no plane", "Map another layer"
+        )
     reduced = min(len(X) - 1, X.shape[1]) > components
     values = fit_pca(X, components).transform(X) if reduced else X - X.mean(axis=0)
     fitting = min(perplexity, (len(X) - 1) / _NEIGHBOURS)

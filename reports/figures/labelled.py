@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from p3d_eval.errors import UserError, shorten
+from p3d_eval.errors import UserError, counted, shorten
 from p3d_eval.protocols.paired_scores import load_one
 from p3d_eval.protocols.result import Result, Scores
 from p3d_eval.reports.comparability import random_weights
@@ -97,7 +97,7 @@ def cautions(results: Sequence[Labelled]) -> tuple[str, ...]:
     for one in results:
         coverage = one.result.coverage
         if coverage.missing:
-            lacking = f"{len(coverage.missing)} of {coverage.expected} videos missing"
+            lacking = f"{len(coverage.missing)} of {counted(coverage.expected, 'video')} missing"
             notes.append(f"{one.label}: {lacking}, counted as {coverage.counted_as}.")
     failed = unconverged((one.label, one.result) for one in results)
     if failed:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 from p3d_eval.protocols.result import Metric, Result
 from p3d_eval.reports.figures.data import FigureData, Series
 from p3d_eval.reports.figures.labelled import Labelled, cautions, percent, require_one_protocol
@@ -53,7 +53,7 @@ def per_class_figure(results: Sequence[Labelled], most: int | None = None) -> Fi
         facts={"classes": float(len(kept)), "classes left out": float(left_out)},
         notes=(
             f"Classes in the order of {order}.",
-            *([f"{left_out} classes are not shown."] if left_out else []),
+            *([f"Not shown: {counted(left_out, 'class', 'classes')}."] if left_out else []),
             *cautions(results),
         ),
         sources={one.label: one.result.result_id for one in results},

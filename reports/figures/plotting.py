@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from p3d_eval.errors import UnknownNameError, UserError
+from p3d_eval.errors import UnknownNameError, UserError, counted
 from p3d_eval.features import FeatureStore, open_features
 from p3d_eval.progress import Progress
 from p3d_eval.protocols.result import Result
@@ -104,7 +104,7 @@ def _suited(kind: str, results: list[Labelled], sources: Sequence[Any]) -> list[
 
 def _confusion(results: Sequence[Labelled]) -> FigureData:
     if len(results) != 1:
-        raise UserError(f"{len(results)} results for one confusion matrix", "Give one result")
+        raise UserError(f"{counted(len(results), 'result')} for one confusion matrix", "Give one result")
     return confusion_figure(results[0])
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from p3d_eval.errors import UnknownNameError, UserError, shorten
+from p3d_eval.errors import UnknownNameError, UserError, counted, shorten
 from p3d_eval.protocols.result import Result
 from p3d_eval.reports.figures.data import FigureData, Series
 from p3d_eval.reports.figures.labelled import Labelled, cautions, percent, require_one_protocol, spoken
@@ -79,7 +79,7 @@ def trade_off_figure(
     if not profiles or not measured:
         lacking = "profile" if not profiles else "result of a protocol"
         raise UserError(
-            f"no {lacking} among {len(results)} results",
+            f"no {lacking} among {counted(len(results), 'result')}",
             "Give results of p3d-eval profile together with those of a protocol",
         )
     protocol = require_one_protocol(measured)
@@ -187,4 +187,4 @@ def _device(result: Result) -> str:
     if device != "cpu" or not processor:
         return device
     threads = features.get("threads")
-    return f"{processor}, {threads} thread{'s' * (threads != 1)}"
+    return f"{processor}, {counted(threads, 'thread')}"

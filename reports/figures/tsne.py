@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from p3d_eval.errors import UserError, shorten
+from p3d_eval.errors import UserError, counted, shorten
 from p3d_eval.features import FeatureStore
 from p3d_eval.progress import Progress
 from p3d_eval.protocols.normalisation import SPOKEN, Normalisation
@@ -142,7 +142,10 @@ def _layers(stores: Sequence[FeatureStore], layers: Sequence[str]) -> list[str]:
     if not stores:
         raise UserError("no feature file to map", "Give one, or several to compare")
     if len(layers) not in (1, len(stores)):
-        raise UserError(f"{len(layers)} layers for {len(stores)} files", "Give one layer, or one for each file")
+        raise UserError(
+            f"{counted(len(layers), 'layer')} for {counted(len(stores), 'file')}",
+            "Give one layer, or one for each file",
+        )
     named = list(layers) * len(stores) if len(layers) == 1 else list(layers)
     for store, layer in zip(stores, named, strict=True):
         store.shape(layer)  # an unknown one is an error
@@ -232,9 +235,9 @@ def _notes(
         f"{measured}; it and the silhouette, by cosine, are of the features, not of the map.",
     ]
     if lacking:
-        notes.append(f"{lacking:,} of {chosen.known:,} videos are not in every file.")
+        notes.append(f"Not in every file: {lacking:,} of {chosen.known:,} videos.")
     if problems:
-        notes.append(f"No picture of {len(problems)} videos: {shorten(problems, 2)}.")
+        notes.append(f"No picture of {counted(len(problems), 'video')}: {shorten(problems, 2)}.")
     if random:
         notes.append(f"Random weights, which say nothing about a trained network: {shorten(random)}.")
     return tuple(notes)

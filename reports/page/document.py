@@ -13,6 +13,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from p3d_eval import __version__
+from p3d_eval.errors import counted
 from p3d_eval.markup import plain
 from p3d_eval.reports.figures.data import FigureData
 from p3d_eval.reports.page.commands import evaluation_command, extraction_commands, page_command
@@ -130,7 +131,7 @@ def _policy(style: str, script: str) -> str:
 
 def _counted(report: "Report", figures: Sequence[FigureData]) -> str:
     counts = {"result": len(report.results), "table": len(report.tables), "figure": len(figures)}
-    return ", ".join(f"{count} {noun}{'s' * (count != 1)}" for noun, count in counts.items() if count)
+    return ", ".join(counted(count, noun) for noun, count in counts.items() if count)
 
 
 def _warnings(report: "Report") -> list[str]:

@@ -69,6 +69,19 @@ def test_every_number_is_defined_below():
     )
 
 
+def test_without_a_system_on_every_benchmark_nothing_is_said_of_all():
+    board = leaderboard([*THREE[:2], aslan_result("d", backbone="d")])
+    table = table_of(board)
+    assert [column.key for column in table.columns] == ["ucf101", "ucf101_rank", "aslan", "aslan_rank"]
+    assert (
+        table.notes[0]
+        == "No system has a converged result on every benchmark; --benchmarks chooses those to rank by."
+    )
+    assert table.notes[1].startswith("Rank: by the value on the benchmark; equal ones")
+    assert not any(note.startswith(("Mean", "Borda")) for note in table.notes)
+    assert "aslan: accuracy, 1 result on 3697 videos, " in " ".join(table.notes)
+
+
 def test_the_order_is_as_asked():
     assert order(leaderboard(THREE)) == ["b", "a", "c"]
     assert order(leaderboard(THREE, sort="ucf101")) == ["a", "b", "c"]

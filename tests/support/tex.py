@@ -10,7 +10,7 @@ def needs(*programs):
     """Skip a test where a program is not installed."""
     return pytest.mark.skipif(
         not all(map(shutil.which, programs)),
-        reason=f"{' or '.join(programs)} is not installed; `make test-all` installs what this test needs (Debian)",
+        reason=f"{' or '.join(programs)} is not installed; `make test-all` installs what is needed (Debian)",
     )
 
 

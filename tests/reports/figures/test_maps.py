@@ -85,8 +85,8 @@ def test_few_samples_lower_the_perplexity():
     ("X", "options", "message"),
     [
         (np.eye(3), {}, "t-SNE of 3 videos"),
-        (np.ones((9, 4)), {}, "9 videos whose 4 values span no plane"),
-        (np.arange(9.0)[:, None], {}, "9 videos whose 1 values span no plane"),
+        (np.ones((9, 4)), {}, "9 videos of 4 values span no plane"),
+        (np.arange(9.0)[:, None], {}, "9 videos of 1 value span no plane"),
         (np.eye(9), {"perplexity": 0.5}, "perplexity: 0.5 is not a number of at least 1"),
         (np.eye(9), {"perplexity": float("nan")}, "perplexity: nan"),
         (np.eye(9), {"components": 1}, "pca: 1 dimensions"),

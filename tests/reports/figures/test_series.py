@@ -49,7 +49,7 @@ def test_classes_stand_in_the_order_of_the_difference():
     most = per_class_figure(labelled(one, two), most=2)
     assert most.series[0].classes == ("z", "y")
     assert most.series[0].facts["mean of all classes"] == pytest.approx(160 / 3)
-    assert "2 classes are not shown." in most.notes
+    assert "Not shown: 2 classes." in most.notes
 
 
 def test_of_one_result_the_lowest_classes_are_kept():
@@ -123,9 +123,9 @@ def test_speeds_of_several_devices_are_told_apart():
 
 
 def test_what_cannot_be_joined_is_named():
-    with pytest.raises(UserError, match="no profile among 1 results"):
+    with pytest.raises(UserError, match="no profile among 1 result\n"):
         trade_off_figure(labelled(class_result()))
-    with pytest.raises(UserError, match="no result of a protocol among 1 results"):
+    with pytest.raises(UserError, match="no result of a protocol among 1 result\n"):
         trade_off_figure(labelled(profile_result("net", 1.0)))
     with pytest.raises(UserError, match="no network has both") as caught:
         trade_off_figure(labelled(class_result("a"), profile_result("b", 1.0)))
