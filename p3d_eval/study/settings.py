@@ -54,7 +54,7 @@ class ExtractSettings:
 
 INPUT_KEYS = (
     *("clip_length", "frame_stride", "resize", "crop_size"),
-    *("mean", "std", "value_range", "channel_order"),
+    *("mean", "std", "value_range", "channel_order", "interpolation", "antialias"),
 )
 COMPANY = tuple(one.name for one in fields(ExtractSettings) if one.metadata.get("company"))
 EXTRACT_KEYS = tuple(one.name for one in fields(ExtractSettings))
