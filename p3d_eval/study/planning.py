@@ -1,167 +1,29 @@
-"""A study's cells with their content keys, their files, and what of them is there already."""
+"""Plan a study: find what its cells depend on, name their files, refuse what is the same."""
 
-import shlex
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 from p3d_eval.errors import UserError
-from p3d_eval.features import FeatureStore, open_features
-from p3d_eval.features.row_names import honest_name
+from p3d_eval.features import open_features
 from p3d_eval.protocols import PROTOCOLS
-from p3d_eval.protocols.result import Result
 from p3d_eval.study.checking import check_extraction, check_layers
-from p3d_eval.study.content import (
-    Judged,
-    evaluation_key,
-    extraction_key,
-    find_judged,
-    find_network,
-    find_videos,
-    shown,
-)
+from p3d_eval.study.content import Judged, extraction_key, find_judged, find_network, find_videos, shown
 from p3d_eval.study.grid import Evaluation, Extraction, Study
+from p3d_eval.study.plan import (
+    FEATURES,
+    Features,
+    GivenFeatures,
+    Plan,
+    PlannedEvaluation,
+    PlannedExtraction,
+    Source,
+    file_name,
+)
 from p3d_eval.study.rows import parts
-from p3d_eval.study.tasks import EvaluateTask, ExtractTask
+from p3d_eval.study.tasks import ExtractTask
 
-FEATURES, RESULTS, EARLIER = "features", "results", ".earlier"
 _ALLOW_MISSING = "allow_missing"
-
-
-@dataclass(frozen=True)
-class Features:
-    """A feature file as evaluations see it: its content and the videos that failed."""
-
-    key: str
-    failed: Mapping[str, str]
-    provenance: Mapping[str, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class PlannedExtraction:
-    """An extraction and its file, whose name holds the content's hash."""
-
-    cell: Extraction
-    key: str
-    task: ExtractTask
-
-    def done(self) -> int:
-        """Videos that are settled in the file."""
-        if not self.task.out.exists():
-            return 0
-        store = FeatureStore(self.task.out)
-        return len(store.ids) + len(store.failed)
-
-    def features(self) -> Features | None:
-        """Return the finished file; None where it is not there or not complete.
-
-        Raises
-        ------
-        UserError
-            When the file is damaged or not this package's.
-        """
-        if not self.task.out.exists():
-            return None
-        store = FeatureStore(self.task.out)
-        return Features(self.key, store.failed, store.provenance) if store.complete else None
-
-
-@dataclass(frozen=True)
-class GivenFeatures:
-    """A feature file that was made elsewhere."""
-
-    path: Path
-
-    def features(self) -> Features:
-        """Return the file.
-
-        Raises
-        ------
-        UserError
-            When it is absent, incomplete or damaged.
-        """
-        store = open_features(self.path)
-        return Features(store.identity, store.failed, store.provenance)
-
-
-Source = PlannedExtraction | GivenFeatures
-
-
-@dataclass(frozen=True)
-class PlannedEvaluation:
-    """An evaluation, what it judges with, and the feature files that it judges."""
-
-    cell: Evaluation
-    judged: Judged
-    sources: tuple[Source, ...]
-    label: str
-    fusion: str | None
-    weights: str | None
-
-    def key(self, features: Sequence[Features]) -> str:
-        """Return the content's hash."""
-        fuses = len(self.sources) > 1
-        fusion = (self.fusion or "early") if fuses else None
-        pairs = [(one.key, tuple(one.failed)) for one in features]
-        return evaluation_key(self.judged, pairs, fusion, self.weights)
-
-    def shown_label(self, features: Sequence[Features]) -> str:
-        """Return the label of the row, with what nobody may overlook."""
-        label = self.label
-        for one in features:
-            label = honest_name(label, one.provenance)
-        return label
-
-    def task(self, folder: Path, features: Sequence[Features]) -> EvaluateTask:
-        """Return the task whose output's name holds the content's hash."""
-        option = PROTOCOLS.load(self.cell.protocol).annotation_option
-        given = (
-            {} if self.judged.annotation is None or option is None else {option.name: self.judged.annotation}
-        )
-        words = (self.cell.run, self.cell.dataset, self.cell.row, self.cell.point, shown(self.key(features)))
-        return EvaluateTask(
-            self.cell.protocol,
-            self.cell.options,
-            tuple(one.task.out if isinstance(one, PlannedExtraction) else one.path for one in self.sources),
-            folder / RESULTS / f"{file_name(*words)}.json",
-            given,
-            self.shown_label(features),
-            self.fusion,
-            self.weights,
-        )
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that a run of a study may have to do.
-
-    Parameters
-    ----------
-    study : Study
-    folder : Path
-        Where its outputs go.
-    extractions : tuple of PlannedExtraction
-    evaluations : tuple of PlannedEvaluation
-    limit : int, optional
-        Videos of each data set in a trial.
-    """
-
-    study: Study
-    folder: Path
-    extractions: tuple[PlannedExtraction, ...]
-    evaluations: tuple[PlannedEvaluation, ...]
-    limit: int | None = None
-
-    @property
-    def command(self) -> str | None:
-        """What runs it; None of a study that is no file."""
-        study = self.study
-        if not (study.base / study.name).is_file():
-            return None
-        trial = "" if self.limit is None else f" --limit {self.limit}"
-        return f"p3d-eval run {shlex.quote(study.name)}{trial}"
 
 
 def plan_study(study: Study, limit: int | None = None) -> Plan:
@@ -273,19 +135,3 @@ def _source(
 
 def _source_key(source: Source) -> str:
     return source.key if isinstance(source, PlannedExtraction) else source.features().key
-
-
-def file_name(*words: str) -> str:
-    """Make words a file name: what is neither letter, digit, dot nor underscore becomes one dash."""
-    text = " ".join(words)
-    return "-".join("".join(letter if letter.isalnum() or letter in "._" else " " for letter in text).split())
-
-
-def saved_result(path: Path) -> Result | None:
-    """Read a result that an earlier run saved; None where it is absent, damaged, or lacks its scores."""
-    with suppress(UserError):
-        result = Result.load(path)
-        if result.scores_file is not None:
-            result.load_scores(path)
-        return result
-    return None

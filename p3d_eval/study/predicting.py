@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from p3d_eval.errors import UserError
-from p3d_eval.study.planning import (
+from p3d_eval.study.plan import (
     Features,
     GivenFeatures,
     Plan,

@@ -8,7 +8,7 @@ from typing import Any
 from p3d_eval.features.row_names import honest_name
 from p3d_eval.provenance import machine, sha256_json
 from p3d_eval.study.content import find_network, shown
-from p3d_eval.study.planning import RESULTS, Plan, file_name, saved_result
+from p3d_eval.study.plan import RESULTS, Plan, file_name, saved_result
 from p3d_eval.study.running import FAILED, KEPT, MADE, Outcome, StudyRunner, bring_back
 from p3d_eval.study.screen import Screen
 from p3d_eval.study.settings import INPUT_KEYS, ProfileSettings

@@ -12,7 +12,7 @@ from p3d_eval.reports.failed import Failed
 from p3d_eval.reports.pdf import PDFLATEX
 from p3d_eval.study.grid import Extraction
 from p3d_eval.study.maps import MAPS, MOST_PANELS, Map
-from p3d_eval.study.planning import GivenFeatures, Plan
+from p3d_eval.study.plan import GivenFeatures, Plan
 from p3d_eval.study.profiling import PROFILE
 from p3d_eval.study.running import FAILED, Outcome
 from p3d_eval.study.settings import ReportSettings

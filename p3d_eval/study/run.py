@@ -13,7 +13,8 @@ from p3d_eval.protocols.result import Result
 from p3d_eval.provenance import sha256_json
 from p3d_eval.reports import Report
 from p3d_eval.study.grid import Extraction, Study, build_study
-from p3d_eval.study.planning import RESULTS, Plan, plan_study
+from p3d_eval.study.plan import RESULTS, Plan
+from p3d_eval.study.planning import plan_study
 from p3d_eval.study.predicting import Prediction, predict
 from p3d_eval.study.profiling import measure, plan_profiles
 from p3d_eval.study.reading import read_study

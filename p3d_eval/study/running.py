@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.result import scores_path
-from p3d_eval.study.planning import (
+from p3d_eval.study.plan import (
     EARLIER,
     Features,
     GivenFeatures,

@@ -13,7 +13,7 @@ from p3d_eval.features.importers import import_features
 from p3d_eval.features.lock import WriterLock
 from p3d_eval.protocols.result import Result
 from p3d_eval.study import running
-from p3d_eval.study.planning import EARLIER
+from p3d_eval.study.plan import EARLIER
 from p3d_eval.study.run import run_study
 from tests.support.tiny_study import NETWORK, ThreadWorker
 
