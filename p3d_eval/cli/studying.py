@@ -99,7 +99,10 @@ def _print_plan(done: "StudyRun", quiet: bool, as_json: bool) -> None:
     unknown = sum(one.seconds is None for one in done.predictions)
     more = f" and {unknown} of unknown length" if unknown else ""
     total = sum(one.nbytes for one in done.predictions)
-    console().print(f"\nAbout {duration(known)}{more}, {size(total) if total else 'no'} disk", markup=False)
+    failing = sum(one.failed for one in done.predictions)
+    fails = f"; {failing} would fail" if failing else ""
+    text = f"\nAbout {duration(known)}{more}, {size(total) if total else 'no'} disk{fails}"
+    console().print(text, markup=False)
 
 
 def size(count: float) -> str:

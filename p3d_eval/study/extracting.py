@@ -1,15 +1,18 @@
 """An extraction of a study, planned as the command ``extract`` plans it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from p3d_eval.allocator import keep_freed_memory
 from p3d_eval.backbones import Backbone, load_backbone, views_of
+from p3d_eval.errors import UserError
 from p3d_eval.features.engines import Engine, choose_engine
 from p3d_eval.features.extractor import run_extraction
 from p3d_eval.features.planning import ExtractionPlan, plan_extraction
 from p3d_eval.features.sampling import choose_sampling
+from p3d_eval.study.layers import Taken, layer_problems
 from p3d_eval.study.settings import INPUT_KEYS, ExtractSettings
 
 if TYPE_CHECKING:
@@ -53,6 +56,20 @@ def plan_task(task: "ExtractTask") -> tuple[ExtractionPlan, Engine]:
         compiling=asked.compile,
     )
     return plan, engine
+
+
+def require_taken(plan: ExtractionPlan, takers: Mapping[str, Taken]) -> dict[str, UserError]:
+    """Return the evaluations that will not find their layers; one that does is enough to extract.
+
+    Raises
+    ------
+    UserError
+        When none will.
+    """
+    problems = layer_problems(takers, plan.store.layers, plan.backbone.aslan_layers)
+    if problems and len(problems) == len(takers):
+        raise next(iter(problems.values()))
+    return problems
 
 
 def load_network(task: "ExtractTask") -> tuple[Backbone, Engine]:

@@ -7,9 +7,10 @@ from pathlib import Path
 from p3d_eval.errors import UserError
 from p3d_eval.features import open_features
 from p3d_eval.protocols import PROTOCOLS
-from p3d_eval.study.checking import check_extraction, check_layers
+from p3d_eval.study.checking import check_extraction
 from p3d_eval.study.content import Judged, extraction_key, find_judged, find_network, find_videos, shown
 from p3d_eval.study.grid import Evaluation, Extraction, Study
+from p3d_eval.study.layers import check_layers, find_takers, layer_problems, taken_layers
 from p3d_eval.study.plan import (
     FEATURES,
     Features,
@@ -61,7 +62,10 @@ def plan_study(study: Study, limit: int | None = None) -> Plan:
         if same is not None:
             raise UserError(f"{study.name}: {_what_is_same(same, cell)}", "Leave one of them out")
         out = folder / FEATURES / f"{file_name(cell.dataset, cell.row, shown(key))}.h5"
-        task = ExtractTask(network.backbone, network.weights, cell.settings.options, cell.extract, files, out)
+        takers = find_takers(study, cell)
+        check_layers(study.name, cell, network.backbone, takers)
+        options = cell.settings.options
+        task = ExtractTask(network.backbone, network.weights, options, cell.extract, files, out, takers)
         extractions[cell.row, cell.dataset] = PlannedExtraction(cell, key, task)
     cells = study.evaluations if limit is None else tuple(map(_lenient, study.evaluations))
     evaluations = tuple(_evaluations(study, cells, extractions, folder))
@@ -96,8 +100,7 @@ def _evaluations(
     for cell in cells:
         settings = study.rows[cell.row]
         sources = tuple(_source(study, row, cell.dataset, extractions) for row in parts(study.rows, cell.row))
-        if len(sources) == 1 and isinstance(sources[0], PlannedExtraction):
-            check_layers(study.name, cell, sources[0].cell, sources[0].task.backbone)
+        _check_given(study.name, cell, sources)
         where = (cell.run, cell.point, cell.dataset)
         given = [one for one in sources if isinstance(one, GivenFeatures)]
         if given:  # annotations may be embedded there, or lie beside the file
@@ -116,6 +119,15 @@ def _evaluations(
                 f"{study.name}: {first.cell.name} and {cell.name} are the same", "Leave one of them out"
             )
     return list(found.values())
+
+
+def _check_given(name: str, cell: Evaluation, sources: Sequence[Source]) -> None:
+    """Check that feature files made elsewhere have the layers that an evaluation takes of them."""
+    for source, taken in zip(sources, taken_layers(name, cell, len(sources)), strict=True):
+        if isinstance(source, GivenFeatures):
+            store = open_features(source.path)
+            for problem in layer_problems({cell.name: taken}, store.layers, store.aslan_layers).values():
+                raise UserError(f"{name}: {problem.message}", problem.hint)
 
 
 def _source(

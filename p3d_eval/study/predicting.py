@@ -16,11 +16,11 @@ from p3d_eval.study.plan import (
     PlannedExtraction,
     saved_result,
 )
-from p3d_eval.study.profiling import plan_profiles
+from p3d_eval.study.profiling import PlannedProfile, plan_profiles
 from p3d_eval.study.running import Cell
 from p3d_eval.study.screen import Screen
 from p3d_eval.study.state import speed_name
-from p3d_eval.study.tasks import Event, ExtractTask, Tell
+from p3d_eval.study.tasks import Event, ExtractTask, Task, Tell
 from p3d_eval.study.workers import TaskWorker, watch
 
 # Seconds and videos of whole protocols on two AMD EPYC cores (docs/performance.md, "Whole protocols").
@@ -47,7 +47,7 @@ class Prediction:
     state : str
         ``"done"``, ``"to do"``, ``"to go on: 40 of 120 videos"`` or ``"fails: …"``.
     seconds : float or None
-        None where nothing is known.
+        None where nothing is known; 0 of what is done or fails.
     nbytes : int
         Disk that it needs besides what it has.
     """
@@ -78,13 +78,29 @@ class PredictTask:
     timed: bool
 
     def perform(self, tell: Tell) -> dict[str, Any]:  # noqa: ARG002  (there are no steps)
-        """Return bytes of the file and seconds a video."""
-        from p3d_eval.study.extracting import plan_task, seconds_per_video
+        """Return bytes of the file, seconds a video, and why evaluations will not find their layers."""
+        from p3d_eval.study.extracting import plan_task, require_taken, seconds_per_video
 
         with tempfile.TemporaryDirectory() as folder:
             plan, _ = plan_task(replace(self.task, out=Path(folder, "features.h5")))
+            problems = require_taken(plan, self.task.takers)
             seconds = seconds_per_video(plan, Path(folder)) if self.timed else 0.0
-        return {"bytes": plan.nbytes, "seconds": seconds}
+        missing = {name: problem.message for name, problem in problems.items()}
+        return {"bytes": plan.nbytes, "seconds": seconds, "missing": missing}
+
+
+@dataclass(frozen=True)
+class LoadTask:
+    """Load a network, to see whether that can be done."""
+
+    task: ExtractTask
+
+    def perform(self, tell: Tell) -> dict[str, Any]:  # noqa: ARG002  (there are no steps)
+        """Load it."""
+        from p3d_eval.study.extracting import load_network
+
+        load_network(self.task)
+        return {}
 
 
 def predict(plan: Plan, speeds: Mapping[str, float], quiet: bool = False) -> Iterator[Prediction]:
@@ -98,19 +114,23 @@ def predict(plan: Plan, speeds: Mapping[str, float], quiet: bool = False) -> Ite
     quiet : bool
         Show no progress.
     """
+    reasons: dict[str, str] = {}  # why a cell fails that depends on an extraction, by its name or its file
     with Screen("predict", len(plan.extractions), quiet) as screen, Measurer(screen) as measurer:
         for extraction in plan.extractions:
-            yield _extraction(extraction, speeds, measurer)
+            found, missing = _extraction(extraction, speeds, measurer)
+            reasons |= missing
+            if found.failed:
+                reasons[str(extraction.task.out)] = found.cell.name
+            yield found
             screen.count()
-    for evaluation in plan.evaluations:
-        yield _evaluation(evaluation, plan, speeds)
-    for profile in plan_profiles(plan):
-        known = saved_result(profile.task.out) is not None
-        yield Prediction(profile.cell, "done") if known else Prediction(profile.cell, "to do", None)
+        for evaluation in plan.evaluations:
+            yield _evaluation(evaluation, plan, speeds, reasons)
+        for profile in plan_profiles(plan):
+            yield _profile(profile, str(profile.task.extraction.out) in reasons, measurer)
 
 
 class Measurer:
-    """A process that measures one extraction after the other, started when the first one wants it.
+    """A process that measures one network after the other, started when the first one wants it.
 
     Parameters
     ----------
@@ -124,12 +144,11 @@ class Measurer:
     def __enter__(self) -> Self:
         return self
 
-    def measure(self, planned: PlannedExtraction, timed: bool) -> Event:
-        """Return the bytes and, if ``timed``, the seconds of a video."""
-        name = f"measure: {planned.cell.name}"
+    def measure(self, name: str, task: Task) -> Event:
+        """Perform a task; return how it ended."""
         self._screen.start(name, name)
         self._worker = self._worker or TaskWorker()
-        event = watch(self._worker, PredictTask(planned.task, timed), self._screen, name)
+        event = watch(self._worker, task, self._screen, name)
         if event.facts.get("died"):
             self.__exit__(None, None, None)
         self._screen.finish(name, "done" if event.kind == "done" else f"{_FAILS}{event.text}")
@@ -143,38 +162,61 @@ class Measurer:
             self._worker = None
 
 
-def _extraction(planned: PlannedExtraction, speeds: Mapping[str, float], measurer: Measurer) -> Prediction:
+def _extraction(
+    planned: PlannedExtraction, speeds: Mapping[str, float], measurer: Measurer
+) -> tuple[Prediction, Mapping[str, str]]:
+    """Predict an extraction; say which evaluations will not find their layers, and why."""
     try:
         if planned.features() is not None:
-            return Prediction(planned.cell, "done")
+            return Prediction(planned.cell, "done"), {}
         done = planned.done()
     except UserError as error:
-        return Prediction(planned.cell, f"{_FAILS}{error.message}", None)
+        return _failing(planned.cell, error.message), {}
     known = speeds.get(speed_name(planned.cell))
-    event = measurer.measure(planned, known is None)
+    event = measurer.measure(f"measure: {planned.cell.name}", PredictTask(planned.task, known is None))
     if event.kind == "failed":
-        return Prediction(planned.cell, f"{_FAILS}{event.text}", None)
+        return _failing(planned.cell, event.text), {}
     total = len(planned.task.videos)
     seconds = (total - done) * (event.facts["seconds"] if known is None else known)
-    if done:
-        return Prediction(planned.cell, f"to go on: {done} of {total} videos", seconds)
-    return Prediction(planned.cell, "to do", seconds, event.facts["bytes"])
+    state, nbytes = (f"to go on: {done} of {total} videos", 0) if done else ("to do", event.facts["bytes"])
+    return Prediction(planned.cell, state, seconds, nbytes), event.facts["missing"]
 
 
-def _evaluation(planned: PlannedEvaluation, plan: Plan, speeds: Mapping[str, float]) -> Prediction:
+def _evaluation(
+    planned: PlannedEvaluation, plan: Plan, speeds: Mapping[str, float], reasons: Mapping[str, str]
+) -> Prediction:
+    if planned.cell.name in reasons:
+        return _failing(planned.cell, reasons[planned.cell.name])
     found: list[Features] = []
     videos = 0
     for source in planned.sources:
-        features = None
+        if not isinstance(source, GivenFeatures):
+            if str(source.task.out) in reasons:
+                return _failing(planned.cell, f"{reasons[str(source.task.out)]} fails")
+            videos = max(videos, len(source.task.videos))
         try:
             features = source.features()
         except UserError as error:
-            return Prediction(planned.cell, f"{_FAILS}{error.message}", None)
+            return _failing(planned.cell, error.message)
         found += [features] if features is not None else []
-        videos = max(videos, 0 if isinstance(source, GivenFeatures) else len(source.task.videos))
     if len(found) == len(planned.sources) and saved_result(planned.task(plan.folder, found).out) is not None:
         return Prediction(planned.cell, "done")
     return Prediction(planned.cell, "to do", _protocol_seconds(planned.cell.protocol, videos, speeds))
+
+
+def _profile(planned: PlannedProfile, doubtful: bool, measurer: Measurer) -> Prediction:
+    """Predict a measurement; where the extraction fails, see whether that is the network's fault."""
+    if saved_result(planned.task.out) is not None:
+        return Prediction(planned.cell, "done")
+    if doubtful:
+        event = measurer.measure(f"load: {planned.cell.name}", LoadTask(planned.task.extraction))
+        if event.kind == "failed":
+            return _failing(planned.cell, event.text)
+    return Prediction(planned.cell, "to do", None)
+
+
+def _failing(cell: Cell, reason: str) -> Prediction:
+    return Prediction(cell, f"{_FAILS}{reason}")
 
 
 def _protocol_seconds(protocol: str, videos: int, speeds: Mapping[str, float]) -> float | None:

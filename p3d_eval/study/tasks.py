@@ -68,6 +68,8 @@ class ExtractTask:
     videos : tuple of VideoFile
     out : Path
         The feature file.
+    takers : mapping of str to (tuple of str or None)
+        Evaluation → the layers that it takes of the file (`p3d_eval.study.layers`).
     """
 
     backbone: str
@@ -76,13 +78,16 @@ class ExtractTask:
     extract: ExtractSettings
     videos: tuple[VideoFile, ...]
     out: Path
+    takers: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
 
     def perform(self, tell: Tell) -> dict[str, Any]:
         """Extract; return the number of new videos, the seconds of the network and the failed videos."""
         from p3d_eval.features.extractor import run_extraction
-        from p3d_eval.study.extracting import plan_task
+        from p3d_eval.study.extracting import plan_task, require_taken
 
         plan, engine = plan_task(self)
+        for problem in require_taken(plan, self.takers).values():
+            tell(Event("note", problem.message))
         if engine.notice:
             tell(Event("note", engine.notice))
         summary = run_extraction(

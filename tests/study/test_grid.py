@@ -7,7 +7,7 @@ from p3d_eval.study.grid import build_study
 from p3d_eval.study.planning import plan_study
 from p3d_eval.study.reading import read_study
 from tests.support import protocol_data as data
-from tests.support.tiny_study import DOCUMENT, make_study
+from tests.support.tiny_study import DOCUMENT, NETWORK, make_study
 
 
 def study_of(path):
@@ -78,6 +78,15 @@ def test_fused_rows_need_the_features_of_their_parts(written):
     # retrieval takes one feature file
     assert [cell.row for cell in study.evaluations if cell.protocol == "retrieval"] == ["one", "two"]
 
+
+FUSED = """
+[protocols.knn]
+protocol = "ucf101"
+backbones = ["both"]
+layer = "a,b,c"
+[backbones.both]
+fuse = ["one", "two"]
+[datasets.tiny]"""
 
 MISTAKES = {
     "a misspelt key": (("clips = 2", "clip = 2"), "unknown key of [extract] in other.toml: 'clip'", "clips"),
@@ -216,6 +225,11 @@ MISTAKES = {
         "theirs.h5 does not exist",
         "",
     ),
+    "layers of a fused row that are neither one nor as many as its parts": (
+        ("[datasets.tiny]", FUSED),
+        "other.toml: knn on both, tiny: layer: 3 names in 'a,b,c' for 2 feature files",
+        "one for each row",
+    ),
     "no protocols": (("[protocols", "[[nothing]]\n[protocol"), "unknown key of other.toml:", ""),
 }
 
@@ -256,31 +270,52 @@ def test_a_file_that_is_no_study(tmp_path, content, message):
         read_study(path)
 
 
+SCRIPT = f"{NETWORK}:factory"
+
+
 @pytest.mark.parametrize(
-    ("layers", "options", "fits"),
+    ("backbone", "extract", "protocol", "option", "problem", "hint"),
     [
-        ("pool5", "", False),
-        ("prob,pool5,mixed_5c,mixed_4f", "", True),
-        ("pool5,m*,prob", "", True),  # what a pattern means, the loaded network says
-        ("pool5", 'layers = "pool5"', True),
+        (
+            *("i3d", 'layers = "pool5"', "aslan", ""),
+            "aslan on row, tiny: no prob, mixed_5c, mixed_4f of its network's layers for ASLAN in its features",
+            "It stores pool5",
+        ),
+        ("i3d", 'layers = "prob,pool5,mixed_5c,mixed_4f"', "aslan", "", None, ""),
+        ("i3d", 'layers = "pool5"', "aslan", 'layers = "pool5"', None, ""),
+        ("i3d", "", "ucf101", 'layer = "pol5"', "ucf101 on row, tiny: no pol5 in", "Did you mean pool5?"),
+        ("i3d", "", "aslan", 'layers = "prob,pol5"', "aslan on row, tiny: no pol5 in", "Did you mean pool5?"),
+        ("timm:resnet18", 'layers = "layer4:avg"', "retrieval", "", "no pool5 in", "It stores layer4:avg"),
+        ("timm:resnet18", 'layers = "pool5=layer4:avg"', "retrieval", "", None, ""),
+        ("hf:some/network", 'layers = "pool"', "kinetics400", "", "no prob in", "It stores pool"),
+        (SCRIPT, 'layers = "flat"', "aslan", "", None, ""),  # what it has for ASLAN, the loaded network says
+        (SCRIPT, "", "retrieval", "", None, ""),  # and what it stores by default
     ],
 )
-def test_layers_that_aslan_will_miss_are_told_before_the_extraction(folder, written, layers, options, fits):
+def test_layers_that_a_protocol_will_miss_are_told_before_the_extraction(
+    folder, written, monkeypatch, backbone, extract, protocol, option, problem, hint
+):
+    monkeypatch.setenv("P3D_EVAL_DATA", str(folder))
     (folder / "View2.mat").write_bytes(data.mat_bytes(data.pair_table(folds=5)))
+    annotations = 'annotations = { aslan = "View2.mat" }' if protocol == "aslan" else ""
     text = f"""
 [extract]
-layers = "{layers}"
-[backbones.i3d]
+{extract}
+[backbones.row]
+backbone = "{backbone}"
 weights = "random"
 [datasets.tiny]
 videos = "videos"
-annotations = {{ aslan = "View2.mat" }}
-[protocols.aslan]
-{options}
+{annotations}
+[protocols.{protocol}]
+{option}
 """
     study = study_of(written(text))
-    if fits:
+    if problem is None:
         assert len(plan_study(study).evaluations) == 1
         return
-    with pytest.raises(UserError, match="leaves out prob, mixed_5c, mixed_4f, which ASLAN takes of i3d"):
+    with pytest.raises(UserError) as caught:
         plan_study(study)
+    assert caught.value.message.startswith(f"other.toml: {protocol} on row, tiny: ")
+    assert problem in caught.value.message
+    assert hint in caught.value.hint

@@ -15,7 +15,7 @@ from p3d_eval.protocols.result import Result
 from p3d_eval.study import running
 from p3d_eval.study.plan import EARLIER
 from p3d_eval.study.run import run_study
-from tests.support.tiny_study import NETWORK, ThreadWorker
+from tests.support.tiny_study import NETWORK, ThreadWorker, change
 
 
 def contents(folder):
@@ -28,12 +28,6 @@ def contents(folder):
 
 def made(done):
     return [one.cell.name for one in done.made]
-
-
-def change(path, old, new):
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def no_worker(*_):

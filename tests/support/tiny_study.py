@@ -49,6 +49,13 @@ def make_study(folder: Path, document: str = DOCUMENT) -> Path:
     return path
 
 
+def change(path: Path, old: str, new: str) -> None:
+    """Replace a text that a file has."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
 class ThreadWorker:
     """A worker in a thread of the test: no process to start, and patches reach it.
 
