@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from p3d_eval.cli._shared import failure_lines
+from p3d_eval.cli._shared import failure_lines, size
+from p3d_eval.errors import counted
 
 if TYPE_CHECKING:
     from p3d_eval.features.extractor import ExtractSummary
@@ -16,23 +17,14 @@ def predict(plan: "ExtractionPlan") -> str:
         for name, layer in plan.store.layers.items()
     )
     bound = " or more" if plan.per_clip and plan.sampling.kind == "sliding" else ""
-    return (
-        f"{plan.backbone.name}, {len(plan.videos)} videos, {sizes}: {_size(plan.nbytes)}{bound} in {plan.out}"
-    )
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"
+    videos = counted(len(plan.videos), "video")
+    return f"{plan.backbone.name}, {videos}, {sizes}: {size(plan.nbytes)}{bound} in {plan.out}"
 
 
 def outcome(summary: "ExtractSummary") -> list[str]:
     """Say how many videos are done, and which failed."""
     if summary.nothing_to_do:
-        return [f"{summary.path} is complete: {summary.done} videos, nothing to do"]
+        return [f"{summary.path} is complete: {counted(summary.done, 'video')}, nothing to do"]
     before = f" ({summary.skipped} of them before)" if summary.skipped else ""
     counts = f"{summary.done} of {summary.expected} videos done{before}, {len(summary.failed)} failed"
     return [f"{summary.path}: {counts}", *failure_lines(summary.path, summary.failed)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from p3d_eval.cli._shared import Json, Overwrite, Quiet, console, print_json, print_table
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 
 if TYPE_CHECKING:
     from p3d_eval.features.checking import VideoCheck
@@ -108,7 +108,5 @@ def _print(checks: "list[VideoCheck]", out: Path | None) -> None:
         if len(rows) > _SHOWN:
             console().print(f"… and {len(rows) - _SHOWN} more: {out or 'add --out report.csv'}", markup=False)
     counts = _summary(checks)
-    console(stderr=True).print(
-        f"{counts['checked']} videos: {counts['good']} good, {counts['noted']} with notes, {counts['bad']} bad",
-        markup=False,
-    )
+    found = f"{counts['good']} good, {counts['noted']} with notes, {counts['bad']} bad"
+    console(stderr=True).print(f"{counted(counts['checked'], 'video')}: {found}", markup=False)

@@ -7,6 +7,7 @@ import typer
 
 from p3d_eval.cli._embedding import Annotations, Dataset, read_embedded
 from p3d_eval.cli._shared import Json, Overwrite, Quiet, console, print_json
+from p3d_eval.errors import counted
 
 NAME = "import"
 command = typer.Typer(add_completion=False)
@@ -69,4 +70,4 @@ def import_features(
         )
     if not quiet:
         layers = ", ".join(f"{x} {'×'.join(map(str, store.shape(x)))}" for x in store.layers)
-        console(stderr=True).print(f"{out}: {len(store.ids)} videos, {layers}", markup=False)
+        console(stderr=True).print(f"{out}: {counted(len(store.ids), 'video')}, {layers}", markup=False)

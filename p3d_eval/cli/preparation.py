@@ -87,17 +87,16 @@ def _lines(found: "Prepared", bad: dict[str, str], videos: Path | None, out: Pat
     ]
     if videos is None:
         return [*lines, "Give --videos to count those on disk"]
-    lines.append(f"{len(found.found):,} of them are in {videos}, {len(found.missing):,} are missing")
+    lines.append(f"{len(found.found):,} of them in {videos}, {len(found.missing):,} missing")
     lines += [f"  missing: {name}{_nearly(found, name)}" for name in _few(list(found.missing))]
     lines += [f"  bad: {video}: {bad[video]}" for video in list(bad)[:_SHOWN]]
     lines += [f"  … and {len(bad) - _SHOWN:,} more bad ones"] if len(bad) > _SHOWN else []
     if found.unlisted:
-        lines.append(
-            f"{len(found.unlisted):,} videos are named nowhere: {', '.join(_few(list(found.unlisted)))}"
-        )
+        are = "video is" if len(found.unlisted) == 1 else "videos are"
+        lines.append(f"{len(found.unlisted):,} {are} named nowhere: {', '.join(_few(list(found.unlisted)))}")
     if out is not None:
         root = videos if videos.is_dir() else videos.parent
-        lines.append(f"{out}: {len(found.found):,} videos; next:")
+        lines.append(f"{out}: {len(found.found):,} of them; next:")
         lines.append(
             f"  p3d-eval extract --backbone p3d199 --weights FILE --videos {out} --root {root} "
             f"--out {found.dataset}.h5"

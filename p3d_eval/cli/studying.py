@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from p3d_eval.cli._shared import SOME_FAILED, Json, Overwrite, Quiet, console, print_json, print_table
+from p3d_eval.cli._shared import SOME_FAILED, Json, Overwrite, Quiet, console, print_json, print_table, size
 
 if TYPE_CHECKING:
     from p3d_eval.study.run import StudyRun
@@ -103,15 +103,6 @@ def _print_plan(done: "StudyRun", quiet: bool, as_json: bool) -> None:
     fails = f"; {failing} would fail" if failing else ""
     text = f"\nAbout {duration(known)}{more}, {size(total) if total else 'no'} disk{fails}"
     console().print(text, markup=False)
-
-
-def size(count: float) -> str:
-    """Write bytes as a person would."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"
 
 
 def _print_outcome(done: "StudyRun", quiet: bool) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 from p3d_eval.protocols.result import scores_path
 from p3d_eval.study.plan import (
     EARLIER,
@@ -231,7 +231,7 @@ class StudyRunner:
         else:
             failed = event.facts.get("failed", {})
             outcome = Outcome(planned.cell, MADE, task.out, label, failed_videos=failed, facts=event.facts)
-            text = f"{event.facts['videos']} videos" + (f", {len(failed)} failed" if failed else "")
+            text = counted(event.facts["videos"], "video") + (f", {len(failed)} failed" if failed else "")
         self._screen.finish(planned.cell.name, text)
         self._settle(outcome)
         if isinstance(task, ExtractTask):

@@ -44,8 +44,8 @@ def test_videos_are_counted_and_listed(place):
     words = ["prepare", "ucf101", "--annotations", place / "lists", "--videos", place / "UCF-101"]
     done = call(*words, "--out", out)
     assert done.exit_code == 3, done.output
-    assert "198 of them are in" in done.output
-    assert "2 are missing" in done.output
+    assert "198 of them in" in done.output
+    assert "2 missing" in done.output
     assert "missing: YoYo/v_YoYo_g03_c01" in done.output
     assert "(on disk: biking/v_biking_g01_c02, which differs in case or extension)" in done.output
     assert "named nowhere: biking/v_biking_g01_c02, extra" in done.output

@@ -11,6 +11,7 @@ from p3d_eval.study.planning import plan_study
 from p3d_eval.study.predicting import predict
 from p3d_eval.study.reading import read_study
 from p3d_eval.study.screen import Screen, duration
+from tests.support.tiny_study import change
 
 
 def run(*words):
@@ -112,6 +113,12 @@ def test_the_time_left_is_that_of_steps_after_the_first(capsys, monkeypatch):
         "extract a: 6/11 videos, 0.50/s, 10 s left",
         "extract a: 7/11 videos, 0.50/s, 8 s left",
     ]
+
+
+def test_one_video_is_no_videos(study, in_threads):
+    change(study, 'videos = "videos"', 'videos = "list.txt"\nroot = "videos"')
+    (study.parent / "list.txt").write_text("Run/v_Run_g01_c01.avi\n", encoding="utf-8")
+    assert "extract one on tiny: 1 video (" in run(study).stderr
 
 
 @pytest.mark.parametrize(
