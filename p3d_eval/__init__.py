@@ -34,7 +34,7 @@ _PUBLIC = {
     "list_weights": "p3d_eval.weights_verbs",
     "load_backbone": "p3d_eval.api",
     "merge_features": "p3d_eval.file_verbs",
-    "open_features": "p3d_eval.api",
+    "open_features": "p3d_eval.file_verbs",
     "plot": "p3d_eval.reports.figures.plotting",
     "prepare": "p3d_eval.file_verbs",
     "preview": "p3d_eval.network_verbs",

@@ -56,31 +56,6 @@ def load_backbone(
     return load(name, None if weights is None else str(weights), device, **options)
 
 
-def open_features(path: StrPath, *, allow_incomplete: bool = False) -> "FeatureStore":
-    """Open a feature file for reading.
-
-    Parameters
-    ----------
-    path : path
-        What :func:`extract` or ``p3d-eval import`` wrote.
-    allow_incomplete : bool
-        Open a file whose extraction has not finished.
-
-    Returns
-    -------
-    FeatureStore
-        ``store["pool5"]`` is a lazy (videos, D) array in the order of ``store.ids``.
-
-    Raises
-    ------
-    UserError
-        When the file is absent, damaged, not a feature file, or incomplete.
-    """
-    from p3d_eval.features import open_features as open_store
-
-    return open_store(path, allow_incomplete=allow_incomplete)
-
-
 def extract(
     backbone: "Backbone",
     videos: StrPath,

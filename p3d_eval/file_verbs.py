@@ -128,7 +128,7 @@ def import_features(
     UserError
         When a file is absent, not valid, or has other shapes than the rest.
     """
-    from p3d_eval.features import importers, open_features
+    from p3d_eval.features import importers
 
     importers.import_features(
         Path(source),
@@ -141,7 +141,7 @@ def import_features(
         annotations=read_annotations(annotations),
         overwrite=overwrite,
     )
-    return open_features(Path(out))
+    return open_features(out)
 
 
 def read_annotations(paths: "Mapping[str, StrPath] | None") -> dict[str, dict[str, bytes]]:
@@ -161,7 +161,6 @@ def merge_features(
     UserError
         When they do not belong together, or one is absent or incomplete.
     """
-    from p3d_eval.features import open_features
     from p3d_eval.features.merging import merge_shards
     from p3d_eval.progress import Progress
 
@@ -169,7 +168,7 @@ def merge_features(
         return Progress("merge", total, "videos", quiet, done)
 
     merge_shards([Path(shard) for shard in shards], Path(out), overwrite=overwrite, progress=shown)
-    return open_features(Path(out))
+    return open_features(out)
 
 
 def annotate(features: "StrPath", dataset: str, annotations: "StrPath", *, overwrite: bool = False) -> None:
@@ -186,6 +185,31 @@ def annotate(features: "StrPath", dataset: str, annotations: "StrPath", *, overw
     embed_annotations(Path(features), dataset, read_official(dataset, Path(annotations)), overwrite)
 
 
+def open_features(path: "StrPath", *, allow_incomplete: bool = False) -> "FeatureStore":
+    """Open a feature file for reading.
+
+    Parameters
+    ----------
+    path : path
+        What ``extract`` or ``p3d-eval import`` wrote.
+    allow_incomplete : bool
+        Open a file whose extraction has not finished.
+
+    Returns
+    -------
+    FeatureStore
+        ``store["pool5"]`` is a lazy (videos, D) array in the order of ``store.ids``.
+
+    Raises
+    ------
+    UserError
+        When the file is absent, damaged, not a feature file, or incomplete.
+    """
+    from p3d_eval.features import open_features as open_store
+
+    return open_store(path, allow_incomplete=allow_incomplete)
+
+
 def describe_features(path: "StrPath") -> dict[str, Any]:
     """Say everything that a feature file, complete or not, says about itself, as plain values.
 
@@ -194,10 +218,9 @@ def describe_features(path: "StrPath") -> dict[str, Any]:
     UserError
         When the file is absent or damaged.
     """
-    from p3d_eval.features import open_features
     from p3d_eval.features.description import describe
 
-    return describe(open_features(Path(path), allow_incomplete=True))
+    return describe(open_features(path, allow_incomplete=True))
 
 
 def _path(path: "StrPath | None") -> Path | None:
