@@ -73,6 +73,7 @@ def extract(
     crops: str = "centre",
     mirror: bool = False,
     annotations: "Mapping[str, StrPath] | None" = None,
+    profile: StrPath | None = None,
     quiet: bool = False,
     **options: Any,
 ) -> "FeatureStore":
@@ -101,6 +102,8 @@ def extract(
         Views of each clip that are averaged: ``"centre"``, ``"3"``, ``"5"``, ``"10"``, and their mirror images.
     annotations : mapping of str to path, optional
         Data set → official annotation file or folder to embed.
+    profile : path, optional
+        Text file to add what each stage took to, and what to change.
     quiet : bool
         Show no progress.
     **options
@@ -123,9 +126,12 @@ def extract(
     from p3d_eval.features.engines import choose_engine
     from p3d_eval.features.extractor import extract as run
     from p3d_eval.features.sampling import choose_sampling
+    from p3d_eval.features.stage_file import add_stages, require_stage_file
     from p3d_eval.file_verbs import read_annotations
     from p3d_eval.progress import Progress
 
+    if profile is not None:
+        require_stage_file(Path(profile))
     spec = backbone.input_spec
     chosen = choose_sampling(
         spec.clip_length, spec.frame_stride, sampling, clips, clip_stride, seed=seed, fps=fps
@@ -139,7 +145,7 @@ def extract(
 
     kind = backbone.device.type if processes or engine != "local" else str(backbone.device)
     chosen_engine = choose_engine(engine, kind, processes, address)
-    run(
+    summary = run(
         backbone,
         Path(videos),
         layers,
@@ -150,6 +156,8 @@ def extract(
         sampling=chosen,
         **{"views": views_of(crops, mirror), "annotations": read_annotations(annotations)} | options,
     )
+    if profile is not None:
+        add_stages(Path(profile), summary)
     return open_store(out, allow_incomplete=options.get("shard") is not None)
 
 

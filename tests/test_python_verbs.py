@@ -76,6 +76,20 @@ def features(videos, tmp_path_factory):
     return path
 
 
+def test_extract_adds_what_each_stage_took_to_a_file(videos, tmp_path):
+    stages = tmp_path / "stages.txt"
+    taken = {"clips": 1, "workers": 0, "batch_size": 2, "quiet": True, "profile": stages}
+    pe.extract(pe.load_backbone(TINY), videos, tmp_path / "a.h5", "pool5", **taken)
+    pe.extract(pe.load_backbone(TINY), videos, tmp_path / "b.h5", "pool5", **taken)
+    titles = [line for line in stages.read_text().splitlines() if line.startswith("p3d-eval profile")]
+    assert [title.split(",")[0].rpartition("/")[2] for title in titles] == ["a.h5", "b.h5"]
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    with pytest.raises(UserError, match=r"notes\.txt exists and holds no profiles"):
+        pe.extract(pe.load_backbone(TINY), videos, tmp_path / "c.h5", "pool5", **taken | {"profile": notes})
+    assert (notes.read_text(), (tmp_path / "c.h5").exists()) == ("mine", False)
+
+
 def test_check_videos(videos, tmp_path):
     broken = tmp_path / "v.avi"
     broken.write_bytes(b"no video")

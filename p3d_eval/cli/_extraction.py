@@ -1,13 +1,17 @@
 """What an extraction says before and after it runs."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from p3d_eval.cli._shared import failure_lines, size
+from p3d_eval.cli._shared import console, failure_lines, size
 from p3d_eval.errors import counted
 
 if TYPE_CHECKING:
     from p3d_eval.features.extractor import ExtractSummary
     from p3d_eval.features.planning import ExtractionPlan
+
+
+_PRINTED = Path("-")
 
 
 def predict(plan: "ExtractionPlan") -> str:
@@ -28,6 +32,24 @@ def outcome(summary: "ExtractSummary") -> list[str]:
     before = f" ({summary.skipped} of them before)" if summary.skipped else ""
     counts = f"{summary.done} of {summary.expected} videos done{before}, {len(summary.failed)} failed"
     return [f"{summary.path}: {counts}", *failure_lines(summary.path, summary.failed)]
+
+
+def require_profile(path: Path | None) -> None:
+    """Check that a profile can be added to the file, where there is one."""
+    from p3d_eval.features.stage_file import require_stage_file
+
+    if path is not None and path != _PRINTED:
+        require_stage_file(path)
+
+
+def write_profile(path: Path, summary: "ExtractSummary") -> None:
+    """Add the table of stages to a file, or print it."""
+    from p3d_eval.features.stage_file import add_stages, stage_table
+
+    if path == _PRINTED:
+        console(stderr=True).print(stage_table(summary), markup=False, end="")
+    else:
+        add_stages(path, summary)
 
 
 def as_plain(summary: "ExtractSummary") -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from p3d_eval.cli._embedding import Annotations, Dataset, read_embedded
-from p3d_eval.cli._extraction import as_plain, outcome, predict
+from p3d_eval.cli._extraction import as_plain, outcome, predict, require_profile, write_profile
 from p3d_eval.cli._inputs import (
     Antialias,
     ChannelOrder,
@@ -33,11 +33,7 @@ from p3d_eval.cli._shared import (
 )
 from p3d_eval.errors import UserError
 
-if TYPE_CHECKING:
-    from p3d_eval.features.extractor import ExtractSummary
-
 NAME = "extract"
-_PROFILE_TITLE = "p3d-eval profile"
 command = typer.Typer(add_completion=False)
 
 BackboneName = Annotated[
@@ -184,7 +180,7 @@ def extract(
     from p3d_eval.files import require_writable
 
     require_writable(out)
-    _require_profile(profile)
+    require_profile(profile)
     embedded = read_embedded(dataset, annotations)
     changed = read_input(
         resize,
@@ -250,7 +246,7 @@ def extract(
 
     summary = run_extraction(plan, shown("extract"), shown("count frames"), chosen_engine)
     if profile is not None:
-        _write_profile(profile, summary)
+        write_profile(profile, summary)
     if as_json:
         print_json(as_plain(summary))
     if not quiet:
@@ -261,31 +257,3 @@ def extract(
         screen.print(f"{counts}: p3d-eval inspect {summary.path} lists them", markup=False)
     if summary.failed:
         raise typer.Exit(SOME_FAILED)
-
-
-def _require_profile(path: Path | None) -> None:
-    """Check that a profile can be added to a file: a new one, or one that holds profiles."""
-    from p3d_eval.files import require_new, require_writable
-
-    if path is None or str(path) == "-":
-        return
-    require_new(path, overwrite=True)
-    require_writable(path)
-    if path.exists():
-        with path.open("rb") as file:
-            if file.read(len(_PROFILE_TITLE)) != _PROFILE_TITLE.encode():
-                raise UserError(f"{path} exists and holds no profiles", "Choose another name for --profile")
-
-
-def _write_profile(path: Path, summary: "ExtractSummary") -> None:
-    """Add the table of stages to a file, or print it."""
-    from p3d_eval.features.bottleneck import profile_lines
-
-    title = f"{_PROFILE_TITLE} {summary.path}, {summary.seconds:.1f} s"
-    text = "\n".join([title, *profile_lines(summary.usage)]) + "\n"
-    if str(path) == "-":
-        console(stderr=True).print(text, markup=False, end="")
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(text)
