@@ -17,8 +17,15 @@ def followed(path: Path) -> Path:
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
-def require_new(path: Path, overwrite: bool) -> None:
+def require_new(path: Path, overwrite: bool, option: str = "") -> None:
     """Refuse to replace an existing output unless the user asked for it.
+
+    Parameters
+    ----------
+    path : Path
+    overwrite : bool
+    option : str
+        What names the output on the command line, for the hint.
 
     Raises
     ------
@@ -28,7 +35,8 @@ def require_new(path: Path, overwrite: bool) -> None:
     if path.is_dir():
         raise UserError(f"{path} is a folder, not a file to write", "Give the name of a file")
     if path.exists() and not overwrite:
-        raise UserError(f"{path} exists", "Choose another name or add --overwrite")
+        how = f" with {option}" if option else ""
+        raise UserError(f"{path} exists", f"Choose another name{how} or add --overwrite")
 
 
 def require_writable(path: Path) -> None:

@@ -8,6 +8,7 @@ from p3d_eval.protocols.classifiers.choice import Classifier, ClassifierName
 from p3d_eval.protocols.description import AllowMissing
 from p3d_eval.protocols.normalisation import Normalisation
 from p3d_eval.protocols.pca import PcaSolver
+from p3d_eval.protocols.pca_sweep import parse_dimensions
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class ClassificationOptions:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "C", parse_c(self.C))  # one way to write it: one result_id
+
+    def check(self) -> None:
+        """Refuse settings that are out of range, and a device that is not there."""
+        parse_dimensions(self.pca)
+        self.make_classifier()
 
     def make_classifier(self) -> Classifier:
         """Build the classifier that these options describe, checking them."""

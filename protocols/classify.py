@@ -21,7 +21,7 @@ from p3d_eval.protocols.fused_store import FusedStore
 from p3d_eval.protocols.fusion import Fit, describe_fusion, fit_fused, read_blocks
 from p3d_eval.protocols.leaks import leak_warnings
 from p3d_eval.protocols.normalisation import SPOKEN
-from p3d_eval.protocols.pca_sweep import describe_sweep, parse_dimensions
+from p3d_eval.protocols.pca_sweep import describe_sweep
 from p3d_eval.protocols.protocol import AnnotationFiles
 from p3d_eval.protocols.result import Result, Scores, Split, Variant
 from p3d_eval.protocols.task_features import Matched, match_task, read_features
@@ -88,8 +88,7 @@ def classify(
         When an option is out of range, a video is missing without ``allow_missing``, the layer is unknown,
         or a split has too little to train or test on.
     """
-    parse_dimensions(options.pca)
-    options.make_classifier()
+    options.check()
     timer = Timer()
     with timer.phase("annotations"):
         matched = match_task(store, make_task(), options.allow_missing)

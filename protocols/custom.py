@@ -102,7 +102,7 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
         raise UserError("custom: a table is needed", f"Give --table with a CSV of {','.join(COLUMNS[:2])}")
     unused, why = _UNUSED[options.task]
     options.require_default(unused, why)
-    options.make_classifier()  # checks its settings, and the seed, before folds are drawn
+    options.check()  # the seed, too, before folds are drawn
     if options.folds < 2:
         raise UserError(f"folds: {options.folds} is less than 2")
     if isinstance(store, FusedStore) and options.task != "classification":

@@ -1,6 +1,6 @@
 """Run a protocol by name on a feature file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from os import PathLike
 from pathlib import Path
@@ -73,20 +73,27 @@ def evaluate(
     given = options.pop(annotation.name, None) if annotation else None
     parsed = protocol.parse_options(options)
     protocol = protocol.specialise(parsed) if protocol.specialise else protocol
-    _require_outputs(out, write_predictions, overwrite)
+    outputs = {"--out": out, "--write-predictions": write_predictions}
+    _require_different(outputs)
     if (predictions or write_predictions) and protocol.predictions is None:
         raise UserError(f"{name}: there is no official file of predictions", "activitynet has one")
-    if predictions is not None:
+    if predictions is not None and protocol.predictions is not None:
         if features is not None or write_predictions is not None:
             raise UserError("predictions are judged as they are: without features, and none are written")
-        result = _judge_predictions(protocol, Path(predictions), given, parsed)
+        content, annotations = _read(Path(predictions)), find_annotations(protocol, Path(predictions), given)
+        _require_outputs(outputs, overwrite)
+        result = protocol.predictions.judge(content, annotations, parsed)
         result = result if label is None else replace(result, label=label)
     elif features is None:
         instead = " or --predictions FILE.json" if protocol.predictions else ""
         raise UserError(f"{name}: a feature file is needed", f"Give --features feats.h5{instead}")
     else:
-        store = _open(protocol, features, fusion, weights, [out, write_predictions])
-        result = protocol.run(store, find_annotations(protocol, store, given), parsed)
+        store = _open(protocol, features, fusion, weights, outputs)
+        annotations = find_annotations(protocol, store, given)
+        if hasattr(parsed, "check"):
+            parsed.check()
+        _require_outputs(outputs, overwrite)  # after the other mistakes that show at once
+        result = protocol.run(store, annotations, parsed)
         result = result if label is None else replace(result, label=honest_name(label, store.provenance))
     defaults = {option.name: default(option) for option in fields(protocol.options)}
     result = replace(result, default_options=defaults)  # so that a report need not load the protocol
@@ -104,14 +111,14 @@ def _open(
     features: Files,
     fusion: str | None,
     weights: str | None,
-    outputs: Sequence[File | None],
+    outputs: Mapping[str, File | None],
 ) -> FeatureStore:
     """Open the feature file, or several as one, and check that no output would replace one of them."""
     given = [features] if isinstance(features, str | PathLike | FeatureStore) else list(features)
     parts = [part if isinstance(part, FeatureStore) else open_features(part) for part in given]
-    for path in outputs:
+    for option, path in outputs.items():
         if path is not None and Path(path).exists() and any(Path(path).samefile(part.path) for part in parts):
-            raise UserError(f"{path} is the feature file itself", "Choose another name for --out")
+            raise UserError(f"{path} is the feature file itself", f"Choose another name for {option}")
     if len(parts) == 1:
         if fusion is not None or weights is not None:
             raise UserError(f"{protocol.name}: fusion needs two feature files", "Give --features twice")
@@ -122,28 +129,29 @@ def _open(
     return cast("FeatureStore", FusedStore(parts, fusion or "early", weights))
 
 
-def _require_outputs(
-    out: str | PathLike[str] | None, write_predictions: str | PathLike[str] | None, overwrite: bool
-) -> None:
+def _require_different(outputs: Mapping[str, File | None]) -> None:
+    """Check that no file is named for two outputs."""
+    paths = [path.absolute() for _, path in _files(outputs)]
+    if len(set(paths)) < len(paths):
+        raise UserError(f"{outputs['--write-predictions']} is named for two outputs", "Choose another name")
+
+
+def _require_outputs(outputs: Mapping[str, File | None], overwrite: bool) -> None:
     """Check that everything can be written, before hours of work."""
-    paths = [] if out is None else [Path(out), scores_path(Path(out))]
-    paths += [] if write_predictions is None else [Path(write_predictions)]
-    if len({path.absolute() for path in paths}) < len(paths):
-        raise UserError(f"{write_predictions} is named for two outputs", "Choose another name")
-    for path in paths:
-        require_new(path, overwrite)
+    for option, path in _files(outputs):
+        require_new(path, overwrite, option)
         require_writable(path)
 
 
-def _judge_predictions(
-    protocol: Protocol, path: Path, given: str | PathLike[str] | None, options: Any
-) -> Result:
-    """Judge somebody's file of predictions."""
-    if protocol.predictions is None:
-        raise UserError(f"{protocol.name}: there is no official file of predictions")
+def _files(outputs: Mapping[str, File | None]) -> list[tuple[str, Path]]:
+    """List what is written, with the option that names it; the scores lie beside the result."""
+    found = [(option, Path(path)) for option, path in outputs.items() if path is not None]
+    return [*found, *((option, scores_path(path)) for option, path in found if option == "--out")]
+
+
+def _read(path: Path) -> AnnotationFiles:
+    """Read somebody's file of predictions."""
     try:
-        content = path.read_bytes()
+        return AnnotationFiles({path.name: path.read_bytes()}, str(path))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    annotations = find_annotations(protocol, path, given)
-    return protocol.predictions.judge(AnnotationFiles({path.name: content}, str(path)), annotations, options)

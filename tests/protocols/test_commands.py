@@ -2,18 +2,22 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import pytest
 from typer.testing import CliRunner
 
 from p3d_eval.cli import app
 from p3d_eval.cli._protocols import protocol_command
 from p3d_eval.cli._results import percent
+from p3d_eval.errors import UserError
 from p3d_eval.features import open_features
 from p3d_eval.protocols import PROTOCOLS
+from p3d_eval.protocols.evaluation import _require_different, _require_outputs, evaluate
 from p3d_eval.protocols.result import Metric, Result
 from tests.support import protocol_data as data
 
@@ -90,7 +94,7 @@ def test_ucf101_as_typed(run, tmp_path):
     again = run("ucf101", "--features", "ucf.h5")
     assert again.exit_code == 2
     assert "results/ucf101-imported.json exists" in again.output
-    assert "--overwrite" in again.output
+    assert "Choose another name with --out or add --overwrite" in again.output
     assert run("ucf101", "--features", "ucf.h5", "--overwrite", "--quiet").output == ""
 
 
@@ -158,3 +162,39 @@ def test_percent():
     assert percent(Metric(0.5, 0.25, 0.75)) == "50.00 [25.00, 75.00]"
     assert percent(Metric(None, reason="no pairs")) == "– (no pairs)"
     assert percent(Metric(0.5, 0.25, 0.75), interval=False) == "50.00"
+
+
+@pytest.mark.parametrize(
+    ("features", "options", "message"),
+    [
+        ("part.h5", {}, "part.h5 is incomplete"),
+        ("absent.h5", {}, "absent.h5"),
+        ("ucf.h5", {"device": "cuda:99"}, "device: 'cuda:99'"),
+        ("ucf.h5", {"tol": 2.0}, "tol: 2.0"),
+        ("ucf.h5", {"pca": "x"}, "pca: 'x'"),
+        ("ucf.h5", {"splits": "absent"}, "absent: no such"),
+        ("ucf.h5", {"weights": "cv"}, "fusion needs two feature files"),
+        ("ucf.h5", {}, "r.json exists"),
+    ],
+)
+def test_other_mistakes_are_told_before_an_existing_result(tmp_path, monkeypatch, features, options, message):
+    monkeypatch.chdir(tmp_path)
+    data.ucf_store(tmp_path)
+    shutil.copy("ucf.h5", "part.h5")
+    with h5py.File("part.h5", "r+") as file:
+        file["complete"][...] = 0
+    Path("r.json").write_text("mine")
+    with pytest.raises(UserError) as caught:
+        evaluate("ucf101", features, "r.json", **options)
+    assert message in caught.value.message
+    assert Path("r.json").read_text() == "mine"
+
+
+def test_an_existing_list_of_predictions_names_its_option(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("p.json").write_text("mine")
+    with pytest.raises(UserError, match=r"p\.json exists") as caught:
+        _require_outputs({"--out": "r.json", "--write-predictions": "p.json"}, overwrite=False)
+    assert caught.value.hint == "Choose another name with --write-predictions or add --overwrite"
+    with pytest.raises(UserError, match="r.json is named for two outputs"):
+        _require_different({"--out": "r.json", "--write-predictions": tmp_path / "r.json"})
