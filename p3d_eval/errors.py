@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+# What other people's code may end with; an interrupt is not its fault.
+FOREIGN_FAILURES = (Exception, SystemExit)
 _CLOSEST_SHOWN = 3
 _NAMES_SHOWN = 20
 
@@ -86,5 +88,5 @@ def counted(number: int, one: str, several: str | None = None) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Name an error of other people's code in one line: its type and its message."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    """Name an error of other people's code in one line: its type, and its message where it has one."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")

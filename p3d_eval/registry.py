@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from p3d_eval.errors import UnknownNameError, UserError
+from p3d_eval.errors import FOREIGN_FAILURES, UnknownNameError, UserError, one_line
 
 T = TypeVar("T")
 
@@ -104,10 +104,9 @@ class Registry(Generic[T]):
         """Import a plug-in's object; whatever its code raises is the plug-in's fault, named as such."""
         try:
             return point.load()
-        except Exception as error:
+        except FOREIGN_FAILURES as error:
             origin = f" of {point.dist.name}" if point.dist else ""
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise UserError(
-                f"{self.kind} {point.name!r}{origin} cannot be imported: {reason}",
+                f"{self.kind} {point.name!r}{origin} cannot be imported: {one_line(error)}",
                 "Mend or uninstall the package; --debug shows where it fails",
             ) from error

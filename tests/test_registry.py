@@ -71,15 +71,18 @@ def test_a_broken_plugin_is_named(tmp_path, monkeypatch):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[p3d_eval.tests.broken]\nmine = broken_module:Mine\nlost = nowhere:x\n"
+        "[p3d_eval.tests.broken]\nmine = broken_module:Mine\nleft = leaving_module:Mine\nlost = nowhere:x\n"
     )
     (tmp_path / "broken_module.py").write_text("1 / 0\n")
+    (tmp_path / "leaving_module.py").write_text("raise SystemExit\n")
     monkeypatch.syspath_prepend(tmp_path)
     registry = Registry("number", type, [], "p3d_eval.tests.broken")
     with pytest.raises(
         UserError, match="number 'mine' of broken cannot be imported: ZeroDivisionError: division"
     ):
         registry.load("mine")
+    with pytest.raises(UserError, match="number 'left' of broken cannot be imported: SystemExit\n"):
+        registry.load("left")
     with pytest.raises(UserError, match="number 'lost' of broken cannot be imported: ModuleNotFoundError"):
         registry.load("lost")
 

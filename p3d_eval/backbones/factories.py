@@ -13,7 +13,7 @@ import torch
 from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.backbones.checkpoint import hash_state, require_file
 from p3d_eval.backbones.network import Network, WeightsInfo
-from p3d_eval.errors import UserError, nearest, shorten
+from p3d_eval.errors import FOREIGN_FAILURES, UserError, nearest, one_line, shorten
 from p3d_eval.provenance import sha256_file, sha256_json
 
 
@@ -38,6 +38,8 @@ def custom_factory(name: str) -> Any:
                 f"backbone {name!r}: cannot import {where!r}: {error}",
                 "Write module:factory, file.py:factory; torchvision:, timm:, hf: or torchhub: and a name",
             ) from error
+        except FOREIGN_FAILURES as error:
+            raise _failed_import(name, where, error) from error
     try:
         return getattr(module, attribute)
     except AttributeError as error:
@@ -72,15 +74,15 @@ def _import_file(path: Path, name: str) -> Any:
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # a user's file may fail in any way
-        raise UserError(
-            f"backbone {name!r}: {path} {_failure(error)}", "Mend the file; --debug shows where"
-        ) from error
+    except FOREIGN_FAILURES as error:
+        raise _failed_import(name, str(path), error) from error
     return module
 
 
-def _failure(error: Exception) -> str:
-    return f"failed with {type(error).__name__}: {' '.join(str(error).split())}"
+def _failed_import(name: str, where: str, error: BaseException) -> UserError:
+    return UserError(
+        f"backbone {name!r}: {where} failed with {one_line(error)}", "Mend the file; --debug shows where"
+    )
 
 
 def call_factory(
@@ -126,9 +128,9 @@ def call_factory(
             made = factory(**arguments)
         except UserError:
             raise
-        except Exception as error:  # so may a user's factory
+        except FOREIGN_FAILURES as error:
             raise UserError(
-                f"backbone {name!r} {_failure(error)}", "Mend the factory; --debug shows where"
+                f"backbone {name!r} failed with {one_line(error)}", "Mend the factory; --debug shows where"
             ) from error
     return _backbone_of(name, made, path, options, device)
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import nn
 
-from p3d_eval.errors import UserError, one_line
+from p3d_eval.errors import FOREIGN_FAILURES, UserError, one_line
 
 T = TypeVar("T")
 CLIPS = 2  # not one, so that an output whose first axis is 1 for other reasons is no layer
@@ -47,7 +47,7 @@ def imagine(backbone: Loaded, shape: tuple[int, ...], look: Callable[[Callable[[
         )
     except UserError:
         raise
-    except Exception:  # noqa: BLE001  (operators without a shape rule, tensors hidden from the module, …)
+    except FOREIGN_FAILURES:  # operators without a shape rule, tensors hidden from the module, …
         return _on_zeros(backbone, shape, look)
 
 
@@ -56,7 +56,7 @@ def _on_zeros(backbone: Loaded, shape: tuple[int, ...], look: Callable[[Callable
         return look(lambda: backbone.module(torch.zeros((CLIPS, *shape), device=backbone.device)))
     except UserError:
         raise
-    except Exception as error:
+    except FOREIGN_FAILURES as error:
         size = " × ".join(map(str, shape))
         raise UserError(
             f"{backbone.name}: the network fails on a clip of {size} (C × T × H × W): {one_line(error)}",

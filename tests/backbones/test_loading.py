@@ -1,5 +1,7 @@
 """Names, factories and what a backbone promises to those who call it."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -8,6 +10,7 @@ from p3d_eval.backbones import BACKBONES, Backbone, InputSpec, Network, load_bac
 from p3d_eval.errors import UnknownNameError, UserError
 
 FACTORY = """
+import sys
 import torch
 from torch import nn
 from p3d_eval.backbones import InputSpec, Network
@@ -22,6 +25,16 @@ def make(width=5, weights=None):
 
 def broken():
     raise RuntimeError("two\\nlines")
+
+def leaves():
+    sys.exit("no licence")
+
+class Leaves(nn.Module):
+    def forward(self, x):
+        sys.exit()
+
+def left_later():
+    return Network(nn.Sequential(Leaves()), SPEC)
 
 def plain():
     return nn.Identity()
@@ -68,6 +81,7 @@ def test_a_factory_in_a_module(factory, tmp_path, monkeypatch):
     [
         ("{}:absent", {}, "has no 'absent'"),
         ("{}:broken", {}, "failed with RuntimeError: two lines"),
+        ("{}:leaves", {}, "failed with SystemExit: no licence"),
         ("{}:number", {}, "is a int, not a function"),
         ("{}:plain", {}, "returned a Identity"),
         ("{}:plain", {"weights": "x.pt"}, "takes no weights"),
@@ -83,11 +97,28 @@ def test_factories_with_mistakes(factory, name, options, reason):
         load_backbone(name.format(factory), **options)
 
 
-def test_a_file_that_is_not_python(tmp_path):
-    path = tmp_path / "bad.py"
-    path.write_text("def (:\n")
-    with pytest.raises(UserError, match="failed with SyntaxError"):
-        load_backbone(f"{path}:make")
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("def (:", "failed with SyntaxError: invalid syntax"),
+        ("unknown", "failed with NameError: name 'unknown' is not defined"),
+        ("import sys; sys.exit('bye')", "failed with SystemExit: bye"),
+        ("import sys; sys.exit()", "failed with SystemExit$"),
+    ],
+)
+def test_code_that_fails_when_it_is_imported(tmp_path, monkeypatch, code, reason):
+    (tmp_path / "fails_here.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in (f"{tmp_path / 'fails_here.py'}:make", "fails_here:make"):
+        with pytest.raises(UserError) as caught:
+            load_backbone(name)
+        assert re.search(reason, caught.value.message), caught.value.message
+
+
+def test_a_network_that_ends_the_program_is_an_error_of_its_own(factory):
+    backbone = load_backbone(f"{factory}:left_later")
+    with pytest.raises(UserError, match="the network fails on a clip of 3 × 4 × 8 × 8.*: SystemExit\n"):
+        _ = backbone.layers
 
 
 def test_plug_ins_come_through_entry_points(factory, monkeypatch):

@@ -34,6 +34,9 @@ def images(weights=None):
 def number():
     return 3
 
+def leaves():
+    raise SystemExit("give a licence")
+
 def network():
     from p3d_eval.backbones import InputSpec, Network
     spec = InputSpec(2, (8, 8), (8, 8), (0.0,) * 3, (1.0,) * 3)
@@ -93,6 +96,7 @@ def test_mistakes(repository):
     for name, reason in (
         (f"{repository}:absent", "Cannot find callable absent in hubconf"),
         (f"{repository}:number", "is a int, no network"),
+        (f"{repository}:leaves", ":leaves': SystemExit: give a licence"),
         ("torchhub:slowfast_r50", "names no function of a repository"),
         ("torchhub:not a repository:x", "backbone 'torchhub:not a repository:x': "),
     ):
