@@ -33,6 +33,8 @@ class Wanted:
         Which trained weights of the collection; empty for its default.
     random : bool
         Whether trained weights are not wanted from the collection: random ones are, or a file follows.
+    filled : bool
+        Whether a file with weights follows.
     options : mapping
         Arguments for the collection's own constructor.
     frames : {"centre", "all"}
@@ -43,6 +45,7 @@ class Wanted:
     model: str
     weights: str = ""
     random: bool = False
+    filled: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     frames: str = "centre"
 

@@ -108,7 +108,10 @@ def _load(transformers: Any, config: Any, wanted: Wanted) -> nn.Module:
     if wanted.random:
         for key, value in wanted.options.items():
             setattr(config, key, value)
-        return auto.from_config(config, **{_CODE: False})
+        module = auto.from_config(config, **{_CODE: False})
+        if not wanted.filled:
+            _leave_out(module, _UNUSED_WITHOUT_WEIGHTS)  # nobody knows here whether the checkpoint has one
+        return module
     module, info = auto.from_pretrained(
         wanted.model, output_loading_info=True, **hub_words(wanted), **wanted.options
     )

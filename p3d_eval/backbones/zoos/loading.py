@@ -38,6 +38,9 @@ def is_from_zoo(name: str) -> bool:
 
 def without_weights(name: str) -> str | None:
     """Return what to give for ``weights`` where they do not matter: nothing is downloaded then."""
+    prefix, _, model = name.partition(":")
+    if prefix == "hf" and any(Path(model).glob("*.safetensors")):
+        return None  # they lie here, and tell which parts of the network have trained weights
     return RANDOM if is_from_zoo(name) else None
 
 
@@ -81,7 +84,7 @@ def load_from_zoo(
     frames = str(arguments.pop("frames", "centre"))
     random = weights == RANDOM or path is not None
     chosen = "" if weights is None or random else weights
-    wanted = Wanted(name, model, chosen, random, arguments, frames)
+    wanted = Wanted(name, model, chosen, random, path is not None, arguments, frames)
     # What libraries print about downloads is not this program's output.
     with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(sys.stderr):
         torch.manual_seed(seed)

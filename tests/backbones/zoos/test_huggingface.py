@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from p3d_eval.backbones import load_backbone
+from p3d_eval.backbones.description import describe_backbone
 from p3d_eval.errors import UserError
 from tests.backbones.zoos.checkpoints import CROP, SIZE, SMALL, dinov2, save, videomae
 from tests.backbones.zoos.test_torchvision import SMOOTH
@@ -54,6 +55,23 @@ def test_the_decoder_of_pretraining_is_left_out_and_a_missing_pooler_too(tmp_pat
     (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 2}))
     with pytest.raises(UserError, match="has no trained weights for 16 parts of a ViTForImageClassification"):
         load_backbone(name)
+
+
+def test_a_pooler_is_listed_where_its_weights_are_there(tmp_path):
+    config = transformers.ViTConfig(image_size=32, patch_size=16, **SMALL)
+    processor = transformers.ViTImageProcessor(size=CROP)
+    pooled = save(tmp_path / "pooled", transformers.ViTModel(config), processor)
+    lacking = save(tmp_path / "lacking", transformers.ViTModel(config, add_pooling_layer=False), processor)
+    for name, last in ((pooled, "pooler"), (lacking, "layernorm")):
+        assert list(describe_backbone(name).layers)[-1] == last
+        backbone = load_backbone(name)
+        assert list(backbone.layers)[-1] == last
+        assert backbone(SMOOTH[None, :1], last)[last].shape == (1, *backbone.layers[last])
+    torch.save(load_backbone(pooled).module.state_dict(), tmp_path / "own.pth")
+    (tmp_path / "pooled" / "model.safetensors").unlink()
+    # Without them, as of a name of the hub that is only looked at, nobody knows.
+    assert list(describe_backbone(pooled).layers)[-1] == "layernorm"
+    assert list(load_backbone(pooled, weights=tmp_path / "own.pth").layers)[-1] == "pooler"
 
 
 def timesformer(**processor):
