@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NAME = "profile"
 command = typer.Typer(add_completion=False)
 
-_MEGA, _GIGA = 1e6, 1e9
+_MEBI, _GIGA = 2**20, 1e9  # bytes are told as in the reports and in the paper's Table 1
 _DASH = "–"
 
 Backbones = Annotated[
@@ -138,13 +138,13 @@ def _print_profile(result: "Result", path: Path) -> None:
     counted = [
         ("as far as", str(result.options["layers"])),
         ("parameters", f"{metrics['parameters'].value:,.0f}"),
-        ("model size", _number(metrics["model_bytes"], _MEGA, " MB")),
+        ("model size", _number(metrics["model_bytes"], _MEBI, " MiB")),
         ("multiply-adds", _number(metrics["macs"], _GIGA, " G a clip")),
         ("FLOPs", _number(metrics["flops"], _GIGA, " G a clip")),
         ("device", where),
     ]
     print_table(result.label, ("", ""), counted)
-    headings = ("precision", "batch", "clips/s", "slowest", "fastest", "frames/s", "peak MB")
+    headings = ("precision", "batch", "clips/s", "slowest", "fastest", "frames/s", "peak MiB")
     print_table("\nSpeed", headings, [_row(variant) for variant in result.variants])
     screen = console()
     for how in dict.fromkeys(variant.options["how"] for variant in result.variants):
@@ -161,7 +161,7 @@ def _print_profile(result: "Result", path: Path) -> None:
 def _row(variant: "Variant") -> tuple[str, ...]:
     rate, frames = variant.metrics["clips_per_second"], variant.metrics["frames_per_second"]
     ends = [_DASH if end is None else f"{end:,.4g}" for end in (rate.low, rate.high)]
-    peak = _number(variant.metrics["peak_bytes"], _MEGA)
+    peak = _number(variant.metrics["peak_bytes"], _MEBI)
     setting = (variant.options["precision"], str(variant.options["batch_size"]))
     return (*setting, _number(rate), *ends, _number(frames), peak)
 

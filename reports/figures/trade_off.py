@@ -37,8 +37,8 @@ COSTS = {
     "macs": Cost("Multiply-adds of a clip (10⁹)", 1e9),
     "flops": Cost("FLOPs of a clip (10⁹)", 1e9),
     "parameters": Cost("Parameters (10⁶)", 1e6),
-    "model_bytes": Cost("Size of the model (MB)", 1e6),
-    "peak_bytes": Cost("Peak memory (MB)", 1e6),
+    "model_bytes": Cost("Size of the model (MiB)", 2**20),
+    "peak_bytes": Cost("Peak memory (MiB)", 2**20),
 }
 
 

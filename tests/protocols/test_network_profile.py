@@ -76,6 +76,9 @@ def test_the_command_writes_one_result_a_network(tmp_path, monkeypatch):
     path = tmp_path / "results" / "profile-tiny.py-factory.json"
     assert Result.load(path).metrics["macs"].value == MACS
     assert "multiply-adds" in done.stdout
+    # 1,391 numbers of four bytes, in the unit of the paper's Table 1 and of the reports, which is 2²⁰ bytes.
+    assert ["model", "size", "0.005306", "MiB"] in [line.split() for line in done.stdout.splitlines()]
+    assert "peak MiB" in done.stdout
     again = run(*words)
     assert again.exit_code == 2
     assert "exists" in again.output

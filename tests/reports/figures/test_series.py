@@ -113,6 +113,15 @@ def test_profiles_are_joined_by_backbone():
     assert cheap.series[1].ids == ("slow",)
 
 
+@pytest.mark.parametrize("cost", ["model_bytes", "peak_bytes"])
+def test_bytes_are_told_in_the_unit_of_the_tables(cost):
+    figure = trade_off_figure(
+        labelled(class_result("net"), profile_result("net", 1.0, **{cost: 98 * 2**20})), cost
+    )
+    assert figure.series[0].x == (98,)
+    assert figure.x_label.endswith("(MiB)")
+
+
 def test_speeds_of_several_devices_are_told_apart():
     results = labelled(
         class_result("net"), profile_result("net", 5.0), profile_result("net", 500.0, "cuda (H200)")
