@@ -8,7 +8,7 @@ from matplotlib import get_data_path
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 from p3d_eval.features.clip_preview import Preview
 from p3d_eval.files import atomic_output
 
@@ -99,7 +99,7 @@ def _lines(preview: Preview, title: str, shown: int) -> list[tuple[str, tuple[in
     some = f", {shown} of them shown" if shown < count else ""
     stride = f", every {used.frame_stride}. frame" if used.frame_stride > 1 else ""
     sizes = f"{height} × {width} → {resize} → crop {used.crop[0]} × {used.crop[1]} (height × width)"
-    made = f"{count} frames{some}{stride} of {sizes}, {used.channel_order}, v → {preview.formula}"
+    made = f"{counted(count, 'frame')}{some}{stride} of {sizes}, {used.channel_order}, v → {preview.formula}"
     lines = [(f"{title} sees {preview.video.name}", _INK), (made, _PALE)]
     for name, one in preview.statistics().items():
         spread = f"mean {one['mean']:.4g}, std {one['std']:.4g}"

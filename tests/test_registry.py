@@ -95,6 +95,11 @@ def test_user_errors_survive_pickling():
     assert "Did you mean pool5?" in str(error)
 
 
+def test_one_thing_is_singular():
+    assert [counted(number, "video") for number in (0, 1, 2)] == ["0 videos", "1 video", "2 videos"]
+    assert [counted(number, "class", "classes") for number in (1, 3)] == ["1 class", "3 classes"]
+
+
 @pytest.mark.parametrize(
     ("count", "text"), [(2, "0, 1"), (5, "0, 1, 2, 3, 4"), (7, "0, 1, 2, 3, 4 … and 2 more")]
 )

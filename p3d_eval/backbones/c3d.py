@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from p3d_eval.backbones.c3d_checkpoint import CROP, FRAMES, read_c3d_caffemodel
 from p3d_eval.backbones.network import Architecture
 from p3d_eval.backbones.spec import InputSpec
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 
 _SPORTS_1M_CLASSES = 487
 _FRAME_SIZE = (128, 171)  # height × width in pixels that frames are resized to
@@ -124,7 +124,7 @@ def check_input(shape: tuple[int, int, int, int]) -> None:
     _, frames, height, width = shape
     if frames != FRAMES:
         raise UserError(
-            f"C3D cannot take clips of {frames} frames: its fc6 and its mean are made for {FRAMES}",
+            f"C3D cannot take clips of {counted(frames, 'frame')}: its fc6 and its mean are made for {FRAMES}",
             f"Choose a clip length of {FRAMES}",
         )
     if (height, width) != (CROP, CROP):

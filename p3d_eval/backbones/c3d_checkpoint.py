@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from p3d_eval.backbones.caffe import C3D_CAFFE, CAFFE, CaffeLayer, read_blob, read_layers
+from p3d_eval.backbones.caffe import C3D_CAFFE, CAFFE, CaffeLayer, read_blob, read_layers, weight_and_bias
 from p3d_eval.backbones.checkpoint import Checkpoint
 from p3d_eval.errors import UserError, shorten
 
@@ -31,13 +31,8 @@ def _module_name(layer: str) -> str:
 
 
 def _parameters(layer: CaffeLayer, path: Path) -> dict[str, Tensor]:
-    if len(layer.blobs) != 2:
-        raise UserError(
-            f"{path}: layer {layer.name!r} has {len(layer.blobs)} blobs, expected weights and bias",
-            "Is this another network's file?",
-        )
+    weight, bias = weight_and_bias(path, layer)
     name = _module_name(layer.name)
-    weight, bias = layer.blobs
     weight = _matrix(weight) if name.startswith("fc") else weight
     return {f"{name}.0.weight": torch.from_numpy(weight), f"{name}.0.bias": torch.from_numpy(_vector(bias))}
 

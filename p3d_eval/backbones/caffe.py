@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.backbones.protobuf import WireError, WireValue, fields, varints
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 
 _SHAPE_DIM = 1
 _MOST_LAYERS, _MOST_BLOBS, _MOST_AXES, _MOST_PARTS = 10_000, 16, 16, 1000
@@ -198,6 +198,22 @@ def read_layers(path: Path, dialects: tuple[Dialect, ...] = (CAFFE,)) -> list[Ca
             f"{path} holds no layer with parameters", "Give the trained network, not its definition"
         )
     return list(found.values())
+
+
+def weight_and_bias(path: Path, layer: CaffeLayer) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the two blobs of a convolution or a fully connected layer.
+
+    Raises
+    ------
+    UserError
+        When it has another number of them.
+    """
+    if len(layer.blobs) != 2:
+        raise UserError(
+            f"{path}: layer {layer.name!r} has {counted(len(layer.blobs), 'blob')}, expected weights and bias",
+            "Is this another network's file?",
+        )
+    return layer.blobs[0], layer.blobs[1]
 
 
 def read_layers_of_any(path: Path) -> list[CaffeLayer]:

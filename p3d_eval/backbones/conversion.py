@@ -24,7 +24,7 @@ from p3d_eval.backbones.loading import load_architecture, merge_options
 from p3d_eval.backbones.network import Architecture
 from p3d_eval.backbones.published_weights import identified, recognise
 from p3d_eval.backbones.state_dict import read_foreign_names, torch_readers
-from p3d_eval.errors import UnknownNameError, UserError
+from p3d_eval.errors import UnknownNameError, UserError, counted
 from p3d_eval.files import require_new
 from p3d_eval.provenance import sha256_file
 
@@ -252,7 +252,8 @@ def _write(
     names = checkpoint.classes if classes is None else tuple(classes)
     if names and len(names) != count:
         raise UserError(
-            f"{source} has {count} classes, {len(names)} names were given", "Give the names of these weights"
+            f"{source} has {counted(count, 'class', 'classes')} for the {counted(len(names), 'name')} given",
+            "Give the names of these weights",
         )
     with torch.device("meta"):
         module = architecture.build(chosen, count)

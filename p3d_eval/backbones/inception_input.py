@@ -1,7 +1,7 @@
 """What clips the Inception networks can take, and which of their stages an option lets see time."""
 
 from p3d_eval.backbones.inception import LAST_FRAMES, LAST_PIXELS, STAGES, Padding, Style
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 
 _TEMPORAL_REDUCTION = 8  # strides of the first convolution, of the poolings before 4b and before 5b
 _SPATIAL_REDUCTION = 32
@@ -55,7 +55,7 @@ def check_clip(name: str, style: Style, shape: tuple[int, int, int, int]) -> Non
     if left < LAST_FRAMES:
         shortest = _smallest(LAST_FRAMES, _TEMPORAL_REDUCTION, style.pool_padding)
         raise UserError(
-            f"{name} cannot take clips of {frames} frames: {left} would be left at mixed_5c, "
+            f"{name} cannot take clips of {counted(frames, 'frame')}: {left} would be left at mixed_5c, "
             f"and its average pooling spans {LAST_FRAMES}",
             f"Choose a clip length of at least {shortest}",
         )

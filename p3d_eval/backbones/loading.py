@@ -23,7 +23,7 @@ from p3d_eval.backbones.precision import REFERENCE
 from p3d_eval.backbones.published_weights import identified
 from p3d_eval.backbones.zoos.loading import is_from_zoo, load_from_zoo
 from p3d_eval.devices import find_device
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 from p3d_eval.provenance import sha256_file, sha256_files
 from p3d_eval.registry import Entry, Registry
 
@@ -216,7 +216,8 @@ def _class_names(
     number = given if isinstance(given, int) else len(names) if names else count
     if number != count:
         raise UserError(
-            f"{where} has {count} classes, {number} were given", "Give the classes of these weights"
+            f"{where} has {counted(count, 'class', 'classes')}, not the {number} given",
+            "Give the classes of these weights",
         )
     return names
 

@@ -22,7 +22,7 @@ from p3d_eval.backbones.caffe import CaffeLayer, read_layers
 from p3d_eval.backbones.checkpoint import Checkpoint, Reader
 from p3d_eval.backbones.resnet_checkpoint import renamed
 from p3d_eval.backbones.state_dict import read_state_dict, torch_readers
-from p3d_eval.errors import UserError, shorten
+from p3d_eval.errors import UserError, counted, shorten
 
 _BN_TENSORS = ("weight", "bias", "running_mean", "running_var")
 _BLOCK_LAYER = re.compile(r"(?P<kind>res|bn)(?P<block>[2-5][a-z]\d*)_(?P<branch>branch\w+)")
@@ -125,7 +125,7 @@ def read_p3d_caffemodel(path: Path) -> Checkpoint:
             heads.append(layer.name)
         if len(layer.blobs) > len(names) or (names is _BN_TENSORS and len(layer.blobs) != len(names)):
             raise UserError(
-                f"{path}: layer {layer.name!r} has {len(layer.blobs)} blobs, expected {len(names)}",
+                f"{path}: layer {layer.name!r} has {counted(len(layer.blobs), 'blob')}, expected {len(names)}",
                 "Is this another network's file?",
             )
         for name, blob in zip(names, layer.blobs, strict=False):

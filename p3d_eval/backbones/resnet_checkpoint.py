@@ -11,7 +11,7 @@ from p3d_eval.backbones.bottleneck import BLOCKS, Blocks
 from p3d_eval.backbones.caffe import read_layers
 from p3d_eval.backbones.checkpoint import Checkpoint, Reader
 from p3d_eval.backbones.state_dict import read_state_dict, rename_modules, torch_readers
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 
 # Layers of the authors' Caffe networks, and what their blobs are by kind.
 _CAFFE_BLOCK = re.compile(r"(res|bn|scale)([2-5][a-z]\d*)_(branch\w+)")
@@ -86,7 +86,7 @@ def read_caffe_resnet(path: Path) -> Checkpoint:
         leaves = _CAFFE_LEAVES[kind]
         if len(layer.blobs) > len(leaves) or (kind != "res" and len(layer.blobs) < len(leaves)):
             raise UserError(
-                f"{path}: layer {layer.name!r} has {len(layer.blobs)} blobs, expected {len(leaves)}",
+                f"{path}: layer {layer.name!r} has {counted(len(layer.blobs), 'blob')}, expected {len(leaves)}",
                 "Is this another network's file?",
             )
         while f"{prefix}.{leaves[0]}" in tensors:  # a second classifier, which is left over and reported

@@ -17,7 +17,7 @@ from p3d_eval.backbones.graph.lowering import lower
 from p3d_eval.backbones.graph.tracing import UntraceableError, trace
 from p3d_eval.backbones.layers import parse_layers
 from p3d_eval.backbones.precision import COMPILING, REFERENCE, arithmetic, low_type
-from p3d_eval.errors import UnknownNameError, UserError
+from p3d_eval.errors import UnknownNameError, UserError, counted
 
 # Largest difference to the network as written in fp32, of a layer's largest value, that counts as rounding.
 # More is a fault of the rewriting, and the network runs as written.
@@ -115,7 +115,7 @@ class Runner:
         low = low_type(backbone.precision)
         if low is not None:
             lower(graph, low)
-        self.how = f"graph, {count} convolutions fused" + (" in oneDNN" if onednn else "")
+        self.how = f"graph, {counted(count, 'convolution')} fused" + (" in oneDNN" if onednn else "")
         return self._within(self._compiled(graph) if self._compiling else graph)
 
     def _within(self, run: Run) -> Run:

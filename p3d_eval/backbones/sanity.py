@@ -14,7 +14,7 @@ from p3d_eval.backbones.listing import last_layer
 from p3d_eval.backbones.network import Network
 from p3d_eval.backbones.runner import BOUNDS
 from p3d_eval.backbones.spec import InputSpec
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 
 Verdict = Literal["pass", "warn", "fail"]
 Outputs = Mapping[str, Tensor]
@@ -166,8 +166,14 @@ def _check_probabilities(found: Outputs, classes: Sequence[str]) -> tuple[Check,
         sums = f"least value {float(prob.min()):.3g}, sums off by {error:.2g}"
         return (Check("probabilities", "fail", f"prob is no distribution: {sums}"),)
     if classes and len(classes) != prob.shape[1]:
-        return (Check("probabilities", "fail", f"{prob.shape[1]} values for {len(classes)} class names"),)
-    return (Check("probabilities", "pass", f"{prob.shape[1]} values, sums within {error:.1g} of 1"),)
+        return (
+            Check(
+                "probabilities",
+                "fail",
+                f"{counted(prob.shape[1], 'value')} for {counted(len(classes), 'class name')}",
+            ),
+        )
+    return (Check("probabilities", "pass", f"{counted(prob.shape[1], 'value')}, sums within {error:.1g} of 1"),)
 
 
 def _relative(found: Outputs, expected: Outputs) -> tuple[str, float]:
@@ -204,9 +210,8 @@ def _check_mode(backbone: Backbone, unchanged: bool) -> Check:
         return Check("evaluation mode", "fail", "running the network changes its parameters or statistics")
     if training:
         some = ", ".join(training[:3])
-        return Check(
-            "evaluation mode", "fail", f"{len(training)} modules are in training mode after a run: {some}"
-        )
+        number = counted(len(training), "module")
+        return Check("evaluation mode", "fail", f"in training mode after a run: {number} ({some})")
     return Check(
         "evaluation mode", "pass", "every module is in evaluation mode, and nothing changed by running"
     )

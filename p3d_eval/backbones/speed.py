@@ -12,7 +12,7 @@ import torch
 from p3d_eval.allocator import release_freed_memory
 from p3d_eval.backbones.backbone import Backbone, LayerTexts
 from p3d_eval.backbones.runner import Runner, example_batch
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 
 _KIB = 1024
 _RESET_PEAK = "5"  # proc_pid_clear_refs(5): the peak of resident memory becomes what is resident now
@@ -85,7 +85,7 @@ def measure_speed(
     try:
         return _timed(backbone, layers, batch_size, repeats, compiling)
     except (torch.OutOfMemoryError, MemoryError) as error:
-        failure = f"out of memory with {batch_size} clips in a batch ({type(error).__name__})"
+        failure = f"out of memory with {counted(batch_size, 'clip')} in a batch ({type(error).__name__})"
     _free(backbone.device)
     return Speed(backbone.precision, batch_size, (), None, "not at all", failure)
 

@@ -5,10 +5,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from p3d_eval.backbones.caffe import CAFFE, CAFFE_V1, read_layers
+from p3d_eval.backbones.caffe import CAFFE, CAFFE_V1, read_layers, weight_and_bias
 from p3d_eval.backbones.checkpoint import Checkpoint, Reader
 from p3d_eval.backbones.state_dict import read_state_dict, rename_modules, torch_readers
-from p3d_eval.errors import UserError
 
 # Places of the convolutions in torchvision's ``features``: a ReLU after each, a pooling after each stage.
 _FEATURES = {1: (0, 2), 2: (5, 7), 3: (10, 12, 14, 16), 4: (19, 21, 23, 25), 5: (28, 30, 32, 34)}
@@ -38,12 +37,7 @@ def _read_caffe(path: Path) -> Checkpoint:
     """Read ``VGG_ILSVRC_19_layers.caffemodel``, in Caffe's format of 2014 or upgraded."""
     tensors: dict[str, Tensor] = {}
     for layer in read_layers(path, (CAFFE_V1, CAFFE)):
-        if len(layer.blobs) != 2:
-            raise UserError(
-                f"{path}: layer {layer.name!r} has {len(layer.blobs)} blobs, expected weights and bias",
-                "Is this another network's file?",
-            )
-        weight, bias = (torch.from_numpy(blob) for blob in layer.blobs)
+        weight, bias = map(torch.from_numpy, weight_and_bias(path, layer))
         if layer.name.startswith("fc") and weight.shape[:-2] == (1, 1):
             weight = weight[0, 0]
         head = "fc8" if layer.name.startswith("fc8") else layer.name

@@ -30,7 +30,9 @@ def outcome(summary: "ExtractSummary") -> list[str]:
     if summary.nothing_to_do:
         return [f"{summary.path} is complete: {counted(summary.done, 'video')}, nothing to do"]
     before = f" ({summary.skipped} of them before)" if summary.skipped else ""
-    counts = f"{summary.done} of {summary.expected} videos done{before}, {len(summary.failed)} failed"
+    counts = (
+        f"{summary.done} of {counted(summary.expected, 'video')} done{before}, {len(summary.failed)} failed"
+    )
     return [f"{summary.path}: {counts}", *failure_lines(summary.path, summary.failed)]
 
 

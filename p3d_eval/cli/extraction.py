@@ -31,7 +31,7 @@ from p3d_eval.cli._shared import (
     parse_options,
     print_json,
 )
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, counted
 
 NAME = "extract"
 command = typer.Typer(add_completion=False)
@@ -253,7 +253,7 @@ def extract(
         for line in outcome(summary):
             screen.print(line, markup=False)
     elif summary.failed:  # an error, which --quiet does not hide
-        counts = f"{len(summary.failed)} of {summary.expected} videos failed"
+        counts = f"{len(summary.failed)} of {counted(summary.expected, 'video')} failed"
         screen.print(f"{counts}: p3d-eval inspect {summary.path} lists them", markup=False)
     if summary.failed:
         raise typer.Exit(SOME_FAILED)

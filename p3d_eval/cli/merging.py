@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from p3d_eval.cli._shared import SOME_FAILED, Json, Overwrite, Quiet, console, failure_lines, print_json
+from p3d_eval.errors import counted
 
 NAME = "merge"
 command = typer.Typer(add_completion=False)
@@ -42,9 +43,9 @@ def merge(
         )
     if not quiet:
         screen = console(stderr=True)
-        counts = f"{summary.done} of {summary.expected} videos done, {len(summary.failed)} failed"
+        counts = f"{summary.done} of {counted(summary.expected, 'video')} done, {len(summary.failed)} failed"
         for line in [
-            f"{summary.path}: {summary.shards} shards, {counts}",
+            f"{summary.path}: {counted(summary.shards, 'shard')}, {counts}",
             *failure_lines(summary.path, summary.failed),
         ]:
             screen.print(line, markup=False)

@@ -27,6 +27,7 @@ from p3d_eval.cli._shared import (
     print_json,
     print_table,
 )
+from p3d_eval.errors import counted
 
 if TYPE_CHECKING:
     from p3d_eval.features.clip_preview import Preview
@@ -126,5 +127,4 @@ def _print(found: "Preview", out: Path) -> None:
         for name, one in found.statistics().items()
     ]
     print_table(f"v → {found.formula}", ("channel", "least", "mean", "largest", "std"), rows)
-    words = "frame" if len(found.numbers) == 1 else "frames"
-    console().print(f"{out}: {len(found.numbers)} {words} of {found.video}", markup=False)
+    console().print(f"{out}: {counted(len(found.numbers), 'frame')} of {found.video}", markup=False)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from p3d_eval.cli._shared import Json, Overwrite, Quiet, console, parse_options, print_json, print_table
+from p3d_eval.errors import counted
 
 if TYPE_CHECKING:
     from p3d_eval.backbones.checkpoint import Checkpoint
@@ -117,7 +118,7 @@ def _print_file(path: Path, summary: "WeightsSummary") -> None:
     ]
     print_table(str(path), ("", ""), rows)
     shapes = [(name, " × ".join(map(str, shape))) for name, shape in summary.shapes.items()]
-    print_table(f"\n{len(shapes)} tensors", ("tensor", "shape"), shapes)
+    print_table(f"\n{counted(len(shapes), 'tensor')}", ("tensor", "shape"), shapes)
 
 
 @command.command()
@@ -185,8 +186,14 @@ def inflate(
 def _print_written(out: Path, backbone: str, written: "Checkpoint") -> None:
     for notice in written.notices(written.options):
         console(stderr=True).print(f"note: {notice}", markup=False)
-    known = f"{len(written.classes)} class names" if written.classes else "no class names (--classes adds them)"
-    console().print(f"wrote {out}: {len(written.tensors)} tensors of {backbone}, {known}", markup=False)
+    known = (
+        counted(len(written.classes), "class name")
+        if written.classes
+        else "no class names (--classes adds them)"
+    )
+    console().print(
+        f"wrote {out}: {counted(len(written.tensors), 'tensor')} of {backbone}, {known}", markup=False
+    )
 
 
 @command.command()

@@ -267,7 +267,7 @@ def test_a_file_that_lacks_something_is_refused(thin, tmp_path):
         load_backbone("c3d", weights=write_released(tmp_path, weights))
     path = tmp_path / "x.caffemodel"
     path.write_bytes(net("x", [c3d_layer("conv1a", CONVOLUTION3D, [c3d_blob(conv5b[0])])]))
-    with pytest.raises(UserError, match="'conv1a' has 1 blobs, expected weights and bias"):
+    with pytest.raises(UserError, match="'conv1a' has 1 blob, expected weights and bias"):
         read_c3d_caffemodel(path)
     two = [c3d_layer(name, INNER_PRODUCT, [c3d_blob(np.ones((2, 2)))] * 2) for name in ("fc8-1", "fc8_ucf")]
     path.write_bytes(net("x", two))

@@ -74,8 +74,8 @@ def test_round_trip_keeps_weights_options_and_classes(p3d_file):
         ("p3d199", {}, "weights of p3d63, not of p3d199"),
         ("p3d63", {"variant": "C"}, "variant='A', not 'C'"),
         ("p3d63", {"modality": "flow"}, "modality='rgb', not 'flow'"),
-        ("p3d63", {"classes": 4}, "has 3 classes, 4 were given"),
-        ("p3d63", {"classes": ["x", "y"]}, "has 3 classes, 2 were given"),
+        ("p3d63", {"classes": 4}, "has 3 classes, not the 4 given"),
+        ("p3d63", {"classes": ["x", "y"]}, "has 3 classes, not the 2 given"),
         ("i3d", {}, "weights of p3d63, not of i3d"),
     ],
 )
@@ -146,7 +146,7 @@ def test_convert_adds_what_the_source_does_not_say(p3d_file, tmp_path):
     assert summary.shapes["fc.weight"] == (3, 2048)
     with pytest.raises(UserError, match="exists"):
         convert_weights(p3d_file, "p3d63", out)
-    with pytest.raises(UserError, match="3 classes, 1 names were given"):
+    with pytest.raises(UserError, match="3 classes for the 1 name given"):
         convert_weights(p3d_file, "p3d63", out, classes=["x"], overwrite=True)
     with pytest.raises(UserError, match=r"does not end in \.safetensors"):
         convert_weights(p3d_file, "p3d63", tmp_path / "x.bin")

@@ -69,6 +69,15 @@ def test_convert_then_show(checkpoint, tmp_path):
     assert "64 × 3 × 7 × 7 × 7" in run("weights", "show", out).stdout
 
 
+def test_one_of_a_kind_is_said_in_the_singular(tmp_path):
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "one.pth")
+    assert "\n1 tensor\n" in run("weights", "show", tmp_path / "one.pth").stdout.replace(" \n", "\n")
+    refused = run("check-backbone", "c3d", "--clip-length", 1).stderr
+    assert "C3D cannot take clips of 1 frame: " in refused
+    refused = run("check-backbone", "i3d", "--clip-length", 1).stderr
+    assert "I3D cannot take clips of 1 frame: 1 would be left" in refused
+
+
 def test_mistakes_exit_with_two(checkpoint, tmp_path):
     assert run("weights", "show", tmp_path / "absent.ckpt").exit_code == 2
     out = tmp_path / "x.safetensors"

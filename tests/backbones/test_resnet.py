@@ -192,5 +192,5 @@ def test_no_tensor_is_lost_to_another(original, tmp_path):
 def test_caffe_layers_with_missing_blobs_are_named(tmp_path):
     path = tmp_path / "x.caffemodel"
     path.write_bytes(net("x", [layer("bn2a_branch1", "BatchNorm", [blob(np.ones(4, np.float32))])]))
-    with pytest.raises(UserError, match="layer 'bn2a_branch1' has 1 blobs, expected 3"):
+    with pytest.raises(UserError, match="layer 'bn2a_branch1' has 1 blob, expected 3"):
         load_backbone("resnet50", weights=path)

@@ -11,7 +11,7 @@ from torch.utils import _pytree as pytree
 from p3d_eval.backbones.exported.archive import require_harmless
 from p3d_eval.backbones.exported.network import ExportedNetwork, name_outputs
 from p3d_eval.backbones.exported.statement import KEY, Statement, read_statement
-from p3d_eval.errors import UserError, one_line
+from p3d_eval.errors import UserError, counted, one_line
 
 
 def read_program(
@@ -73,5 +73,7 @@ def _input_shape(path: Path, program: Any) -> list[int | None]:
     nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
     values = [nodes[name].meta.get("val") for name in names if name in nodes]
     if len(names) != 1 or not isinstance(values[0], Tensor):
-        raise UserError(f"{path} takes {len(names)} inputs, not one tensor", "Export a network of one tensor")
+        raise UserError(
+            f"{path} takes {counted(len(names), 'input')}, not one tensor", "Export a network of one tensor"
+        )
     return [size if isinstance(size, int) else None for size in values[0].shape]

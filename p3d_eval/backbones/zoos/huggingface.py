@@ -22,7 +22,7 @@ from p3d_eval.backbones.zoos.adapting import (
     take_frames_first,
 )
 from p3d_eval.backbones.zoos.processors import hub_words, read_processor
-from p3d_eval.errors import UserError, shorten
+from p3d_eval.errors import UserError, counted, shorten
 
 _EXTRA = "huggingface"
 _HINT = "Give a name of the hub that can be reached, or a folder that save_pretrained wrote"
@@ -119,9 +119,9 @@ def _load(transformers: Any, config: Any, wanted: Wanted) -> nn.Module:
     if missing and all(_UNUSED_WITHOUT_WEIGHTS in key.split(".") for key in missing):
         _leave_out(module, _UNUSED_WITHOUT_WEIGHTS)
     elif missing:
+        where = f"{counted(len(missing), 'part')} of a {type(module).__name__}"
         raise UserError(
-            f"{wanted.name} has no trained weights for {len(missing)} parts of a {type(module).__name__}: "
-            f"{shorten(missing)}",
+            f"{wanted.name} has no trained weights for {where}: {shorten(missing)}",
             "Choose a checkpoint of this network",
         )
     return module
