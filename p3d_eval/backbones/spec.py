@@ -62,9 +62,16 @@ class InputSpec:
                 f"input spec: {self.channel_order} has {channels} channels, "
                 f"mean has {len(self.mean)} and std {len(self.std)} values"
             )
-        if min(self.clip_length, self.frame_stride, *self.crop) < 1 or min(self.std) <= 0:
-            raise UserError("input spec: clip length, frame stride, crop and std must be positive")
-
+        positive = {
+            "clip length": (self.clip_length,),
+            "frame stride": (self.frame_stride,),
+            "crop": self.crop,
+            "std": self.std,
+        }
+        for name, values in positive.items():
+            if not min(values) > 0:
+                shown = ", ".join(map(str, values))
+                raise UserError(f"input spec: {name} {shown} is not positive", "Give numbers larger than 0")
         short = (self.resize, self.resize) if isinstance(self.resize, int) else self.resize
         if short[0] < self.crop[0] or short[1] < self.crop[1]:
             raise UserError(

@@ -25,6 +25,7 @@ _PARALLEL = "module."  # what DataParallel sets before every name
 _NOT_PARAMETERS = "num_batches_tracked"
 _MOST_TENSORS = 100_000
 _LONGEST_REASON = 120  # characters of torch's own message
+_PICKLE = b"\x80"  # how pickles begin, since their protocol 2
 _FORBIDDEN = re.compile(r"GLOBAL (\S+)")
 
 
@@ -98,6 +99,8 @@ def _load(path: Path) -> Any:
     try:
         if zipfile.is_zipfile(path):
             _refuse_bombs(path)
+        else:
+            _refuse_other_kinds(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickles that torch then refuses
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -112,6 +115,14 @@ def _refuse_bombs(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
             raise _refusal(path, "it unpacks to more than its own size")
+
+
+def _refuse_other_kinds(path: Path) -> None:
+    """Refuse what is no pickle, such as a page that was downloaded in the file's place."""
+    with path.open("rb") as file:
+        start = file.read(len(_PICKLE))
+    if start != _PICKLE:
+        raise _refusal(path, "torch.save did not write it" if start else "it is empty")
 
 
 def _reason(error: Exception) -> str:
@@ -129,7 +140,9 @@ def _network_of(path: Path, found: Any) -> dict[str, Tensor]:
     if isinstance(found, Mapping):
         holder = next((key for key in _HOLDERS if isinstance(found.get(key), Mapping)), None)
         found = found if holder is None else found[holder]
-    if not isinstance(found, Mapping) or not found or len(found) > _MOST_TENSORS:
+    if isinstance(found, Mapping) and not found:
+        raise _refusal(path, "it is an empty dictionary")
+    if not isinstance(found, Mapping) or len(found) > _MOST_TENSORS:
         raise _refusal(path, f"it holds a {type(found).__name__}, not a dictionary of tensors")
     for name, value in found.items():
         if not isinstance(name, str):

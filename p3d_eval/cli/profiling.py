@@ -160,11 +160,16 @@ def _print_profile(result: "Result", path: Path) -> None:
 
 def _row(variant: "Variant") -> tuple[str, ...]:
     rate, frames = variant.metrics["clips_per_second"], variant.metrics["frames_per_second"]
-    ends = [_DASH if end is None else f"{end:,.4g}" for end in (rate.low, rate.high)]
+    ends = [_DASH if end is None else _digits(end) for end in (rate.low, rate.high)]
     peak = _number(variant.metrics["peak_bytes"], _MEBI)
     setting = (variant.options["precision"], str(variant.options["batch_size"]))
     return (*setting, _number(rate), *ends, _number(frames), peak)
 
 
 def _number(metric: "Metric", unit: float = 1.0, name: str = "") -> str:
-    return _DASH if metric.value is None else f"{metric.value / unit:,.4g}{name}"
+    return _DASH if metric.value is None else f"{_digits(metric.value / unit)}{name}"
+
+
+def _digits(value: float) -> str:
+    """Write four digits, and all of a larger number's before the point."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"

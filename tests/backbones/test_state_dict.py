@@ -101,7 +101,7 @@ def test_compressed_archives_are_refused(tmp_path):
     [
         ({"w": 3}, "w is a int, not a tensor"),
         ({7: torch.ones(1)}, "its key 7 is no name"),
-        ({}, "holds a dict, not a dictionary of tensors"),
+        ({}, "it is an empty dictionary"),
         ([torch.ones(1)], "holds a list"),
         (torch.ones(3), "holds a Tensor"),
         ({"w": torch.ones(2).to_sparse()}, "w is not a plain tensor"),
@@ -111,6 +111,20 @@ def test_compressed_archives_are_refused(tmp_path):
 def test_other_contents_are_named(tmp_path, content, reason):
     with pytest.raises(UserError, match=reason):
         read_state_dict(saved(tmp_path / "x.pth", content))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is empty"),
+        (b"<!DOCTYPE html>", "torch.save did not write it"),
+        (b"junk", "torch.save did not"),
+    ],
+)
+def test_files_of_other_kinds_are_told_as_such(tmp_path, content, reason):
+    (tmp_path / "x.pth").write_bytes(content)
+    with pytest.raises(UserError, match=f"x.pth is not a readable state dict: {reason}"):
+        read_state_dict(tmp_path / "x.pth")
 
 
 @pytest.mark.parametrize("zipped", [True, False])

@@ -87,6 +87,17 @@ def test_the_command_writes_one_result_a_network(tmp_path, monkeypatch):
     assert run(*words, "--overwrite", "--quiet").output == ""
 
 
+def test_large_rates_are_written_out(tmp_path, monkeypatch):
+    fast = speed.Speed("fp32", 2, (2**-13,), None, "as written")
+    monkeypatch.setattr("p3d_eval.protocols.network_profile.measure_speed", lambda *_: fast)
+    done = run(
+        "profile", "--backbone", TINY, "--batch-size", 2, "--device", "cpu", "--out", tmp_path / "p.json"
+    )
+    assert ["fp32", "2", "16,384", "16,384", "16,384", "65,536", "–"] in map(
+        str.split, done.stdout.splitlines()
+    )
+
+
 def test_a_batch_too_large_is_listed_and_the_rest_measured(tmp_path, monkeypatch):
     runner = speed.Runner
 
