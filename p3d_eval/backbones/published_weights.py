@@ -38,7 +38,9 @@ class PublishedWeights:
     licence : str
         What its publisher says.
     sha256 : str
-        Hash of the file, or how it begins; empty where none is published.
+        Hash of the file, or how it begins; empty where none is known.
+    stated_by : str
+        Who says so, where it is not the publisher.
     options : mapping
         The network's options that the file decides.
     note : str
@@ -55,6 +57,7 @@ class PublishedWeights:
     classes: str
     licence: str
     sha256: str = ""
+    stated_by: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     verb: str = "convert"

@@ -39,6 +39,17 @@ def test_every_entry_is_one_that_a_network_reads(name):
     assert weights.name == name
 
 
+def test_a_whole_hash_is_the_publishers_or_someone_states_it():
+    stated = {name: weights for name, weights in published().items() if weights.stated_by}
+    whole = {name for name, weights in published().items() if len(weights.sha256) == 64}
+    assert whole - set(stated) == set(SOURCES)  # of files that the project had itself
+    assert len({weights.sha256 for weights in stated.values()}) == len(stated)
+    for weights in stated.values():
+        assert recognise(weights.sha256) == weights
+    assert "sha256 stated by" in run("weights", "show", "vgg19-caffe").stdout
+    assert json.loads(run("weights", "show", "vgg19-caffe", "--json").stdout)["sha256"].startswith("31b4c627")
+
+
 def test_what_can_be_fetched_has_the_hash_that_is_fetched():
     for name, source in SOURCES.items():
         assert published()[name].sha256 == source.member_sha256
