@@ -15,7 +15,7 @@ from p3d_eval.protocols.annotations import aslan as lists
 from p3d_eval.protocols.annotations import aslan_view1 as view1
 from p3d_eval.protocols.annotations.pairs import Pairs
 from p3d_eval.protocols.aslan_description import VIEW_1_WARNING, describe_choices, describe_pairs
-from p3d_eval.protocols.aslan_folds import VECTORS, FoldOutcome, Vector, run_folds, summarise
+from p3d_eval.protocols.aslan_folds import VECTORS, FoldOutcome, Vector, chosen_in_folds, run_folds, summarise
 from p3d_eval.protocols.aslan_options import Options
 from p3d_eval.protocols.aslan_rows import baseline_variant, row_variants
 from p3d_eval.protocols.aslan_vectors import copies_across_folds, find_layers, match_pairs, pair_vectors
@@ -108,7 +108,7 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
 
 def _variants(outcomes: Mapping[Vector, list[FoldOutcome]], headline: Vector) -> tuple[Variant, ...]:
     return tuple(
-        Variant(vector, {"vector": vector}, summarise(folds), vector == headline)
+        Variant(vector, {"vector": vector} | chosen_in_folds(folds), summarise(folds), vector == headline)
         for vector, folds in outcomes.items()
     )
 

@@ -12,6 +12,7 @@ from p3d_eval.protocols.annotations.pairs import Pairs
 from p3d_eval.protocols.c_path import CChoice, choose_c
 from p3d_eval.protocols.classification import worst_of
 from p3d_eval.protocols.classifiers.choice import Classifier, Fitted, fit_path
+from p3d_eval.protocols.description import chosen_option
 from p3d_eval.protocols.metrics import roc_auc
 from p3d_eval.protocols.normalisation import Standardiser, l2_normalise
 from p3d_eval.protocols.result import Certificate, Metric, Split
@@ -222,3 +223,8 @@ def summarise(outcomes: Sequence[FoldOutcome]) -> dict[str, Metric]:
         "auc": auc_metric(ranked, positive, "pairs"),
         "auc_mean_of_folds": mean_metric([roc_auc(o.ranked, o.positive) for o in outcomes], "folds"),
     }
+
+
+def chosen_in_folds(outcomes: Sequence[FoldOutcome]) -> dict[str, Any]:
+    """Make the option that tells what was chosen in each fold; none where nothing was."""
+    return chosen_option((outcome.split.name, outcome.split.chosen) for outcome in outcomes)

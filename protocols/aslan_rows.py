@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.protocols.annotations.pairs import Pairs
-from p3d_eval.protocols.aslan_folds import FoldOutcome, fold_parts, judge, run_folds, summarise
+from p3d_eval.protocols.aslan_folds import FoldOutcome, chosen_in_folds, fold_parts, judge, run_folds, summarise
 from p3d_eval.protocols.classification import worst_of
 from p3d_eval.protocols.classifiers.choice import Classifier
 from p3d_eval.protocols.result import Certificate, Variant
@@ -55,7 +55,8 @@ def row_variants(
                 continue
             outcomes = run_folds(pairs, vectors[:, own], usable, counted, "zscore", classifier)
             name = f"{similarity} · {layer}"
-            variants.append(Variant(name, {"similarity": similarity, "layer": layer}, summarise(outcomes)))
+            cell = {"similarity": similarity, "layer": layer} | chosen_in_folds(outcomes)
+            variants.append(Variant(name, cell, summarise(outcomes)))
             certificates += worst_of([one for fold in outcomes for one in fold.certificates], name)
     return tuple(variants), tuple(certificates)
 

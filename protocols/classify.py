@@ -12,6 +12,7 @@ from p3d_eval.protocols.accuracy import Judgement, judge_accuracy
 from p3d_eval.protocols.classification_options import ClassificationOptions
 from p3d_eval.protocols.description import (
     certificate_warnings,
+    chosen_option,
     describe_annotations,
     describe_classifier,
     describe_features,
@@ -123,7 +124,11 @@ def make_result(
     with timer.phase("intervals"):
         judged = setting.judge(task, outcomes, options.seed)
         variants = tuple(
-            Variant(f"pca {point}", {"pca": point}, setting.judge(task, found, options.seed).metrics)
+            Variant(
+                f"pca {point}",
+                {"pca": point} | chosen_option((outcome.name, outcome.chosen) for outcome in found),
+                setting.judge(task, found, options.seed).metrics,
+            )
             for point, found in swept.items()
         )
         if setting.both_coverages and matched.coverage.missing:

@@ -1,6 +1,6 @@
 """What every result says about the features behind it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from p3d_eval.backbones.input_changes import PREPROCESSING
@@ -89,7 +89,7 @@ def certificate_warnings(certificates: Sequence[Certificate]) -> list[str]:
         f"The solver was asked for a relative duality gap of {loosest:g}, not {WANTED_GAP:g}: do not quote."
     ]
     return (loosened if loosest > WANTED_GAP else []) + [
-        f"NOT CONVERGED: {c.problem}: relative duality gap {c.relative_gap:.1e} is above {c.tolerance:.1e}; "
+        f"NOT CONVERGED: {c.problem}: {c.measure} {c.relative_gap:.1e} is above {c.tolerance:.1e}; "
         "an unconverged solver can look better than the right one."
         for c in certificates
         if not c.converged
@@ -109,6 +109,12 @@ def describe_classifier(classifier: Classifier, splits: Sequence[Split]) -> str:
         f"{said}, C from {values} by cross validation over groups of training samples, the smaller of equals "
         f"({found})"
     )
+
+
+def chosen_option(chosen: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Make the option that tells what was chosen for a variant in each split; none where nothing was."""
+    told = {name: dict(found) for name, found in chosen if found}
+    return {"chosen": told} if told else {}
 
 
 def _chosen_c(split: Split) -> str:

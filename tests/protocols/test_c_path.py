@@ -99,6 +99,9 @@ def test_aslan_against_a_loop(tmp_path):
         assert split.chosen["C"] == (0.01, 1.0)[int(right.argmax())]
         assert split.chosen["accuracies"] == pytest.approx(right / (fold != outer).sum())
         assert split.chosen["folds"] == 3
+    headline, *others = (one for one in result.variants if "vector" in one.options)
+    assert headline.options["chosen"] == {split.name: split.chosen for split in result.splits}
+    assert [list(one.options["chosen"]) for one in others] == [["1", "2", "3", "4"]] * 2
     assert result.converged
 
 

@@ -66,6 +66,17 @@ def test_every_point_has_certificates_and_the_headline_is_without(store, result)
     assert "pca" in result.seconds
 
 
+def test_every_point_tells_the_c_that_was_chosen_on_its_components(store):
+    found = evaluate("ucf101", store, pca="6,3", C="0.01,1", seed=2)
+    for variant in found.variants:
+        assert list(variant.options["chosen"]) == ["1", "2", "3"]
+        for split, chosen in variant.options["chosen"].items():
+            assert (chosen["values"], chosen["folds"], chosen["seed"]) == ((0.01, 1.0), 5, 2)
+            assert chosen["C"] == chosen["values"][int(np.argmax(chosen["accuracies"]))]
+            (fit,) = [one for one in found.certificates if one.problem == f"split {split}, {variant.name}"]
+            assert fit.solver.endswith(f"C = {chosen['C']:g}")
+
+
 def test_sweep_saves_and_loads(store, tmp_path):
     found = evaluate("ucf101", store, out=tmp_path / "r.json", split=1, pca="5")
     assert Result.load(tmp_path / "r.json").variants == found.variants

@@ -1,5 +1,7 @@
 """Scene recognition against loops over the videos with scikit-learn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
@@ -11,6 +13,7 @@ from sklearn.svm import LinearSVC
 from p3d_eval.errors import UserError
 from p3d_eval.features import open_features, write_store
 from p3d_eval.protocols.evaluation import evaluate
+from p3d_eval.protocols.leave_one_out import leave_one_out
 
 CLASSES = ("beach", "elevator", "forest fire", "sky-clouds")
 
@@ -120,9 +123,10 @@ def test_other_classifiers_and_components_go_by_a_loop(store):
 
 
 def test_c_is_chosen_in_each_fold(store):
-    result = evaluate("scenes", store, C="0.1,10")
+    result = evaluate("scenes", store, C="0.1,10", pca="2")
     (split,) = result.splits
     assert sum(split.chosen["folds"].values()) == 28
+    assert sum(result.variants[0].options["chosen"]["leave one out"]["folds"].values()) == 28
     assert "in 28 folds" in result.choices[2] or "0.1 in" in result.choices[2]
 
 
@@ -160,3 +164,16 @@ def test_bad_input(tmp_path):
     table.write_text("id,label,group\nx/1,a,g\nx/2,b,g\ny/1,b,g\n")
     with pytest.raises(UserError, match="all videos are of the group 'g'"):
         evaluate("scenes", single, labels=table)
+
+
+def test_a_residual_that_is_missed_is_loud_by_its_name(store, monkeypatch):
+    def rough(*arguments, **options):
+        return replace(leave_one_out(*arguments, **options), residual=3e-10)
+
+    monkeypatch.setattr("p3d_eval.protocols.left_out.leave_one_out", rough)
+    result = evaluate("scenes", store)
+    assert not result.converged
+    assert any(
+        one.startswith("NOT CONVERGED: leave one out: KKT residual 3.0e-10 is above 1.0e-10")
+        for one in result.warnings
+    )

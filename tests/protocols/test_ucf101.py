@@ -163,7 +163,10 @@ def test_unconverged_fits_are_loud(store, monkeypatch):
     monkeypatch.setattr("p3d_eval.protocols.classifiers.choice.solve_squared_hinge", rough)
     result = evaluate("ucf101", store, split=1)
     assert not result.converged
-    assert any(warning.startswith("NOT CONVERGED: split 1") for warning in result.warnings)
+    assert any(
+        warning.startswith("NOT CONVERGED: split 1: relative duality gap 2.0e-06 is above 1.0e-06")
+        for warning in result.warnings
+    )
 
 
 def test_saved_result(store, tmp_path):
