@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from p3d_eval.reports.figures.data import FigureData, Series
+from p3d_eval.reports.figures.legend import LINE
 from p3d_eval.reports.figures.style import colour_of, shown
 
 _WIDTH = 3.5  # inches of a column
@@ -13,7 +14,6 @@ _SPACE = 0.05  # inches between classes
 _LEAST_ROW = 0.115  # inches: a name of 6 points
 _ROWS = 60  # of a column; more classes stand in several columns
 _FONT = 6
-_KEY_LINE = 0.17  # inches of a legend's entry
 _LONGEST = 24
 _LONGEST_NAME = 24
 
@@ -24,7 +24,7 @@ def draw_bars(data: FigureData, figure: Figure) -> None:
     columns = max(1, -(-len(classes) // _ROWS))
     rows = max(1, -(-len(classes) // columns))
     row = max(_LEAST_ROW, _BAR * len(data.series) + _SPACE)
-    above = _KEY_LINE * len(data.series) if len(data.series) > 1 else 0.01
+    above = LINE * len(data.series) if len(data.series) > 1 else 0.01
     figure.set_size_inches(_WIDTH * columns, row * rows + above + 0.8)
     grid = figure.add_gridspec(2, columns, height_ratios=(above, row * rows + 0.5))
     order = list(range(len(classes)))[::-1]

@@ -12,12 +12,14 @@ from p3d_eval.reports.figures.style import FAINT, GREY, SHADES, shown
 _ROW = 0.108  # inches: a line of 6 points with its space
 _SMALLEST = 2.4
 _FONT = 6
-_LISTED_WIDTH = 2.4  # inches of the list of confusions
+_LISTED_WIDTH = 2.9  # inches of the list of confusions
 _LINE = 0.14  # inches of a line of it
+_SHARE_WIDTH = 0.33  # inches of its first column
 _MOST_LISTED = 40
 _FEW = 12  # classes whose cells have their numbers written in
 _GAMMA = 0.5  # shades grow with the root, so that one video of a hundred is seen
 _LONGEST = 24
+_POINTS = 72  # an inch
 _LISTED = 19  # characters of a name in the list
 
 
@@ -31,7 +33,7 @@ def draw_confusion(data: FigureData, figure: Figure) -> None:
     figure.set_size_inches(side + names + _LISTED_WIDTH + 0.9, side + names + 0.7)
     left, right = figure.subplots(1, 2, width_ratios=(side + names, _LISTED_WIDTH))
     _draw_cells(matrix, data, left, figure)
-    _list_confusions(matrix, right, side + names + 0.7, min(_MOST_LISTED, int(side / _LINE) - 1))
+    _list_confusions(matrix, right, min(_MOST_LISTED, int(side / _LINE) - 1))
 
 
 def _draw_cells(matrix: Matrix, data: FigureData, axes: Axes, figure: Figure) -> None:
@@ -71,15 +73,27 @@ def _write_cells(values: np.ndarray, axes: Axes) -> None:
             )
 
 
-def _list_confusions(matrix: Matrix, axes: Axes, height: float, count: int) -> None:
-    """Write the largest confusions, one a line, in axes of a figure that is so many inches high."""
+def _list_confusions(matrix: Matrix, axes: Axes, count: int) -> None:
+    """Write the largest confusions, one a line, below the upper left corner of the axes."""
     axes.axis("off")
+
+    def write(text: str, line: int, left: float = 0, font: float = _FONT, ink: str = "black") -> None:
+        down = -_POINTS * _LINE * (line + 1)  # of the baseline: the tops of lines depend on their letters
+        axes.annotate(
+            text,
+            (0, 1),
+            (left, down),
+            "axes fraction",
+            "offset points",
+            va="baseline",
+            fontsize=font,
+            color=ink,
+        )
+
+    write("Largest confusions", 0, font=8)
     found = largest_confusions(matrix, max(1, count))
-    axes.text(0, 1, "Largest confusions", transform=axes.transAxes, va="top", fontsize=8)
     for line, one in enumerate(found, 1):
-        top = 1 - (line + 0.3) * _LINE / (0.8 * height)
-        said = f"{shown(one.true, _LISTED)} → {shown(one.predicted, _LISTED)}"
-        axes.text(0, top, f"{one.share:.0f} %", transform=axes.transAxes, va="top", fontsize=_FONT, ha="left")
-        axes.text(0.15, top, said, transform=axes.transAxes, va="top", fontsize=_FONT)
+        write(f"{one.share:.0f} %", line)
+        write(f"{shown(one.true, _LISTED)} → {shown(one.predicted, _LISTED)}", line, _POINTS * _SHARE_WIDTH)
     if not found:
-        axes.text(0, 0.9, "none", transform=axes.transAxes, va="top", color=GREY)
+        write("none", 1, ink=GREY)

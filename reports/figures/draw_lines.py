@@ -1,12 +1,11 @@
 """Curves: accuracy by dimension, ROC, precision against recall."""
 
-from typing import Literal
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from p3d_eval.reports.figures.data import FigureData, Series
+from p3d_eval.reports.figures.legend import add_legend
 from p3d_eval.reports.figures.style import GREY, MARKERS, colour_of, dash_of, shown
 
 _SIZE = (3.5, 2.8)  # inches: one column of a two-column paper
@@ -34,7 +33,7 @@ def draw_sweep(data: FigureData, figure: Figure) -> None:
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.tick_params(axis="x", labelrotation=45 if len(ticks) > 6 else 0)
-    _finish(data, axes, "best")
+    _finish(data, axes)
 
 
 def draw_roc(data: FigureData, figure: Figure) -> None:
@@ -43,7 +42,7 @@ def draw_roc(data: FigureData, figure: Figure) -> None:
     axes = figure.add_subplot()
     axes.plot([0, 100], [0, 100], color=GREY, linewidth=0.6, linestyle=":")
     _draw_rates(data, axes)
-    _finish(data, axes, "lower right")
+    _finish(data, axes)
 
 
 def draw_precision_recall(data: FigureData, figure: Figure) -> None:
@@ -51,7 +50,7 @@ def draw_precision_recall(data: FigureData, figure: Figure) -> None:
     figure.set_size_inches(*_SQUARE)
     axes = figure.add_subplot()
     _draw_rates(data, axes)
-    _finish(data, axes, "best")
+    _finish(data, axes)
 
 
 def _draw_rates(data: FigureData, axes: Axes) -> None:
@@ -67,9 +66,9 @@ def _told(one: Series) -> list[str]:
     return [f"{name} {value:.1f}" for name, value in found.items() if isinstance(value, float)]
 
 
-def _finish(data: FigureData, axes: Axes, place: Literal["best", "lower right"]) -> None:
+def _finish(data: FigureData, axes: Axes) -> None:
     axes.set(xlabel=data.x_label, ylabel=data.y_label)
-    axes.legend(loc=place)
+    add_legend(axes)
 
 
 def _points(one: Series) -> tuple[list[float], list[float]]:

@@ -3,6 +3,7 @@
 from matplotlib.figure import Figure
 
 from p3d_eval.reports.figures.data import FigureData, Series
+from p3d_eval.reports.figures.legend import add_legend
 from p3d_eval.reports.figures.style import COLOURS, GREY, marker_of, shown
 
 _SIZE = (4.5, 3.2)
@@ -33,7 +34,7 @@ def draw_trade_off(data: FigureData, figure: Figure) -> None:
         axes.annotate(shown(name), (x, y), (5, 4), textcoords="offset points", fontsize=7)
     axes.margins(x=_ROOM, y=0.12)
     axes.set(xlabel=data.x_label, ylabel=data.y_label)
-    axes.legend(loc="best")
+    add_legend(axes)
 
 
 def _draw_front(front: Series, axes: "object", more: bool) -> None:

@@ -4,8 +4,10 @@ import re
 import shutil
 import subprocess
 import zlib
+from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from matplotlib import font_manager
 from matplotlib.figure import Figure as Drawing
@@ -125,6 +127,44 @@ def test_101_class_names_do_not_overlap(draw, axis):
             assert all(one.get_fontsize() >= 6 for one in labels)
             seen += len(labels)
         assert seen == 101
+
+
+@pytest.mark.parametrize("kind", ["sweep", "roc", "precision-recall", "speed-accuracy"])
+def test_a_legend_covers_nothing_that_is_drawn(kind):
+    data = MAKERS[kind]()
+    series = tuple(replace(one, name=f"{one.name} {'with a long name ' * 2}") for one in data.series)
+    with styled():
+        drawing = Drawing(layout="constrained")
+        picture._DRAWN[kind](replace(data, series=series), drawing)
+        drawing.draw_without_rendering()
+        (axes,) = drawing.axes
+        legend, whole = axes.get_legend().get_window_extent(), drawing.bbox
+        assert legend.y0 >= axes.get_window_extent().y1
+        assert (legend.x0 >= whole.x0, legend.x1 <= whole.x1, legend.y1 <= whole.y1) == (True, True, True)
+
+
+def test_lines_of_the_list_of_confusions_are_as_far_apart_whatever_their_letters():
+    with styled():
+        drawing = Drawing(layout="constrained")
+        draw_confusion(
+            confusion_figure(
+                labelled(class_result(classes=("aaa", "Élan_g", "ÄÖÜ_ÿ", "A_rather_long_class_name_")))[0]
+            ),
+            drawing,
+        )
+        drawing.draw_without_rendering()
+        listed = drawing.axes[1].texts[1:]
+        boxes = [one.get_window_extent() for one in listed]
+        assert max(box.x1 for box in boxes) <= drawing.bbox.x1
+    shares, said = listed[::2], listed[1::2]
+    assert len(said) > 3
+    assert all("%" in one.get_text() for one in shares)
+    assert all("→" in one.get_text() for one in said)
+    assert {one.get_va() for one in listed} == {"baseline"}
+    heights = [one.xyann[1] for one in said]
+    assert heights == [one.xyann[1] for one in shares]
+    assert np.allclose(np.diff(heights), -0.14 * 72)
+    assert all(share.x1 < names.x0 for share, names in zip(boxes[::2], boxes[1::2], strict=True))
 
 
 def test_105_classes_differ_in_colour_or_marker():
