@@ -90,6 +90,18 @@ def test_it_loads_clean_and_fits(driver, page, size, dark):
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_a_long_name_leaves_the_numbers_in_sight(driver, page, size):
+    open_page(driver, page, size)
+    right = driver.execute_script(
+        "const row = [...document.querySelectorAll('.p3d-table tr.measured')]"
+        "  .find((one) => one.textContent.includes(arguments[0]));"
+        "return row.querySelector('td.right').getBoundingClientRect().right",
+        LONG[:40],
+    )
+    assert right <= size[0]
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
 def test_every_figure_is_drawn_and_fits(driver, page, size):
     open_page(driver, page, size)
     for number, figure in enumerate(FIGURES):
