@@ -1,10 +1,20 @@
-"""Options that change a network's input, and how their words are read."""
+"""Options of all commands that load a network: its own options, its device, and another input than its own."""
 
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
 
 from p3d_eval.errors import UserError
+
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:1, ….")]
+NetworkOption = Annotated[
+    list[str] | None, typer.Option("--option", help="The network's own option, KEY=VALUE; may be repeated.")
+]
+Compile = Annotated[str, typer.Option("--compile", help="torch.compile: on, off; auto: on GPUs.")]
 
 _SIZE_FORMS = "HEIGHTxWIDTH, such as 182x242"
 
@@ -41,6 +51,40 @@ ClipLength = Annotated[
 FrameStride = Annotated[
     int | None, typer.Option("--frame-stride", help="Video frames between a clip's frames.")
 ]
+
+# Parameters of `read_input`, in the order of the help page.
+_OPTIONS: Mapping[str, Any] = {
+    "clip_length": ClipLength,
+    "frame_stride": FrameStride,
+    "resize": Resize,
+    "crop_size": CropSize,
+    "mean": Mean,
+    "std": Std,
+    "value_range": ValueRange,
+    "channel_order": ChannelOrder,
+    "interpolation": Interpolation,
+    "antialias": Antialias,
+}
+InputChanges = Mapping[str, Any]  # arguments of `load_backbone`
+UNCHANGED: InputChanges = MappingProxyType({})
+
+
+def takes_input(run: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that change a network's input, in the place of its parameter ``changed``."""
+    options = [
+        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=hint)
+        for name, hint in _OPTIONS.items()
+    ]
+    own = inspect.signature(run).parameters.values()
+    parameters = [one for given in own for one in (options if given.name == "changed" else [given])]
+
+    @wraps(run)
+    def command(**values: Any) -> None:
+        run(changed=read_input(**{name: values.pop(name) for name in _OPTIONS}), **values)
+
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
 
 
 def read_input(

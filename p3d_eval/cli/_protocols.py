@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from p3d_eval.cli._shared import Json, Overwrite, Quiet, console, print_json
+from p3d_eval.cli._shared import Json, Overwrite, Quiet, console, file_name, print_json
 from p3d_eval.errors import UserError
 
 _FEATURES = typer.Option("--features", help="Feature file made by extract or import.", show_default=False)
@@ -143,7 +143,7 @@ def _run(name: str, common: dict[str, Any], options: dict[str, Any]) -> None:
     files = [store.path for store in stores] or [options.get("predictions") or Path("none")]
     source = " and ".join(map(str, files))
     label = common["label"] or " + ".join(store.label for store in stores) or files[0].stem
-    out = common["out"] or Path("results") / f"{name}-{_file_name(label)}.json"
+    out = common["out"] or Path("results") / f"{name}-{file_name(label) or 'features'}.json"
     screen = console(stderr=True)
     show = screen.is_terminal and not common["quiet"]
     status = screen.status(f"{name} on {source} …") if show else None
@@ -163,9 +163,3 @@ def _run(name: str, common: dict[str, Any], options: dict[str, Any]) -> None:
         from p3d_eval.cli._results import print_result
 
         print_result(result, out)
-
-
-def _file_name(label: str) -> str:
-    """Make a label a file name: what is neither letter, digit, dot nor underscore becomes one dash."""
-    kept = "".join(letter if letter.isalnum() or letter in "._" else " " for letter in label)
-    return "-".join(kept.split()) or "features"

@@ -43,6 +43,12 @@ def parse_options(texts: list[str] | None) -> dict[str, Any]:
     return options
 
 
+def file_name(label: str) -> str:
+    """Make a label a file name: what is neither letter, digit, dot nor underscore becomes one dash."""
+    kept = "".join(letter if letter.isalnum() or letter in "._" else " " for letter in label)
+    return "-".join(kept.split())
+
+
 def console(stderr: bool = False) -> Any:
     """Return a rich console that neither wraps plain output, colours what is piped nor draws ``:words:``."""
     from rich.console import Console

@@ -5,19 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from p3d_eval.cli._inputs import (
-    Antialias,
-    ChannelOrder,
-    ClipLength,
-    CropSize,
-    FrameStride,
-    Interpolation,
-    Mean,
-    Resize,
-    Std,
-    ValueRange,
-    read_input,
-)
+from p3d_eval.cli._inputs import UNCHANGED, Device, InputChanges, NetworkOption, takes_input
 from p3d_eval.cli._shared import (
     SOME_FAILED,
     Json,
@@ -55,30 +43,18 @@ Layers = Annotated[
 Video = Annotated[
     Path | None, typer.Option("--video", help="Check on two clips of this video; default: moving noise.")
 ]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:1, ….")]
-Option = Annotated[
-    list[str] | None, typer.Option("--option", help="The network's own option, KEY=VALUE; may be repeated.")
-]
 
 
 @command.command(NAME, epilog="Example: p3d-eval check-backbone my_network.py:factory")
+@takes_input
 def check(
     name: Name,
     weights: Weights = None,
     layers: Layers = None,
     video: Video = None,
-    clip_length: ClipLength = None,
-    frame_stride: FrameStride = None,
-    resize: Resize = None,
-    crop_size: CropSize = None,
-    mean: Mean = None,
-    std: Std = None,
-    value_range: ValueRange = None,
-    channel_order: ChannelOrder = None,
-    interpolation: Interpolation = None,
-    antialias: Antialias = None,
+    changed: InputChanges = UNCHANGED,
     device: Device = "auto",
-    option: Option = None,
+    option: NetworkOption = None,
     seed: Seed = 0,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -88,18 +64,6 @@ def check(
     Input range, finite values, probabilities, determinism, batch invariance, evaluation mode, constant
     output, order of frames, weights. The exit status is 3 when a check failed.
     """
-    changed = read_input(
-        resize,
-        crop_size,
-        mean,
-        std,
-        value_range,
-        channel_order,
-        clip_length=clip_length,
-        frame_stride=frame_stride,
-        interpolation=interpolation,
-        antialias=antialias,
-    )
     from p3d_eval.backbones import load_backbone
     from p3d_eval.backbones.sanity import check_backbone, worst_verdict
 

@@ -2,25 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from p3d_eval.cli._embedding import Annotations, Dataset, read_embedded
 from p3d_eval.cli._extraction import as_plain, outcome, predict, require_profile, write_profile
-from p3d_eval.cli._inputs import (
-    Antialias,
-    ChannelOrder,
-    ClipLength,
-    CropSize,
-    FrameStride,
-    Interpolation,
-    Mean,
-    Resize,
-    Std,
-    ValueRange,
-    read_input,
-)
+from p3d_eval.cli._inputs import UNCHANGED, Compile, InputChanges, NetworkOption, takes_input
 from p3d_eval.cli._shared import (
     SOME_FAILED,
     Json,
@@ -32,6 +20,11 @@ from p3d_eval.cli._shared import (
     print_json,
 )
 from p3d_eval.errors import UserError, counted
+
+if TYPE_CHECKING:
+    from p3d_eval.features.engines import Engine
+    from p3d_eval.features.extractor import ExtractSummary
+    from p3d_eval.features.planning import ExtractionPlan
 
 NAME = "extract"
 command = typer.Typer(add_completion=False)
@@ -95,15 +88,11 @@ Profile = Annotated[
 Precision = Annotated[
     str, typer.Option("--precision", help="fp32, tf32, bf16, fp16; auto: fp32 on CPUs, tf32 on GPUs with it.")
 ]
-Compile = Annotated[str, typer.Option("--compile", help="torch.compile: on, off; auto: on GPUs.")]
 Crops = Annotated[
     str, typer.Option("--crops", help="centre; 3 (along the longer side); 5 (and corners); 10 (and mirrored).")
 ]
 Mirror = Annotated[bool, typer.Option("--mirror", help="Average every clip with its mirror image.")]
 Dtype = Annotated[str, typer.Option("--dtype", help="Stored type: float32 or float16 (prob stays float32).")]
-Option = Annotated[
-    list[str] | None, typer.Option("--option", help="The network's own option, KEY=VALUE; may be repeated.")
-]
 ShardText = Annotated[
     str | None, typer.Option("--shard", help="i/n: part i (from 1) of n, for job arrays; p3d-eval merge joins.")
 ]
@@ -126,6 +115,7 @@ def _require_weights(backbone: str, weights: str | None) -> None:
     NAME,
     epilog="Example: p3d-eval extract --backbone p3d199 --weights w.caffemodel --videos videos --out feats.h5",
 )
+@takes_input
 def extract(
     backbone: BackboneName,
     videos: Videos,
@@ -135,16 +125,7 @@ def extract(
     root: Root = None,
     sampling: SamplingKind = "uniform",
     clips: Clips = None,
-    clip_length: ClipLength = None,
-    frame_stride: FrameStride = None,
-    resize: Resize = None,
-    crop_size: CropSize = None,
-    mean: Mean = None,
-    std: Std = None,
-    value_range: ValueRange = None,
-    channel_order: ChannelOrder = None,
-    interpolation: Interpolation = None,
-    antialias: Antialias = None,
+    changed: InputChanges = UNCHANGED,
     clip_stride: ClipStride = None,
     fps: Fps = None,
     per_clip: PerClip = False,
@@ -161,7 +142,7 @@ def extract(
     crops: Crops = "centre",
     mirror: Mirror = False,
     dtype: Dtype = "float32",
-    option: Option = None,
+    option: NetworkOption = None,
     dataset: Dataset = None,
     annotations: Annotations = None,
     shard: ShardText = None,
@@ -182,37 +163,16 @@ def extract(
     require_writable(out)
     require_profile(profile)
     embedded = read_embedded(dataset, annotations)
-    changed = read_input(
-        resize,
-        crop_size,
-        mean,
-        std,
-        value_range,
-        channel_order,
-        clip_length=clip_length,
-        frame_stride=frame_stride,
-        interpolation=interpolation,
-        antialias=antialias,
-    )
     from p3d_eval.allocator import keep_freed_memory
     from p3d_eval.backbones import load_backbone, views_of
     from p3d_eval.features.engines import choose_engine
-    from p3d_eval.features.extractor import run_extraction
     from p3d_eval.features.planning import plan_extraction
-    from p3d_eval.progress import Progress
 
     keep_freed_memory()
     _require_weights(backbone, weights)
     chosen_engine = choose_engine(engine, device, processes, address)
-    network = load_backbone(
-        backbone,
-        weights,
-        chosen_engine.device,
-        seed=seed,
-        precision=precision,
-        **changed,
-        **parse_options(option),
-    )
+    own = {**changed, **parse_options(option)}
+    network = load_backbone(backbone, weights, chosen_engine.device, seed=seed, precision=precision, **own)
     spec = network.input_spec
     chosen = choose_sampling(
         spec.clip_length, spec.frame_stride, sampling, clips, clip_stride, seed=seed, fps=fps
@@ -236,24 +196,37 @@ def extract(
         compiling=compiling,
         shard=shard,
     )
-    screen = console(stderr=True)
-    if not quiet:
-        for line in filter(None, (predict(plan), chosen_engine.notice)):
-            screen.print(line, markup=False)
-
-    def shown(description: str) -> Callable[[int, int], Progress]:
-        return lambda total, done: Progress(description, total=total, unit="videos", quiet=quiet, done=done)
-
-    summary = run_extraction(plan, shown("extract"), shown("count frames"), chosen_engine)
+    summary = _run(plan, chosen_engine, quiet)
     if profile is not None:
         write_profile(profile, summary)
     if as_json:
         print_json(as_plain(summary))
+    _print_outcome(summary, quiet)
+    if summary.failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _run(plan: "ExtractionPlan", engine: "Engine", quiet: bool) -> "ExtractSummary":
+    """Say what will be done, and do it with bars of progress."""
+    from p3d_eval.features.extractor import run_extraction
+    from p3d_eval.progress import Progress
+
+    if not quiet:
+        for line in filter(None, (predict(plan), engine.notice)):
+            console(stderr=True).print(line, markup=False)
+
+    def shown(description: str) -> Callable[[int, int], Progress]:
+        return lambda total, done: Progress(description, total=total, unit="videos", quiet=quiet, done=done)
+
+    return run_extraction(plan, shown("extract"), shown("count frames"), engine)
+
+
+def _print_outcome(summary: "ExtractSummary", quiet: bool) -> None:
+    """Say what was done; of a quiet run only that videos failed, which is an error."""
+    screen = console(stderr=True)
     if not quiet:
         for line in outcome(summary):
             screen.print(line, markup=False)
-    elif summary.failed:  # an error, which --quiet does not hide
+    elif summary.failed:
         counts = f"{len(summary.failed)} of {counted(summary.expected, 'video')} failed"
         screen.print(f"{counts}: p3d-eval inspect {summary.path} lists them", markup=False)
-    if summary.failed:
-        raise typer.Exit(SOME_FAILED)

@@ -5,19 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from p3d_eval.cli._inputs import (
-    Antialias,
-    ChannelOrder,
-    ClipLength,
-    CropSize,
-    FrameStride,
-    Interpolation,
-    Mean,
-    Resize,
-    Std,
-    ValueRange,
-    read_input,
-)
+from p3d_eval.cli._inputs import UNCHANGED, InputChanges, NetworkOption, takes_input
 from p3d_eval.cli._shared import (
     Json,
     Overwrite,
@@ -45,12 +33,10 @@ Weights = Annotated[
 ]
 Clips = Annotated[int, typer.Option("--clips", help="Clips that are spread evenly over the video.")]
 Clip = Annotated[int, typer.Option("--clip", help="Which of them to draw, from 1.")]
-Option = Annotated[
-    list[str] | None, typer.Option("--option", help="The network's own option, KEY=VALUE; may be repeated.")
-]
 
 
 @command.command(NAME, epilog="Example: p3d-eval preview --backbone p3d199 video.avi --out sheet.png")
+@takes_input
 def preview(
     video: Video,
     backbone: BackboneName,
@@ -58,17 +44,8 @@ def preview(
     weights: Weights = None,
     clips: Clips = 1,
     clip: Clip = 1,
-    clip_length: ClipLength = None,
-    frame_stride: FrameStride = None,
-    resize: Resize = None,
-    crop_size: CropSize = None,
-    mean: Mean = None,
-    std: Std = None,
-    value_range: ValueRange = None,
-    channel_order: ChannelOrder = None,
-    interpolation: Interpolation = None,
-    antialias: Antialias = None,
-    option: Option = None,
+    changed: InputChanges = UNCHANGED,
+    option: NetworkOption = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -79,18 +56,6 @@ def preview(
     for to the network, by its own specification; and as the numbers themselves with their range. A wrong
     mean, order or crop is visible at once.
     """
-    changed = read_input(
-        resize,
-        crop_size,
-        mean,
-        std,
-        value_range,
-        channel_order,
-        clip_length=clip_length,
-        frame_stride=frame_stride,
-        interpolation=interpolation,
-        antialias=antialias,
-    )
     from p3d_eval.files import require_new, require_writable
 
     require_new(out, overwrite)

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from p3d_eval.cli._inputs import ClipLength, CropSize, Resize, read_input
+from p3d_eval.cli._inputs import ClipLength, Compile, CropSize, Device, Resize, read_input
 from p3d_eval.cli._shared import (
     SOME_FAILED,
     Json,
     Overwrite,
     Quiet,
     console,
+    file_name,
     parse_options,
     print_json,
     print_table,
@@ -44,8 +45,6 @@ Weights = Annotated[
     str | None, typer.Option("--weights", help="For a factory that needs a file; speed does not depend on it.")
 ]
 Repeats = Annotated[int, typer.Option("--repeats", help="Batches timed for each precision and batch size.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:1, ….")]
-Compile = Annotated[str, typer.Option("--compile", help="torch.compile: on, off; auto: on GPUs.")]
 Option = Annotated[
     list[str] | None,
     typer.Option("--option", help="The networks' own option, KEY=VALUE; may be repeated."),
@@ -82,25 +81,15 @@ def profile(
     Each network gives a result file, which reports join with accuracies. Nothing else should run on the
     machine meanwhile. Where the memory holds no such batch, the others are measured and the exit status is 3.
     """
-    from p3d_eval.files import require_new, require_writable
-
     changed = read_input(resize, crop_size, clip_length=clip_length)
-    names = list(dict.fromkeys(backbone))
-    if out is not None and len(names) > 1:
-        raise UserError(f"--out {out} is one file for {len(names)} networks", "Leave --out out")
-    paths = [out or Path("results") / f"{NAME}-{_file_name(name)}.json" for name in names]
-    for path in paths:
-        if paths.count(path) > 1:
-            raise UserError(f"two networks would be written to {path}", "Profile them one by one, with --out")
-        require_new(path, overwrite)
-        require_writable(path)
+    outputs = _outputs(list(dict.fromkeys(backbone)), out, overwrite)
     from p3d_eval.allocator import keep_freed_memory
     from p3d_eval.backbones import BACKBONES, load_backbone
     from p3d_eval.backbones.loading import is_listed_kind
     from p3d_eval.backbones.zoos.loading import without_weights
     from p3d_eval.protocols.network_profile import ProfileOptions, profile_network
 
-    for name in names:
+    for name in outputs:
         if is_listed_kind(name):
             BACKBONES.load(name)  # a misspelt name costs no time then
     keep_freed_memory()
@@ -108,7 +97,7 @@ def profile(
         layers, tuple(precision or ("auto",)), tuple(batch_size or (1, 8)), repeats, compiling
     )
     results = []
-    for name, path in zip(names, paths, strict=True):
+    for name, path in outputs.items():
         given = weights or without_weights(name)
         network = load_backbone(name, given, device, **changed, **parse_options(option))
         result = profile_network(network, options)
@@ -122,10 +111,19 @@ def profile(
         raise typer.Exit(SOME_FAILED)
 
 
-def _file_name(backbone: str) -> str:
-    """Make a backbone's name a file name; of a path only the file's own name is left."""
-    kept = "".join(letter if letter.isalnum() or letter in "._" else " " for letter in Path(backbone).name)
-    return "-".join(kept.split())
+def _outputs(names: list[str], out: Path | None, overwrite: bool) -> dict[str, Path]:
+    """Network → file of its result, which can be written; of a path only the file's own name is in it."""
+    from p3d_eval.files import require_new, require_writable
+
+    if out is not None and len(names) > 1:
+        raise UserError(f"--out {out} is one file for {len(names)} networks", "Leave --out out")
+    paths = {name: out or Path("results") / f"{NAME}-{file_name(Path(name).name)}.json" for name in names}
+    for path in paths.values():
+        if list(paths.values()).count(path) > 1:
+            raise UserError(f"two networks would be written to {path}", "Profile them one by one, with --out")
+        require_new(path, overwrite)
+        require_writable(path)
+    return paths
 
 
 def _print_profile(result: "Result", path: Path) -> None:
