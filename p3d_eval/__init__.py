@@ -39,6 +39,7 @@ _PUBLIC = {
     "prepare": "p3d_eval.file_verbs",
     "preview": "p3d_eval.network_verbs",
     "profile": "p3d_eval.network_verbs",
+    "prune_study": "p3d_eval.study.pruning",
     "report": "p3d_eval.api",
     "run_study": "p3d_eval.study.run",
 }

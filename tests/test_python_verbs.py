@@ -36,7 +36,7 @@ VERBS = {
     "preview": ("preview",),
     "profile": ("profile",),
     "report": ("report",),
-    "run": ("run_study",),
+    "run": ("run_study", "prune_study"),
     "weights": ("list_weights", "describe_weights", "fetch_weights", "convert_weights", "inflate_weights"),
 }
 

@@ -1,12 +1,14 @@
 """``p3d-eval run``: a whole study from one file."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from p3d_eval.cli._shared import SOME_FAILED, Json, Overwrite, Quiet, console, print_json, print_table, size
+from p3d_eval.errors import UserError, counted
 
 if TYPE_CHECKING:
     from p3d_eval.study.run import StudyRun
@@ -27,6 +29,11 @@ Jobs = Annotated[
     typer.Option("--jobs", "-j", help="Protocols side by side; default: one for two cores, four at most."),
 ]
 Retry = Annotated[bool, typer.Option("--retry", help="Try failed videos again.")]
+Prune = Annotated[
+    bool,
+    typer.Option("--prune", help="Run nothing; list what former versions left, and delete it if you say so."),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="With --prune: delete without asking.")]
 
 
 @command.command(NAME, epilog="Example: p3d-eval run study.toml --dry-run")
@@ -38,6 +45,8 @@ def run(
     jobs: Jobs = None,
     retry: Retry = False,
     overwrite: Overwrite = False,
+    prune: Prune = False,
+    yes: Yes = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -48,6 +57,13 @@ def run(
     """
     from p3d_eval.study.run import run_study
 
+    if prune:
+        pruned = _prune(study, out, limit, False if dry_run else yes or None, shown=not (quiet or as_json))
+        if as_json:
+            print_json(pruned)
+        return
+    if yes:
+        raise UserError("--yes goes with --prune")
     done = run_study(
         study,
         out=out,
@@ -70,6 +86,39 @@ def run(
     _print_outcome(done, quiet)
     if not done.whole:
         raise typer.Exit(SOME_FAILED)
+
+
+def _prune(
+    study: Path, out: Path | None, limit: int | None, delete: bool | None, shown: bool
+) -> dict[str, Any]:
+    """List files that nothing refers to any more, and delete them where the user says so.
+
+    ``delete`` None asks where there is somebody to answer.
+    """
+    from p3d_eval.study.pruning import prune_study
+
+    def decide(files: Mapping[Path, int]) -> bool:
+        if shown:
+            rows = [(path, size(nbytes)) for path, nbytes in files.items()]
+            print_table("Files that nothing refers to any more", ("", "disk"), rows)
+        if delete is None and shown and sys.stdin.isatty():
+            return typer.confirm(f"\nDelete {total(files)}?", err=True)
+        return bool(delete)
+
+    def total(files: Mapping[Path, int]) -> str:
+        return f"{counted(len(files), 'file')}, {size(sum(files.values()))}"
+
+    found = prune_study(study, out=out, limit=limit, delete=decide)
+    kept = [path for path in found if path.exists()]
+    if shown:
+        text = (
+            f"{total(found)}: {'kept; --yes deletes them' if kept else 'deleted'}"
+            if found
+            else "nothing to delete"
+        )
+        console(stderr=True).print(text, markup=False)
+    files = [{"path": str(path), "bytes": nbytes} for path, nbytes in found.items()]
+    return {"files": files, "deleted": bool(found) and not kept}
 
 
 def _print_plan(done: "StudyRun", quiet: bool, as_json: bool) -> None:

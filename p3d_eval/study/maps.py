@@ -52,6 +52,11 @@ class Map:
         own = {name: value for name, value in vars(self.settings).items() if name.startswith("tsne_")}
         return sha256_json([content, own])
 
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return self.folder / f"{self.name}-{self.key[:10]}{FIGURE_SUFFIX}"
+
     def describe(self, tell: Tell) -> FigureData:
         """Draw it, or take it as it was drawn before.
 
@@ -60,7 +65,7 @@ class Map:
         UserError
             When videos or classes are too few, a file lacks the layer, or videos have no class.
         """
-        path = self.folder / f"{self.name}-{self.key[:10]}{FIGURE_SUFFIX}"
+        path = self.path
         with suppress(UserError):
             return self._named(FigureData.read(path))
 

@@ -24,6 +24,8 @@ from p3d_eval.study.running import FAILED, MADE, Outcome, StudyRunner, default_j
 from p3d_eval.study.screen import Screen
 from p3d_eval.study.state import State
 
+LOCK = "study"  # what one run at a time holds, in the study's folder
+
 
 @dataclass(frozen=True)
 class StudyRun:
@@ -128,15 +130,22 @@ def run_study(
     """
     if jobs is not None and jobs < 1:
         raise UserError(f"--jobs {jobs}: must be 1 at least")
-    plan = plan_study(_read(study, out), limit)
+    plan = plan_study(read_any(study, out), limit)
     state = State(plan.study.folder)
     if dry_run:
         return StudyRun(plan, predictions=tuple(predict(plan, state.speeds, quiet)))
-    with WriterLock(plan.folder / "study"):
+    with WriterLock(plan.folder / LOCK):
         return _run(plan, jobs or default_jobs(), retry, overwrite, quiet)
 
 
-def _read(study: str | PathLike[str] | Mapping[str, Any], out: str | PathLike[str] | None) -> Study:
+def read_any(study: str | PathLike[str] | Mapping[str, Any], out: str | PathLike[str] | None) -> Study:
+    """Read a study file, or take tables of the same, with another folder of outputs where one is given.
+
+    Raises
+    ------
+    UserError
+        When something in it is wrong.
+    """
     if isinstance(study, Mapping):
         document, name, base, default = dict(study), "study", Path.cwd(), "study"
     else:
@@ -151,6 +160,7 @@ def _run(plan: Plan, jobs: int, retry: bool, overwrite: bool, quiet: bool) -> St
     profiles = plan_profiles(plan)
     stages = len(plan.extractions) + len(plan.evaluations) + len(profiles) + 1
     folder = ReportFolder(plan.folder / REPORT)
+    State(plan.folder).claim(plan.study.name, [one.task.out for one in plan.extractions])
     with Screen(plan.study.name, stages, quiet) as screen, StudyRunner(plan, screen, jobs, retry) as runner:
         outcomes = _once([*runner.run(), *measure(profiles, runner, screen)])
         State(plan.study.folder).remember(outcomes)
@@ -159,6 +169,9 @@ def _run(plan: Plan, jobs: int, retry: bool, overwrite: bool, quiet: bool) -> St
         put_aside(plan.folder / RESULTS, set(paths))
         task = plan_report(plan, folder.unfinished, paths, outcomes)
         reported, failure = _report(task, folder, runner, screen, overwrite)
+    notes, maps = State(plan.folder), [one.path for one in task.maps]
+    notes.claim(plan.study.name, [*paths, *maps])
+    notes.show(plan.study.name, maps)
     report = Report.of(paths, plan.study.report.published, task.failures)
     return StudyRun(plan, tuple(outcomes), report, folder.files, failure, reported)
 

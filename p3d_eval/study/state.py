@@ -1,7 +1,7 @@
-"""What a study remembers beside its outputs: how long work took."""
+"""What a study remembers beside its outputs: how long work took, and which files are its own."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ _FILE = ".study.json"  # hidden: reports over the folder do not look at it
 
 
 class State:
-    """Notes in a study's folder; without them nothing is lost but predictions.
+    """Notes in a study's folder; without them nothing is lost but predictions and what may be deleted.
 
     Parameters
     ----------
@@ -42,8 +42,42 @@ class State:
             videos, seconds = one.facts.get("videos", 0), one.facts.get("seconds", 0.0)
             if one.status == MADE and videos:
                 speeds[speed_name(one.cell)] = seconds / videos
-        if speeds != self.speeds:
-            self._notes |= {"speeds": speeds}
+        self._note("speeds", speeds)
+
+    def files_of(self, study: str) -> list[str]:
+        """Names, in the study's folder, of all files that a study file made and no other one did."""
+        others = {name for other, names in self._lists("files").items() if other != study for name in names}
+        return [name for name in self._lists("files").get(study, []) if name not in others]
+
+    def maps_of(self, study: str) -> list[str]:
+        """Names of the maps that a study file's last report shows."""
+        return self._lists("maps").get(study, [])
+
+    def claim(self, study: str, paths: Iterable[Path]) -> None:
+        """Note files in the study's folder as made by a study file."""
+        own = dict.fromkeys(self._lists("files").get(study, [])) | dict.fromkeys(self._names(paths))
+        self._note("files", {**self._lists("files"), study: list(own)})
+
+    def show(self, study: str, maps: Iterable[Path]) -> None:
+        """Note the maps that a study file's report shows."""
+        self._note("maps", {**self._lists("maps"), study: self._names(maps)})
+
+    def forget(self, study: str, names: Collection[str]) -> None:
+        """Note that files of a study file are gone."""
+        kept = [name for name in self._lists("files").get(study, []) if name not in names]
+        self._note("files", {**self._lists("files"), study: kept})
+
+    def _names(self, paths: Iterable[Path]) -> list[str]:
+        return [path.relative_to(self._path.parent).as_posix() for path in paths]
+
+    def _lists(self, key: str) -> dict[str, list[str]]:
+        found = self._notes.get(key, {})
+        lists = found.items() if isinstance(found, dict) else ()
+        return {study: [str(name) for name in names] for study, names in lists if isinstance(names, list)}
+
+    def _note(self, key: str, value: dict[str, Any]) -> None:
+        if value != self._notes.get(key, {}):
+            self._notes[key] = value
             write_text(self._path, json.dumps(self._notes, indent=2) + "\n", overwrite=True)
 
 
