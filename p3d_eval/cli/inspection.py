@@ -1,5 +1,6 @@
 """``p3d-eval inspect``: what a feature file holds and where it comes from."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,9 +36,9 @@ def _print(found: dict[str, Any]) -> None:
     facts = {
         "label": found["label"],
         "state": f"{state}: {videos['done']} of {videos['expected']} videos done, {videos['failed']} failed",
-        "size": f"{found['bytes']} bytes",
+        "size": f"{found['bytes']:,} bytes",
         "clips": f"{found['clips']} from {found['frames']} decoded frames",
-        "weights": f"{provenance['weights'].get('source')} (SHA-256 {provenance['weights'].get('sha256')})",
+        "weights": _weights(provenance["weights"]),
         "annotations": ", ".join(found["embedded"]) or "none embedded",
         "classes": str(len(found["classes"])),
         "identity": found["identity"],
@@ -58,11 +59,35 @@ def _print(found: dict[str, Any]) -> None:
     print_table("Layers", ("name", "shape", "axes", "stored as", "every clip"), rows)
     if found["failed"]:
         print_table("Failed videos", ("id", "reason"), found["failed"].items())
-    runs = [(run["started"], run["videos"], run["settings"], run["command"]) for run in found["runs"]]
+    runs = [
+        (run["started"], run["videos"], _settings(run["settings"]), run["command"]) for run in found["runs"]
+    ]
     print_table("Runs", ("started", "videos", "settings", "command"), runs)
 
 
+def _weights(told: dict[str, Any]) -> str:
+    """Name the source of the weights, with their hash where they have one."""
+    source = told.get("source") or ("random" if told.get("random") else "none named")
+    return f"{source} (SHA-256 {told['sha256']})" if told.get("sha256") else str(source)
+
+
+def _settings(text: str) -> str:
+    """Write a run's settings as the other facts; a dash where there are none."""
+    try:
+        return _plain(json.loads(text)) or "–"
+    except ValueError:  # written by another version
+        return text
+
+
 def _plain(value: Any) -> str:
+    """Write JSON in words: ``a=1, b=(2, 3)``."""
     if isinstance(value, dict):
-        return ", ".join(f"{key}={_plain(inner)}" for key, inner in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        return ", ".join(f"{key}={_inner(inner)}" for key, inner in value.items())
+    return ", ".join(map(_inner, value)) if isinstance(value, list) else _inner(value)
+
+
+def _inner(value: Any) -> str:
+    """Write a value of a list or of a table: brackets keep what is several together."""
+    if value is None:
+        return "none"
+    return f"({_plain(value)})" if isinstance(value, dict | list) else str(value)
