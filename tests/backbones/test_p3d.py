@@ -7,6 +7,7 @@ from torch import nn
 from p3d_eval.backbones import load_backbone
 from p3d_eval.backbones.p3d import P3D63, P3D131, P3D199
 from p3d_eval.errors import UserError
+from tests.support.counting import mult_adds
 
 RGB = P3D199.resolve_options({})
 FLOW = P3D199.resolve_options({"modality": "flow"})
@@ -27,20 +28,6 @@ def convolutions(module):
 
 def batch_norms(module):
     return [child for child in module.modules() if isinstance(child, nn.BatchNorm2d | nn.BatchNorm3d)]
-
-
-def mult_adds(module, shape):
-    total = 0
-
-    def add(child, inputs, output):
-        nonlocal total
-        total += output.numel() * child.weight[0].numel()
-
-    for child in module.modules():
-        if isinstance(child, nn.Conv2d | nn.Conv3d | nn.Linear):
-            child.register_forward_hook(add)
-    module.eval()(torch.empty(shape, device="meta"))
-    return total
 
 
 def test_p3d199_has_the_official_layers():

@@ -17,6 +17,7 @@ from p3d_eval.backbones.inception_input import check_clip
 from p3d_eval.backbones.s3d_checkpoint import read_s3d_state_dict
 from p3d_eval.errors import UserError
 from tests.backbones.test_i3d import WIDTHS, pad_same
+from tests.support.counting import count_parameters, mult_adds
 from tests.support.torchvision_operators import import_torchvision
 
 STAGES = ("conv3d_1a_7x7", "conv3d_2c_3x3", *(f"mixed_{name}" for name in WIDTHS))
@@ -27,24 +28,6 @@ def build(name, classes=400, **options):
     architecture = BACKBONES.load(name)
     with torch.device("meta"):
         return architecture.build(architecture.resolve_options(options), classes)
-
-
-def parameters(module):
-    return sum(p.numel() for p in module.parameters())
-
-
-def mult_adds(module, shape):
-    total = 0
-
-    def add(child, inputs, output):
-        nonlocal total
-        total += output.numel() * child.weight[0].numel()
-
-    for child in module.modules():
-        if isinstance(child, nn.Conv3d | nn.Linear):
-            child.register_forward_hook(add)
-    module.eval()(torch.empty(shape, device="meta"))
-    return total
 
 
 def widths(name):
@@ -109,7 +92,9 @@ def test_kernels_and_mult_adds_are_those_of_the_table(name, options, sees_time, 
 
 def test_torchvisions_own_counts():
     module = build("s3d", **TV_OPTIONS)
-    assert parameters(module) == parameters(build("s3d", arrangement="kylemin")) == 8_320_048  # "num_params"
+    assert (
+        count_parameters(module) == count_parameters(build("s3d", arrangement="kylemin")) == 8_320_048
+    )  # "num_params"
     assert round(mult_adds(module, (1, 3, 16, 224, 224)) / 1e9, 3) == 17.979  # "_ops", for 16 frames of 224
 
 
@@ -121,7 +106,7 @@ def test_gates_add_a_matrix_for_each_gated_convolution():
         squares["slim"] += a * a + c * c + e * e + f * f  # after every branch, without
     for arrangement, added in squares.items():
         options = {"arrangement": arrangement}
-        assert parameters(build("s3d-g", **options)) - parameters(build("s3d", **options)) == added
+        assert count_parameters(build("s3d-g", **options)) - count_parameters(build("s3d", **options)) == added
 
 
 @pytest.mark.parametrize("name", ["i2d", "bottom-heavy-i3d", "top-heavy-i3d", "s3d", "s3d-g", "fast-s3d"])
