@@ -6,39 +6,26 @@ the clock is the processor's, else the wall's.
 """
 
 import argparse
-import json
-import os
 import statistics
+import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from turns import clock, in_turn, parse, print_line
 
 from p3d_eval.backbones import load_backbone
 from p3d_eval.backbones.runner import BOUNDS, Runner
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests are not installed
 from tests.support.torchvision_operators import import_torchvision
 
 LAYER = {"resnet50": "fc", "resnet101": "fc", "resnet152": "fc", "vgg19": "fc8"}
 
 
-def timed(runs: dict[str, Callable[[], Tensor]], repeats: int, device: torch.device) -> dict[str, float]:
-    """Median seconds of every run, one after the other, so that a busy machine slows all alike."""
-    processor = device.type == "cpu" and torch.get_num_threads() == 1
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            started = time.process_time() if processor else time.perf_counter()
-            run()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            seconds[name].append((time.process_time() if processor else time.perf_counter()) - started)
-    return {name: statistics.median(times) for name, times in seconds.items()}
-
-
-def measure(name: str, given: argparse.Namespace, device: torch.device) -> dict:
+def measure(name: str, given: argparse.Namespace) -> dict:
+    device = given.device
     torch.manual_seed(0)
     peer = getattr(import_torchvision().models, name)().to(device).eval()
     with tempfile.TemporaryDirectory() as folder:
@@ -58,8 +45,8 @@ def measure(name: str, given: argparse.Namespace, device: torch.device) -> dict:
     expected = theirs()
     error = float((run() - expected).abs().max() / expected.abs().max())
     assert error <= BOUNDS["fp32"], (name, error)
-    seconds = timed({"ours": run, "torchvision": theirs}, given.repeats, device)
-    rates = {label: given.batch / one for label, one in seconds.items()}
+    seconds = in_turn({"ours": run, "torchvision": theirs}, given.repeats, clock(device))
+    rates = {label: given.batch / statistics.median(times) for label, times in seconds.items()}
     ratio = rates["ours"] / rates["torchvision"]
     print(
         f"{name:10s} ours {rates['ours']:8.2f} clips/s, torchvision {rates['torchvision']:8.2f}: {ratio:.2f}x, "
@@ -71,23 +58,8 @@ def measure(name: str, given: argparse.Namespace, device: torch.device) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", nargs="+", default=["resnet50", "vgg19"], choices=sorted(LAYER))
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--device", default="cpu")
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    device = torch.device(given.device)
-    found = {name: measure(name, given, device) for name in given.networks}
-    about = {
-        "benchmark": "frame_networks",
-        "device": given.device,
-        "batch": given.batch,
-        "threads": given.threads,
-    }
-    if device.type == "cuda":
-        about["gpu"] = torch.cuda.get_device_name(device)
-    print(json.dumps(about | {"load": os.getloadavg()[0], "networks": found}))
+    given = parse(parser, batch=4, repeats=5)
+    print_line("frame_networks", given, {name: measure(name, given) for name in given.networks})
 
 
 if __name__ == "__main__":

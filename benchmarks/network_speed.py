@@ -6,8 +6,6 @@ part of what a plain bf16 matrix product reaches there.
 """
 
 import argparse
-import json
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -15,6 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
+from turns import clock, in_turn, parse, print_line
 
 from p3d_eval.backbones import Backbone, load_backbone
 from p3d_eval.backbones.runner import BOUNDS, Runner
@@ -22,17 +21,6 @@ from p3d_eval.errors import UserError
 
 LAYER = "pool5"
 MATRIX = 8192  # side of the matrices whose product gives the device's rate
-
-
-def clock(device: torch.device) -> Callable[[], float]:
-    if device.type == "cuda":
-
-        def now() -> float:
-            torch.cuda.synchronize(device)
-            return time.perf_counter()
-
-        return now
-    return time.process_time if torch.get_num_threads() == 1 else time.perf_counter
 
 
 def flops(backbone: Backbone) -> int:
@@ -55,27 +43,37 @@ def matrix_rate(device: torch.device) -> float:
     return 2 * MATRIX**3 / best
 
 
-def in_turn(
-    runs: dict[str, Callable[[], Tensor]], repeats: int, now: Callable[[], float]
-) -> dict[str, list[float]]:
-    """Time every run ``repeats`` times, one after the other, so that a busy machine slows all alike."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            started = now()
-            run()
-            seconds[name].append(now() - started)
-    return seconds
-
-
-def measure(name: str, given: argparse.Namespace, device: torch.device) -> dict:
-    backbone = load_backbone(name, "random", device)
-    spec = backbone.input_spec
+def example(backbone: Backbone, batch: int) -> Tensor:
+    """Prepared clips of noise."""
     generator = torch.Generator().manual_seed(0)
-    bytes_ = torch.randint(
-        0, 256, (given.batch, spec.clip_length, 240, 320, 3), dtype=torch.uint8, generator=generator
-    )
-    x = backbone.preprocess(bytes_)
+    size = (batch, backbone.input_spec.clip_length, 240, 320, 3)
+    return backbone.preprocess(torch.randint(0, 256, size, dtype=torch.uint8, generator=generator))
+
+
+def prepare(
+    name: str, backbone: Backbone, x: Tensor, given: argparse.Namespace
+) -> tuple[dict[str, Callable[[], Tensor]], dict[str, dict]]:
+    """A run for each precision that the device has, and what is to be said of it."""
+    runs, notes = {}, {}
+    for precision in given.precisions:
+        started = time.perf_counter()
+        try:
+            runner = Runner(backbone.with_precision(precision), LAYER, given.batch, given.compile)
+        except UserError as error:
+            print(f"{name} {precision}: {error.message}")
+            continue
+        runner(x)
+        notes[precision] = {"start_s": time.perf_counter() - started, "how": runner.how}
+        for notice in runner.notices:
+            print(notice)
+        runs[precision] = lambda runner=runner: runner(x)[LAYER]
+    return runs, notes
+
+
+def measure(name: str, given: argparse.Namespace) -> dict:
+    device = given.device
+    backbone = load_backbone(name, "random", device)
+    x = example(backbone, given.batch)
     operations = flops(backbone)
 
     def eager() -> Tensor:
@@ -85,66 +83,42 @@ def measure(name: str, given: argparse.Namespace, device: torch.device) -> dict:
         torch.backends.cudnn.benchmark = False
         return found
 
-    runs: dict[str, Callable[[], Tensor]] = {"eager fp32": eager}
-    how, start_up = {}, {}
-    for precision in given.precisions:
-        started = time.perf_counter()
-        try:
-            runner = Runner(backbone.with_precision(precision), LAYER, given.batch, given.compile)
-        except UserError as error:
-            print(f"{name} {precision}: {error.message}")
-            continue
-        runner(x)
-        start_up[precision] = time.perf_counter() - started
-        how[precision] = runner.how
-        for notice in runner.notices:
-            print(notice)
-        runs[precision] = lambda runner=runner: runner(x)[LAYER]
+    runs, notes = prepare(name, backbone, x, given)
     expected = eager()
-    errors = {}
-    for precision, run in list(runs.items())[1:]:
-        errors[precision] = float((run() - expected).abs().max() / expected.abs().max())
-        assert errors[precision] <= BOUNDS[precision], (precision, errors)
-    seconds = in_turn(runs, given.repeats, clock(device))
+    for precision, run in runs.items():
+        error = notes[precision]["error"] = float((run() - expected).abs().max() / expected.abs().max())
+        assert error <= BOUNDS[precision], (precision, error)
+    seconds = in_turn({"eager fp32": eager, **runs}, given.repeats, clock(device))
     medians = {label: statistics.median(times) / given.batch for label, times in seconds.items()}
     rate = matrix_rate(device) if device.type == "cuda" else None
-    rows = {}
     print(f"{name}, {operations / 1e9:.1f} GFLOP a clip, batches of {given.batch} on {device}")
-    for label, one in medians.items():
-        ratio = medians["eager fp32"] / one
-        part = f", {operations / one / rate:.0%} of bf16 matrix products" if rate else ""
-        error = f", differs by {errors[label]:.0e}; {how[label]}" if label in errors else ""
-        speed = f"{1 / one:8.2f} clips/s, {ratio:.2f}x, {operations / one / 1e9:.0f} GFLOP/s"
-        print(f"  {label:10s} {speed}{part}{error}")
-        rows[label] = {"clips_per_s": 1 / one, "ratio": ratio, "gflops": operations / one / 1e9}
-        rows[label] |= {"error": errors[label], "start_s": start_up[label]} if label in errors else {}
-        rows[label] |= {"of_matrix_rate": operations / one / rate} if rate else {}
-    return rows
+    return {
+        label: row(label, medians["eager fp32"], one, operations, rate, notes.get(label, {}))
+        for label, one in medians.items()
+    }
+
+
+def row(label: str, eager: float, seconds: float, operations: int, best: float | None, note: dict) -> dict:
+    """Print what one way to run takes for a clip, and return it."""
+    rate = operations / seconds
+    found = {"clips_per_s": 1 / seconds, "ratio": eager / seconds, "gflops": rate / 1e9, **note}
+    text = f"{1 / seconds:8.2f} clips/s, {found['ratio']:.2f}x, {rate / 1e9:.0f} GFLOP/s"
+    if best is not None:
+        found["of_matrix_rate"] = rate / best
+        text += f", {rate / best:.0%} of bf16 matrix products"
+    if note:
+        text += f", differs by {note['error']:.0e}; {note['how']}"
+    print(f"  {label:10s} {text}")
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", nargs="+", default=["p3d63", "p3d199"])
     parser.add_argument("--precisions", nargs="+", default=["fp32", "bf16"])
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--compile", default="auto", choices=["auto", "on", "off"])
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--device", default="cpu")
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    device = torch.device(given.device)
-    found = {name: measure(name, given, device) for name in given.networks}
-    about = {
-        "benchmark": "network_speed",
-        "device": given.device,
-        "batch": given.batch,
-        "threads": given.threads,
-    }
-    if device.type == "cuda":
-        about["gpu"] = torch.cuda.get_device_name(device)
-    clocked = "processor" if device.type == "cpu" and given.threads == 1 else "wall"
-    print(json.dumps(about | {"clock": clocked, "load": os.getloadavg()[0], "networks": found}))
+    given = parse(parser, batch=8, repeats=3)
+    print_line("network_speed", given, {name: measure(name, given) for name in given.networks})
 
 
 if __name__ == "__main__":
