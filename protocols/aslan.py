@@ -66,9 +66,7 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
     with timer.phase("classify"):
         outcomes = {vector: run_folds(pairs, vectors, usable, kept, vector, classifier) for vector in VECTORS}
         variants = (*_variants(outcomes, options.vector), baseline_variant(pairs, vectors, usable, kept))
-    certificates = tuple(
-        one for vector in VECTORS for outcome in outcomes[vector] for one in outcome.certificates
-    )
+    certificates = tuple(one for folds in outcomes.values() for fold in folds for one in fold.certificates)
     if options.rows:
         with timer.phase("rows"):
             cells, proofs = row_variants(pairs, vectors, usable, kept, layers, classifier)
@@ -76,8 +74,7 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
     described = describe_pairs(annotations, pairs, coverage, options)
     with timer.phase("leaks"):
         leaks = (
-            *training_leaks("aslan", store.provenance.get("trained_on") or ""),
-            *unofficial_lists("aslan", annotations, not described["deviations"]),
+            *_told_leaks(store, annotations, official=not described["deviations"]),
             *copies_across_folds(store, pairs, found, layers),
         )
     headline = outcomes[options.vector]
@@ -104,6 +101,12 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
         seconds=timer.seconds,
         scores=_scores(pairs, found, headline),
     )
+
+
+def _told_leaks(store: FeatureStore, annotations: AnnotationFiles, *, official: bool) -> tuple[str, ...]:
+    """Warn of leaks that show in what weights and lists say of themselves."""
+    trained_on = store.provenance.get("trained_on") or ""
+    return (*training_leaks("aslan", trained_on), *unofficial_lists("aslan", annotations, official))
 
 
 def _variants(outcomes: Mapping[Vector, list[FoldOutcome]], headline: Vector) -> tuple[Variant, ...]:

@@ -164,8 +164,8 @@ def make_coverage(
             f"{shorten(missing)}",
             _mend_missing(store, missing, complete=len(missing) == expected),
         )
-    counted = (allow_missing or "complete") if missing else "complete"
-    return Coverage(expected, expected - len(missing), tuple(missing), counted)
+    counted_as = (allow_missing or "complete") if missing else "complete"
+    return Coverage(expected, expected - len(missing), tuple(missing), counted_as)
 
 
 def _mend_missing(store: FeatureStore | FusedStore, missing: Sequence[str], *, complete: bool) -> str:
