@@ -174,11 +174,15 @@ def make_task(videos: Sequence[LabelledVideo], scheme: Scheme, folds: int, seed:
 
 def _make_folds(labels: np.ndarray, groups: Sequence[str], folds: int, seed: int) -> list[TaskSplit]:
     names, encoded = np.unique(groups, return_inverse=True)
-    if len(names) < folds:
-        raise UserError(f"folds: {folds} of {len(names)} groups", "Use fewer --folds, or --scheme left-out")
     sizes = np.unique(labels, return_counts=True)[1]
     if len(sizes) < 2:
         raise UserError("the table has one class only", "A classifier needs two")
+    if len(names) < 2:
+        raise UserError("the table has one group only", "Folds keep groups together, and need two")
+    if len(names) < folds:
+        raise UserError(
+            f"folds: {folds} of {len(names)} groups", f"Use --folds {len(names)}, or --scheme left-out"
+        )
     if sizes.max() < folds:
         raise UserError(
             f"folds: {folds}, but no class has more than {counted(int(sizes.max()), 'video')}",

@@ -202,6 +202,7 @@ def test_pairs_of_signed_features_take_the_option_that_the_error_names(study, tm
         ({}, {"task": "pairs", "folds": 2, "normalise": "zscore"}, "pairs take l2 or none, not zscore"),
         ({"group": ["g"] * 60}, {"task": "pairs", "folds": 2}, "fold 1 has no pair of one class"),
         ({"label": ["a"] * 60}, {}, "the table has one class only"),
+        ({"group": ["g"] * 60}, {}, "the table has one group only"),
     ],
 )
 def test_what_does_not_suffice(study, tmp_path, columns, options, message):
