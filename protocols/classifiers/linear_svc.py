@@ -83,7 +83,7 @@ class OneVsRestLinearSVC(ClassifierMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
+        tags.classifier_tags.multi_label = self.class_weight != "balanced"
         return tags
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -158,7 +158,8 @@ class OneVsRestLinearSVC(ClassifierMixin, BaseEstimator):
             factors = np.array([self.class_weight.get(label, 1.0) for label in self.classes_.tolist()])
         elif self.class_weight == "balanced":
             totals = np.array([own[y.ravel() == label].sum() for label in self.classes_])
-            factors = own.sum() / (len(totals) * totals)
+            # A class whose samples all weigh nothing stays without weight, whatever its factor.
+            factors = own.sum() / (len(totals) * np.where(totals > 0, totals, 1.0))
         else:
             factors = compute_class_weight(self.class_weight, classes=self.classes_, y=y.ravel())
         if len(self.classes_) == 2 and not self._indicator:

@@ -13,7 +13,7 @@ from p3d_eval.protocols.classifiers.certificate import relative_duality_gaps
 from p3d_eval.protocols.classifiers.fitting import fit_certified
 
 
-@parametrize_with_checks([OneVsRestLinearSVC()])
+@parametrize_with_checks([OneVsRestLinearSVC(), OneVsRestLinearSVC(C=100.0, class_weight="balanced")])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:Skipping check")
 def test_scikit_learn_estimator(estimator, check):
@@ -145,6 +145,17 @@ def test_class_weights_and_intercept_scaling_are_liblinears(problem, classes, we
     ours, theirs = OneVsRestLinearSVC(**settings).fit(X, y % classes), liblinear(X, y % classes, **settings)
     np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-5)
     np.testing.assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_class_without_weight_is_learned_as_absent(problem):
+    X, y = problem
+    weight = (y != 2).astype(float)
+    found = OneVsRestLinearSVC(class_weight="balanced").fit(X, y, sample_weight=weight)
+    rest = OneVsRestLinearSVC(class_weight={c: weight.sum() / 4 / (y == c).sum() for c in (0, 1, 3)})
+    rest.fit(X[y != 2], y[y != 2])
+    np.testing.assert_allclose(found.coef_[[0, 1, 3]], rest.coef_, atol=1e-3)
+    assert 2 not in found.predict(X)
 
 
 def test_sample_weights_multiply_c(problem):
