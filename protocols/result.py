@@ -9,13 +9,14 @@ from typing import Any, Self
 from p3d_eval.errors import UserError
 from p3d_eval.files import require_new, write_text
 from p3d_eval.markup import shown_by
+from p3d_eval.protocols.result_reading import read_value
 from p3d_eval.protocols.scores import Scores, scores_path
 from p3d_eval.provenance import now, package_versions, sha256_file, sha256_json
 
 __all__ = ["Certificate", "Coverage", "Metric", "Result", "Scores", "Split", "Variant", "scores_path"]
 
 SCHEMA_VERSION = 1
-_DERIVED = ("schema_version", "result_id", "converged")  # what the JSON says besides the fields
+_NO_FIELDS = ("schema_version", "scores")  # of a result that is read: its scores stay in their file
 WANTED_GAP = 1e-6  # relative duality gap of a fit whose number may be quoted
 
 
@@ -52,6 +53,10 @@ class Metric:
     unit: str = ""
     standard_error: float | None = None
     reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.level is not None and not 0 < self.level < 1:
+            raise ValueError(f"a confidence level of {self.level}")
 
 
 @dataclass(frozen=True)
@@ -257,7 +262,9 @@ class Result:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise UserError(f"{path}: no such result file") from None
+            raise UserError(
+                f"{path}: no such result file", "Run a protocol first, e.g. p3d-eval ucf101"
+            ) from None
         except (OSError, ValueError, RecursionError) as error:
             raise UserError(f"{path}: not a result of p3d-eval ({error})") from error
         if not isinstance(document, dict) or "protocol" not in document:
@@ -267,9 +274,10 @@ class Result:
                 f"{path}: schema version {document.get('schema_version')!r}, not {SCHEMA_VERSION}",
                 "Run the protocol again with this release",
             )
+        stored = {name: value for name, value in document.items() if name not in _NO_FIELDS}
         try:
-            return cls(**_parse(document))
-        except (KeyError, TypeError, AttributeError) as error:
+            return read_value(cls, stored)
+        except ValueError as error:
             raise UserError(f"{path}: not a complete result of p3d-eval ({error})") from error
 
     def load_scores(self, path: Path) -> Scores:
@@ -288,22 +296,3 @@ class Result:
         if sha256_file(beside) != self.scores_file["sha256"]:
             raise UserError(f"{beside}: not the scores that {path.name} was made with")
         return Scores.load(beside)
-
-
-def _metrics(raw: Mapping[str, Any]) -> dict[str, Metric]:
-    return {name: Metric(**value) for name, value in raw.items()}
-
-
-def _parse(document: dict[str, Any]) -> dict[str, Any]:
-    """Turn the JSON document's plain values into the constructor's arguments."""
-    fields = {name: value for name, value in document.items() if name not in _DERIVED}
-    fields |= {name: _metrics(fields[name]) for name in ("metrics", "per_class")}
-    fields["coverage"] = Coverage(**fields["coverage"] | {"missing": tuple(fields["coverage"]["missing"])})
-    fields["certificates"] = tuple(
-        Certificate(**{k: v for k, v in raw.items() if k != "converged"}) for raw in fields["certificates"]
-    )
-    fields["splits"] = tuple(Split(**raw | {"metrics": _metrics(raw["metrics"])}) for raw in fields["splits"])
-    fields["variants"] = tuple(
-        Variant(**raw | {"metrics": _metrics(raw["metrics"])}) for raw in fields["variants"]
-    )
-    return fields | {name: tuple(fields[name]) for name in ("choices", "warnings")}

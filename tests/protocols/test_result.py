@@ -52,6 +52,38 @@ def test_hash_of_several_files_depends_on_every_one():
     assert digest(dict(files)) == digest(files)
 
 
+WRONG = {
+    "label": (7, "label is 7, not a text"),
+    "metrics.accuracy.value": ("x", "metrics.accuracy.value is 'x', not a number"),
+    "metrics.accuracy.low": (float("nan"), "metrics.accuracy.low is nan"),
+    "metrics.accuracy.n": (2.5, "metrics.accuracy.n is 2.5, not a whole number"),
+    "metrics.accuracy.level": (95.0, "a confidence level of 95.0"),
+    "metrics.accuracy.colour": ("red", "it has an unknown metrics.accuracy.colour"),
+    "metrics": ([], "metrics is [], not an object"),
+    "coverage.missing": ("v1", "coverage.missing is 'v1', not a list"),
+    "coverage.expected": (True, "coverage.expected is True, not a whole number"),
+    "choices": ([3], "choices[0] is 3, not a text"),
+    "splits": ([{"name": "1", "metrics": {}}], "it has no splits[0].n_train"),
+    "seconds.features": (None, "seconds.features is None, not a number"),
+}
+
+
+@pytest.mark.parametrize("place", WRONG)
+def test_a_value_of_a_wrong_type_is_named(saved, tmp_path, place):
+    value, message = WRONG[place]
+    document = json.loads(saved[1].read_text(encoding="utf-8"))
+    *above, last = place.split(".")
+    inner = document
+    for name in above:
+        inner = inner[name]
+    inner[last] = value
+    path = tmp_path / "wrong.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        Result.load(path)
+    assert caught.value.message == f"{path}: not a complete result of p3d-eval ({message})"
+
+
 @pytest.mark.parametrize("version", [0, 2, "1", None])
 def test_another_schema_version_is_refused(saved, tmp_path, version):
     _, out = saved
