@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from p3d_eval.cli._formats import Format, FormatOption, Out, choose_format, split_names, warn
-from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, parse_options, print_json
+from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, print_json
+from p3d_eval.errors import UserError
 
 if TYPE_CHECKING:
     from p3d_eval.reports.leaderboard import Leaderboard
@@ -76,7 +77,7 @@ def print_leaderboard(
     board = leaderboard(
         results or [],
         benchmarks=split_names(benchmarks),
-        where=parse_options(where),
+        where=_patterns(where or []),
         official=official,
         sort=sort,
         top=top,
@@ -91,6 +92,17 @@ def print_leaderboard(
         print_json({"out": None if out is None else str(out), **board.to_document()})
     elif not quiet:
         _print(board, text, chosen, out)
+
+
+def _patterns(texts: list[str]) -> dict[str, str]:
+    """Read the KEY=PATTERN words of --where."""
+    patterns = {}
+    for text in texts:
+        key, _, pattern = text.partition("=")
+        if not (key and pattern):
+            raise UserError(f"--where {text!r} is not KEY=PATTERN", "Write for example --where label='i3d*'")
+        patterns[key] = pattern
+    return patterns
 
 
 def _page(board: "Leaderboard") -> str:

@@ -1,6 +1,7 @@
 """The leaderboard: who is on it, what is ranked, and what is refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -80,6 +81,21 @@ def test_without_a_system_on_every_benchmark_nothing_is_said_of_all():
     assert table.notes[1].startswith("Rank: by the value on the benchmark; equal ones")
     assert not any(note.startswith(("Mean", "Borda")) for note in table.notes)
     assert "aslan: accuracy, 1 result on 3697 videos, " in " ".join(table.notes)
+
+
+def test_the_command_filters_by_every_option_and_tells_how(tmp_path):
+    for name, seed in (("a", 0), ("b", 1)):
+        result = ucf101_result(name, backbone=name)
+        replace(result, options={**result.options, "seed": seed}).save(tmp_path / f"{name}.json")
+    shown = CliRunner().invoke(app, ["leaderboard", str(tmp_path), "--where", "seed=1", "--json"])
+    assert shown.exit_code == 0, shown.output
+    (table,) = json.loads(shown.stdout)["tables"]
+    assert [row["label"] for group in table["groups"] for row in group["rows"]] == ["b"]
+    for wrong in ("seed", "=1", "seed="):
+        refused = CliRunner().invoke(app, ["leaderboard", str(tmp_path), "--where", wrong])
+        assert refused.exit_code == 2
+        assert f"--where {wrong!r} is not KEY=PATTERN" in refused.output
+        assert "--where label='i3d*'" in refused.output
 
 
 def test_the_order_is_as_asked():
