@@ -243,7 +243,7 @@ def test_the_command_keeps_existing_files_and_refuses_nonsense(folder, tmp_path)
     for arguments, complaint in {
         (tmp_path / "empty",): "no results in this folder",
         (): "no results to rank",
-        (folder, "--where", "label"): "is not key=value",
+        (folder, "--where", "label"): "is not KEY=PATTERN",
         (folder, "--sort", "x"): "unknown order 'x'",
     }.items():
         done = run(*arguments)
