@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from typer.main import get_command as build_command
 
 from p3d_eval import __version__
-from p3d_eval.cli._shared import print_error
+from p3d_eval.cli._shared import debugging, print_error
 from p3d_eval.errors import P3DEvalError, UnknownNameError
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -122,7 +122,7 @@ class LazyGroup(TyperGroup):
 
 def _explain(error: Exception) -> int:
     """Print one or two lines about an error; return the exit code."""
-    if "--debug" in sys.argv:
+    if debugging():
         traceback.print_exception(error)
     if isinstance(error, P3DEvalError):
         print_error(*str(error).split("\n", 1))

@@ -75,6 +75,11 @@ def print_error(message: str, hint: str | None = None) -> None:
         screen.print(Text(hint, style="dim"))
 
 
+def debugging() -> bool:
+    """Whether the user asked for tracebacks."""
+    return "--debug" in sys.argv
+
+
 def print_json(value: Any) -> None:
     """Print ``value`` as one JSON document on standard output."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

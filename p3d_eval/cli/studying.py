@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from p3d_eval.cli._shared import SOME_FAILED, Json, Overwrite, Quiet, console, print_json, print_table, size
+from p3d_eval.cli._shared import (
+    SOME_FAILED,
+    Json,
+    Overwrite,
+    Quiet,
+    console,
+    debugging,
+    print_json,
+    print_table,
+    size,
+)
 from p3d_eval.errors import UserError, counted
 
 if TYPE_CHECKING:
@@ -158,6 +168,8 @@ def _print_outcome(done: "StudyRun", quiet: bool) -> None:
     """Say what was done and what failed, on standard error; failures are not hidden by --quiet."""
     screen = console(stderr=True)
     for one in done.failed:
+        if debugging():
+            screen.print(one.facts.get("traceback", ""), markup=False, highlight=False, end="")
         screen.print(f"failed: {one.cell.name}: {one.reason}", style="bold red", markup=False)
         if one.hint:
             screen.print(f"  {one.hint}", style="dim", markup=False)

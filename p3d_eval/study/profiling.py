@@ -111,7 +111,7 @@ def measure(profiles: Sequence[PlannedProfile], runner: StudyRunner, screen: Scr
             event = runner.finish(planned.task, name, whole=True)
             status = MADE if event.kind == "done" else FAILED
             hint = str(event.facts.get("hint", ""))
-            outcome = replace(outcome, status=status, reason=event.text, hint=hint)
+            outcome = replace(outcome, status=status, reason=event.text, hint=hint, facts=event.facts)
             screen.finish(name, "measured" if status == MADE else f"failed: {event.text}")
         screen.count()
         found.append(outcome)

@@ -57,6 +57,19 @@ def test_a_dry_run_prints_a_plan_with_its_sum(study, in_threads):
     assert {one["state"] for one in cells} == {"done", "to do"}
 
 
+def test_debug_shows_where_a_bug_of_ours_is(study, in_threads, monkeypatch):
+    def broken(*_, **__):
+        raise ValueError("no")
+
+    monkeypatch.setattr("p3d_eval.protocols.evaluation.evaluate", broken)
+    change(study, "C = [1, 10]", "C = 3")
+    usual = run(study)
+    assert "failed: ucf101 on one, tiny: internal error: ValueError: no" in usual.stderr
+    assert "Traceback" not in usual.stderr
+    monkeypatch.setattr("sys.argv", ["p3d-eval", "run", "--debug"])
+    assert 'in broken\n    raise ValueError("no")' in run(study, "--debug").stderr
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
