@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from p3d_eval.cli._shared import console, failure_lines, size
+from p3d_eval.cli._shared import console, failure_lines
 from p3d_eval.errors import counted
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ _PRINTED = Path("-")
 
 def predict(plan: "ExtractionPlan") -> str:
     """Say what will be stored, and how large it is."""
+    from p3d_eval.units import size
+
     sizes = ", ".join(
         f"{name} {'×'.join(map(str, layer.shape)) or '1'} {layer.dtype}"
         for name, layer in plan.store.layers.items()

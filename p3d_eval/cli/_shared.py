@@ -104,12 +104,3 @@ def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[obje
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     console().print(table)
-
-
-def size(count: float) -> str:
-    """Write bytes as a person would."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"

@@ -16,7 +16,6 @@ from p3d_eval.cli._shared import (
     debugging,
     print_json,
     print_table,
-    size,
 )
 from p3d_eval.errors import UserError, counted
 
@@ -106,6 +105,7 @@ def _prune(
     ``delete`` None asks where there is somebody to answer.
     """
     from p3d_eval.study.pruning import prune_study
+    from p3d_eval.units import size
 
     def decide(files: Mapping[Path, int]) -> bool:
         if shown:
@@ -142,7 +142,7 @@ def _print_plan(done: "StudyRun", quiet: bool, as_json: bool) -> None:
         return
     if quiet:
         return
-    from p3d_eval.study.screen import duration
+    from p3d_eval.units import duration, size
 
     rows = [
         (

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from p3d_eval.units import duration
+
 _PLAIN_INTERVAL = 5.0  # seconds between lines of one stage where there is no terminal
 
 
@@ -126,10 +128,3 @@ class Screen:
     ) -> None:
         if self._live is not None:
             self._live.stop()
-
-
-def duration(seconds: float) -> str:
-    """Write seconds as a person would: ``4 s``, ``3 min``, ``2.5 h``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -10,7 +10,7 @@ from p3d_eval.study.grid import build_study
 from p3d_eval.study.planning import plan_study
 from p3d_eval.study.predicting import predict
 from p3d_eval.study.reading import read_study
-from p3d_eval.study.screen import Screen, duration
+from p3d_eval.study.screen import Screen
 from tests.support.tiny_study import change
 
 
@@ -132,10 +132,3 @@ def test_one_video_is_no_videos(study, in_threads):
     change(study, 'videos = "videos"', 'videos = "list.txt"\nroot = "videos"')
     (study.parent / "list.txt").write_text("Run/v_Run_g01_c01.avi\n", encoding="utf-8")
     assert "extract one on tiny: 1 video (" in run(study).stderr
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (5399, "90 min"), (9000, "2.5 h")]
-)
-def test_durations_are_short(seconds, text):
-    assert duration(seconds) == text
