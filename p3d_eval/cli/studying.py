@@ -142,50 +142,26 @@ def _print_plan(done: "StudyRun", quiet: bool, as_json: bool) -> None:
         return
     if quiet:
         return
-    from p3d_eval.units import duration, size
+    from p3d_eval.study.wording import PLAN_COLUMNS, plan_rows, plan_sum
 
-    rows = [
-        (
-            one.cell.name,
-            one.state,
-            "?" if one.seconds is None else duration(one.seconds) if one.seconds else "",
-            size(one.nbytes) if one.nbytes else "",
-        )
-        for one in done.predictions
-    ]
-    print_table(f"{done.plan.study.name} into {done.folder}", ("", "state", "time", "disk"), rows)
-    known = sum(one.seconds or 0.0 for one in done.predictions)
-    unknown = sum(one.seconds is None for one in done.predictions)
-    more = f" and {unknown} of unknown length" if unknown else ""
-    total = sum(one.nbytes for one in done.predictions)
-    failing = sum(one.failed for one in done.predictions)
-    fails = f"; {failing} would fail" if failing else ""
-    text = f"\nAbout {duration(known)}{more}, {size(total) if total else 'no'} disk{fails}"
-    console().print(text, markup=False)
+    print_table(f"{done.plan.study.name} into {done.folder}", PLAN_COLUMNS, plan_rows(done.predictions))
+    console().print(f"\n{plan_sum(done.predictions)}", markup=False)
 
 
 def _print_outcome(done: "StudyRun", quiet: bool) -> None:
     """Say what was done and what failed, on standard error; failures are not hidden by --quiet."""
+    from p3d_eval.study.wording import failures, outcome_sum
+
     screen = console(stderr=True)
-    for one in done.failed:
-        if debugging():
+    if debugging():
+        for one in done.failed:
             screen.print(one.facts.get("traceback", ""), markup=False, highlight=False, end="")
-        screen.print(f"failed: {one.cell.name}: {one.reason}", style="bold red", markup=False)
-        if one.hint:
-            screen.print(f"  {one.hint}", style="dim", markup=False)
-    for name, videos in done.failed_videos.items():
-        first, reason = next(iter(videos.items()))
-        more = f" and {len(videos) - 1} more" if len(videos) > 1 else ""
-        screen.print(f"{name}: no features of {first} ({reason}){more}", style="bold red", markup=False)
-    if done.failure:
-        screen.print(f"failed: report: {done.failure}", style="bold red", markup=False)
-    if quiet:
-        return
-    kept = len(done.outcomes) - len(done.made) - len(done.failed)
-    counts = f"{len(done.made)} made, {kept} kept, {len(done.failed)} failed"
-    counts += "; report written" if done.reported else ""
-    text = "nothing to do" if done.whole and not done.made and not done.reported else counts
-    screen.print(f"{done.folder}: {text}", markup=False)
+    for line, hint in failures(done):
+        screen.print(line, style="bold red", markup=False)
+        if hint:
+            screen.print(f"  {hint}", style="dim", markup=False)
+    if not quiet:
+        screen.print(f"{done.folder}: {outcome_sum(done)}", markup=False)
 
 
 def _as_json(done: "StudyRun") -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from p3d_eval import __version__
 from p3d_eval.errors import UserError
 from p3d_eval.features.lock import WriterLock
+from p3d_eval.markup import shown_by
 from p3d_eval.protocols.result import Result
 from p3d_eval.provenance import sha256_json
 from p3d_eval.reports import Report
@@ -82,8 +83,7 @@ class StudyRun:
         """Whether nothing failed: no cell, no video, and not the report."""
         return not (self.failed or self.failed_videos or self.failure)
 
-    def _repr_html_(self) -> str:
-        return self.report._repr_html_() if self.report is not None else "<p>no report</p>"
+    _repr_html_ = shown_by("p3d_eval.study.wording:study_html")
 
 
 def run_study(

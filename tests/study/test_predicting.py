@@ -14,6 +14,9 @@ def test_what_needs_a_network_that_cannot_be_loaded_fails_too(study, in_threads)
     change(study, "seed = 1", 'seed = 1\noptions = { gain = "loud" }')
     change(study, "[report]", "[profile]\n[report]")
     found = states(study)
+    shown = run_study(study, dry_run=True, quiet=True)._repr_html_()
+    assert "<td>ucf101 C=1 on two, tiny</td><td>fails: extract two on tiny fails</td>" in shown
+    assert "; 5 would fail" in shown
     assert "could not convert string to float: 'loud'" in found["extract two on tiny"]
     assert found["ucf101 C=1 on two, tiny"] == "fails: extract two on tiny fails"
     assert "could not convert string to float: 'loud'" in found["profile two"]

@@ -116,6 +116,7 @@ def test_a_failed_cell_stops_no_other_and_is_shown(study, in_threads):
     assert "could not convert string to float: 'loud'" in done.failed[0].reason
     assert "Mend the factory" in done.failed[0].hint
     assert not done.whole
+    assert "failed: retrieval on two, tiny: its features failed</p>" in done._repr_html_()
     text = (done.folder / "report" / "tables.md").read_text(encoding="utf-8")
     assert text.count("| failed |") == 3
     change(study, "loud", "2")
@@ -263,4 +264,6 @@ def test_a_study_in_python_is_the_same_as_its_file(study, finished, monkeypatch)
     done = pe.run_study(tomllib.loads(study.read_text(encoding="utf-8")), quiet=True)
     assert made(done) == []
     assert done.plan.command is None  # there is no file to run
-    assert "<table" in done._repr_html_()
+    shown = done._repr_html_()
+    assert "nothing to do" in shown
+    assert "one (random weights)" in shown
