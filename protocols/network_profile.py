@@ -157,7 +157,9 @@ def _cost_metrics(cost: Cost) -> dict[str, Metric]:
         name: Metric(None, reason=hidden) if value is None else Metric(value, unit="one clip")
         for name, value in (("macs", cost.macs), ("flops", cost.flops))
     }
-    return {"parameters": Metric(cost.parameters), "model_bytes": Metric(cost.model_bytes)} | counted
+    unknown = "another library holds the weights, and does not tell which are trained"
+    parameters = Metric(cost.parameters, reason=unknown if cost.parameters is None else None)
+    return {"parameters": parameters, "model_bytes": Metric(cost.model_bytes)} | counted
 
 
 def _speed_metrics(speed: Speed, clip_length: int) -> dict[str, Metric]:

@@ -18,16 +18,16 @@ class Cost:
 
     Parameters
     ----------
-    parameters : int
-        Trainable numbers (weights, biases, affine parts of batch norm).
+    parameters : int or None
+        Trainable numbers (weights, biases, affine parts of batch norm); None where another library holds them.
     model_bytes : int
-        Bytes of parameters and buffers (running statistics) as they lie in memory.
+        Bytes of parameters and buffers (running statistics) as they lie in memory, or in the file.
     macs : int or None
         Multiply-adds of one clip, in convolutions and matrix products, as far as the last layer asked for; None
         where PyTorch sees none, as in a network that another library runs.
     """
 
-    parameters: int
+    parameters: int | None
     model_bytes: int
     macs: int | None
 
@@ -54,11 +54,11 @@ def measure_cost(backbone: Backbone, layers: LayerTexts) -> Cost:
     UserError
         When a layer is unknown or did not run.
     """
-    module = backbone.module
+    module, held = backbone.module, backbone.network.held_bytes
     tensors = [*module.parameters(), *module.buffers()]
     return Cost(
-        parameters=sum(parameter.numel() for parameter in module.parameters()),
-        model_bytes=sum(tensor.numel() * tensor.element_size() for tensor in tensors),
+        parameters=backbone.network.parameters,
+        model_bytes=sum(tensor.nbytes for tensor in tensors) if held is None else held,
         macs=_count(backbone, parse_layers(layers)) // 2 or None,
     )
 

@@ -29,8 +29,8 @@ class BackboneDescription:
         Layer → (shape without batch, axes).
     aslan_layers : tuple of str
         Layers of the ASLAN protocol.
-    parameters : int
-        Trainable numbers.
+    parameters : int or None
+        Trainable numbers; None where another library holds them.
     """
 
     name: str
@@ -38,7 +38,7 @@ class BackboneDescription:
     input_spec: dict[str, Any]
     layers: dict[str, tuple[tuple[int, ...], str]]
     aslan_layers: tuple[str, ...]
-    parameters: int
+    parameters: int | None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, tuples as lists."""
@@ -119,5 +119,5 @@ def describe_backbone(
         input_spec=_stated(backbone),
         layers=own if pattern is None else find_layers(backbone, pattern),
         aslan_layers=backbone.aslan_layers,
-        parameters=sum(p.numel() for p in backbone.module.parameters()),
+        parameters=backbone.network.parameters,
     )

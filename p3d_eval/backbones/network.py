@@ -78,6 +78,8 @@ class Network:
         as in networks with channels last, they are marked X, and only ``flat`` applies.
     unstated : tuple of str
         Fields of ``input_spec`` that are only a guess: whoever loads the network must give them.
+    held_bytes : int, optional
+        Bytes of the weights where another library than PyTorch holds them, and the module has none.
     """
 
     module: nn.Module
@@ -94,6 +96,14 @@ class Network:
     class_token: bool = True
     labelled: bool = True
     unstated: tuple[str, ...] = ()
+    held_bytes: int | None = None
+
+    @property
+    def parameters(self) -> int | None:
+        """Trainable numbers; None where the module does not hold the weights."""
+        if self.held_bytes is not None:
+            return None
+        return sum(parameter.numel() for parameter in self.module.parameters())
 
     @property
     def seen_shape(self) -> tuple[int, int, int, int]:

@@ -71,7 +71,10 @@ def show(
         for key, value in described.input_spec.items()
     ]
     rows += [(f"option {key}", ", ".join(values)) for key, values in described.options.items()]
-    rows += [("ASLAN layers", ", ".join(described.aslan_layers)), ("parameters", f"{described.parameters:,}")]
+    rows += [
+        ("ASLAN layers", ", ".join(described.aslan_layers) or "not stated"),
+        ("parameters", "not known" if described.parameters is None else f"{described.parameters:,}"),
+    ]
     print_table(name, ("", ""), rows)
     listed = [(k, " × ".join(map(str, shape)), axes) for k, (shape, axes) in described.layers.items()]
     print_table("\nLayers", ("layer", "shape", "axes"), listed)

@@ -135,7 +135,7 @@ def _print_profile(result: "Result", path: Path) -> None:
         where += f" ({features['machine']['processor_name']}, threads: {features['threads']})"
     counted = [
         ("as far as", str(result.options["layers"])),
-        ("parameters", f"{metrics['parameters'].value:,.0f}"),
+        ("parameters", _whole(metrics["parameters"])),
         ("model size", _number(metrics["model_bytes"], _MEBI, " MiB")),
         ("multiply-adds", _number(metrics["macs"], _GIGA, " G a clip")),
         ("FLOPs", _number(metrics["flops"], _GIGA, " G a clip")),
@@ -166,6 +166,10 @@ def _row(variant: "Variant") -> tuple[str, ...]:
 
 def _number(metric: "Metric", unit: float = 1.0, name: str = "") -> str:
     return _DASH if metric.value is None else f"{_digits(metric.value / unit)}{name}"
+
+
+def _whole(metric: "Metric") -> str:
+    return _DASH if metric.value is None else f"{metric.value:,.0f}"
 
 
 def _digits(value: float) -> str:

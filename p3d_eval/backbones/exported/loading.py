@@ -8,7 +8,7 @@ import torch
 
 from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.backbones.checkpoint import require_file
-from p3d_eval.backbones.exported.onnx_model import hash_onnx, read_onnx
+from p3d_eval.backbones.exported.onnx_model import read_onnx, weigh_onnx
 from p3d_eval.backbones.exported.program import read_program
 from p3d_eval.backbones.frames import FRAMES
 from p3d_eval.backbones.network import Network, WeightsInfo
@@ -67,6 +67,7 @@ def load_exported(
     is_onnx = path.suffix.lower() == ONNX
     read = read_onnx if is_onnx else read_program
     module, said = read(path, options.get("layout"), frames, device)
+    digest, held = weigh_onnx(path) if is_onnx else (sha256_file(path), None)
     network = Network(
         module=module,
         input_spec=said.spec,
@@ -76,6 +77,6 @@ def load_exported(
         images=said.images,
         centre=said.images and frames == "centre",
         unstated=said.unstated,
+        held_bytes=held,
     )
-    digest = hash_onnx(path) if is_onnx else sha256_file(path)
     return Backbone(name, network, WeightsInfo(str(path), digest, random=False), device, options)

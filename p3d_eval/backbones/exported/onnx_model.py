@@ -1,6 +1,7 @@
 """``model.onnx``: a network that ONNX Runtime runs."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,13 @@ def read_onnx(
     return ExportedNetwork(run, outputs, statement.layout, frames, shape[0]), statement
 
 
-def hash_onnx(path: Path) -> str:
-    """SHA-256 of the file; with tensors in files beside it, of all their hashes.
+def weigh_onnx(path: Path) -> tuple[str, int]:
+    """Look at the weights of a model, which ONNX Runtime holds.
+
+    Returns
+    -------
+    tuple
+        SHA-256 of the file; with tensors in files beside it, of all their hashes. Bytes of the tensors.
 
     Raises
     ------
@@ -76,10 +82,15 @@ def hash_onnx(path: Path) -> str:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:
         raise UserError(f"{path} is no ONNX model: {one_line(error)}", "Export it again") from error
-    external = onnx.TensorProto.EXTERNAL
+    size_of = onnx.helper.tensor_dtype_to_np_dtype
+    held = sum(math.prod(one.dims) * size_of(one.data_type).itemsize for one in model.graph.initializer)
+    return _hash(path, model.graph.initializer, onnx.TensorProto.EXTERNAL), held
+
+
+def _hash(path: Path, tensors: Iterable[Any], external: int) -> str:
     files = {
         entry.value
-        for tensor in model.graph.initializer
+        for tensor in tensors
         if tensor.data_location == external
         for entry in tensor.external_data
         if entry.key == "location"

@@ -3,8 +3,12 @@
 import pytest
 import torch
 from torch.nn import functional
+from typer.testing import CliRunner
 
 from p3d_eval.backbones import load_backbone
+from p3d_eval.backbones.cost import measure_cost
+from p3d_eval.backbones.description import describe_backbone
+from p3d_eval.cli import app
 from p3d_eval.errors import UserError
 from tests.support.exported import Clips, write_onnx
 
@@ -21,6 +25,19 @@ def test_outputs_are_layers(tmp_path, batch):
     found = backbone.features(x, "block_maps,prob")
     torch.testing.assert_close(found["block_maps"], expected["maps"].detach())
     torch.testing.assert_close(found["prob"], expected["prob"].detach())
+
+
+@pytest.mark.parametrize("external", [False, True])
+def test_weights_that_onnx_runtime_holds_are_counted_in_bytes_alone(tmp_path, external):
+    path = write_onnx(tmp_path / "net.onnx", ["N", 3, 5, 16, 32], external=external)
+    cost = measure_cost(load_backbone(str(path)), "prob")
+    # Which of its numbers are trained, and its multiply-adds, no file of ONNX says.
+    assert (cost.parameters, cost.macs) == (None, None)
+    held = sum(tensor.numel() for tensor in Clips().state_dict().values())
+    assert 4 * held <= cost.model_bytes <= 4 * held + 64  # and a few sizes
+    assert describe_backbone(str(path)).parameters is None
+    shown = CliRunner().invoke(app, ["backbones", "show", str(path)])
+    assert ["parameters", "not", "known"] in [line.split() for line in shown.stdout.splitlines()]
 
 
 def test_images(tmp_path):
