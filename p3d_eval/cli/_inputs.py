@@ -18,52 +18,45 @@ Compile = Annotated[str, typer.Option("--compile", help="torch.compile: on, off;
 
 _SIZE_FORMS = "HEIGHTxWIDTH, such as 182x242"
 
-Resize = Annotated[
-    str | None,
-    typer.Option(
-        "--resize", "--size", help=f"Resize to {_SIZE_FORMS}, or the shorter side alone, such as 256."
-    ),
-]
-CropSize = Annotated[
-    str | None, typer.Option("--crop-size", help=f"Pixels that the network sees: {_SIZE_FORMS}, or one side.")
-]
-Mean = Annotated[
-    str | None, typer.Option("--mean", help="Mean to subtract, by channel: 104,117,123, or one number.")
-]
-Std = Annotated[
-    str | None, typer.Option("--std", help="Standard deviation to divide by: 0.229,0.224,0.225, or one number.")
-]
-ValueRange = Annotated[
-    str | None, typer.Option("--value-range", help="What 0 and 255 become before that: 0,1, or -1,1, or 0,255.")
-]
-ChannelOrder = Annotated[
-    str | None, typer.Option("--channel-order", help="RGB or BGR; mean and std keep the network's order.")
-]
-Interpolation = Annotated[
-    str | None, typer.Option("--interpolation", help="How frames are resized: bilinear or bicubic.")
-]
-Antialias = Annotated[
-    bool | None, typer.Option("--antialias/--no-antialias", help="Smooth frames before they are made smaller.")
-]
-ClipLength = Annotated[
-    int | None, typer.Option("--clip-length", help="Frames of a clip; default: the network's.")
-]
-FrameStride = Annotated[
-    int | None, typer.Option("--frame-stride", help="Video frames between a clip's frames.")
-]
-
-# Parameters of `read_input`, in the order of the help page.
+# Parameters of `_read_input`, in the order of the help page.
 _OPTIONS: Mapping[str, Any] = {
-    "clip_length": ClipLength,
-    "frame_stride": FrameStride,
-    "resize": Resize,
-    "crop_size": CropSize,
-    "mean": Mean,
-    "std": Std,
-    "value_range": ValueRange,
-    "channel_order": ChannelOrder,
-    "interpolation": Interpolation,
-    "antialias": Antialias,
+    "clip_length": Annotated[
+        int | None, typer.Option("--clip-length", help="Frames of a clip; default: the network's.")
+    ],
+    "frame_stride": Annotated[
+        int | None, typer.Option("--frame-stride", help="Video frames between a clip's frames.")
+    ],
+    "resize": Annotated[
+        str | None,
+        typer.Option(
+            "--resize", "--size", help=f"Resize to {_SIZE_FORMS}, or the shorter side alone, such as 256."
+        ),
+    ],
+    "crop_size": Annotated[
+        str | None,
+        typer.Option("--crop-size", help=f"Pixels that the network sees: {_SIZE_FORMS}, or one side."),
+    ],
+    "mean": Annotated[
+        str | None, typer.Option("--mean", help="Mean to subtract, by channel: 104,117,123, or one number.")
+    ],
+    "std": Annotated[
+        str | None,
+        typer.Option("--std", help="Standard deviation to divide by: 0.229,0.224,0.225, or one number."),
+    ],
+    "value_range": Annotated[
+        str | None,
+        typer.Option("--value-range", help="What 0 and 255 become before that: 0,1, or -1,1, or 0,255."),
+    ],
+    "channel_order": Annotated[
+        str | None, typer.Option("--channel-order", help="RGB or BGR; mean and std keep the network's order.")
+    ],
+    "interpolation": Annotated[
+        str | None, typer.Option("--interpolation", help="How frames are resized: bilinear or bicubic.")
+    ],
+    "antialias": Annotated[
+        bool | None,
+        typer.Option("--antialias/--no-antialias", help="Smooth frames before they are made smaller."),
+    ],
 }
 InputChanges = Mapping[str, Any]  # arguments of `load_backbone`
 UNCHANGED: InputChanges = MappingProxyType({})
@@ -80,14 +73,14 @@ def takes_input(run: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(run)
     def command(**values: Any) -> None:
-        run(changed=read_input(**{name: values.pop(name) for name in _OPTIONS}), **values)
+        run(changed=_read_input(**{name: values.pop(name) for name in _OPTIONS}), **values)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
 
 
-def read_input(
+def _read_input(
     resize: str | None = None,
     crop_size: str | None = None,
     mean: str | None = None,

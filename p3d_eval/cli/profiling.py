@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from p3d_eval.cli._inputs import ClipLength, Compile, CropSize, Device, Resize, read_input
+from p3d_eval.cli._inputs import UNCHANGED, Compile, Device, InputChanges, takes_input
 from p3d_eval.cli._shared import (
     SOME_FAILED,
     Json,
@@ -58,6 +58,7 @@ Out = Annotated[
 @command.command(
     NAME, epilog="Example: p3d-eval profile --backbone p3d63 --backbone p3d199 --precision fp32 --batch-size 8"
 )
+@takes_input
 def profile(
     backbone: Backbones,
     weights: Weights = None,
@@ -65,9 +66,7 @@ def profile(
     precision: Precisions = None,
     batch_size: BatchSizes = None,
     repeats: Repeats = 5,
-    clip_length: ClipLength = None,
-    resize: Resize = None,
-    crop_size: CropSize = None,
+    changed: InputChanges = UNCHANGED,
     device: Device = "auto",
     compiling: Compile = "auto",
     option: Option = None,
@@ -81,7 +80,6 @@ def profile(
     Each network gives a result file, which reports join with accuracies. Nothing else should run on the
     machine meanwhile. Where the memory holds no such batch, the others are measured and the exit status is 3.
     """
-    changed = read_input(resize, crop_size, clip_length=clip_length)
     outputs = _outputs(list(dict.fromkeys(backbone)), out, overwrite)
     from p3d_eval.allocator import keep_freed_memory
     from p3d_eval.backbones import BACKBONES, load_backbone

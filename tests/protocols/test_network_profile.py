@@ -13,6 +13,7 @@ from p3d_eval.cli import app
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.network_profile import ProfileOptions, profile_network
 from p3d_eval.protocols.result import Result
+from tests.support.exported import write_onnx
 
 TINY = str(Path(__file__).parents[1] / "support" / "tiny.py") + ":factory"
 # tiny.py: 3 → 6 channels, 3 × 5 × 5 kernels, stride 4 in space and padding 2: 4 × 4 × 8 outputs; 6 → 5 classes.
@@ -145,6 +146,22 @@ def test_a_longer_clip_costs_more(tmp_path):
     result = Result.load(tmp_path / "p.json")
     assert result.metrics["macs"].value == 2 * (MACS - 30) + 30
     assert result.features["input_spec"]["clip_length"] == 8
+
+
+def test_what_a_file_does_not_say_of_its_input_can_be_said(tmp_path):
+    path, out = write_onnx(tmp_path / "net.onnx", ["N", 3, 5, 16, 32], said=None), tmp_path / "p.json"
+    words = ("profile", "--backbone", path, "--batch-size", 1, "--repeats", 1, "--device", "cpu", "--out", out)
+    refused = run(*words)
+    assert refused.exit_code == 2
+    given = refused.stderr.partition("trained with: ")[2].split()  # the hint, as it stands
+    done = run(*words, *given[:1], "16x32", *given[2:])
+    assert done.exit_code == 0, done.output
+    assert ["parameters", "–"] in [line.split() for line in done.stdout.splitlines()]
+    assert "– another library holds the weights" in done.stdout
+    found = Result.load(out)
+    assert found.features["input_spec"]["mean"] == [0.45, 0.45, 0.45]
+    assert found.metrics["parameters"].value is None
+    assert found.metrics["model_bytes"].value > 0
 
 
 def test_options_name_something():
