@@ -8,7 +8,7 @@ from typing import Any
 
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.protocols import PROTOCOLS
-from p3d_eval.study.rows import check_row, parts, read_tables
+from p3d_eval.study.rows import check_row, parts, read_tables, underscored
 from p3d_eval.study.settings import (
     DataSettings,
     ExtractSettings,
@@ -155,7 +155,7 @@ def build_study(document: Mapping[str, Any], name: str, base: Path, out: str) ->
         if key not in (*_TABLES, *_OUTER):
             raise UnknownNameError(f"key of {name}:", key, (*_TABLES, *_OUTER, "extends"))
     study = read_table(name, outer, StudySettings)
-    shared = document.get("extract", {})
+    shared = _table(name, document, "extract")
     read_table(f"[extract] in {name}", shared, ExtractSettings)
     rows, own = read_tables(name, document, "backbones", _TABLES["backbones"], RowSettings)
     datasets, of_data = read_tables(name, document, "datasets", _TABLES["datasets"], DataSettings)
@@ -171,14 +171,18 @@ def build_study(document: Mapping[str, Any], name: str, base: Path, out: str) ->
                 f"[extract] in {name}", {**shared, **of_data[dataset], **own[row]}, ExtractSettings
             )
             extractions[row, dataset] = Extraction(row, dataset, rows[row], merged)
-    report = read_table(f"[report] in {name}", document.get("report", {}), ReportSettings)
+    report = read_table(f"[report] in {name}", _table(name, document, "report"), ReportSettings)
     profile = None
     if "profile" in document:
-        profile = read_table(f"[profile] in {name}", document["profile"], ProfileSettings)
+        profile = read_table(f"[profile] in {name}", _table(name, document, "profile"), ProfileSettings)
     folder = Path(study.out or out).expanduser()
     if (base / folder).is_file():
         raise UserError(f"{name}: outputs would go into {folder}, which is a file", 'Write out = "FOLDER"')
     return Study(name, base, folder, rows, datasets, tuple(extractions.values()), evaluations, report, profile)
+
+
+def _table(name: str, document: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return underscored(f"[{key}] in {name}", document.get(key, {}))
 
 
 def _evaluations(
@@ -190,12 +194,13 @@ def _evaluations(
         where = f"[protocols.{run}] in {name}"
         if not isinstance(table, Mapping):
             raise UserError(f"{name}: protocols.{run} = {table!r} is not a table", f"Write [protocols.{run}]")
+        table = underscored(where, table)
         keys = ProtocolSettings.__dataclass_fields__
         own = read_table(where, {key: value for key, value in table.items() if key in keys}, ProtocolSettings)
         protocol = own.protocol or run
         if protocol not in PROTOCOLS:
             raise UnknownNameError(f"protocol of {where}:", protocol, PROTOCOLS.names())
-        options = {key.replace("-", "_"): value for key, value in table.items() if key not in keys}
+        options = {key: value for key, value in table.items() if key not in keys}
         annotation = _annotation(where, protocol, options)
         chosen = (
             _chosen(f"{where}: backbones", own.backbones, rows),

@@ -12,6 +12,23 @@ def parts(rows: Mapping[str, RowSettings], row: str) -> Sequence[str]:
     return rows[row].fuse or [row]
 
 
+def underscored(where: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the keys of a table with underscores, whichever way the user wrote them (``clip-length``).
+
+    Raises
+    ------
+    UserError
+        When a key stands there both ways.
+    """
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        if name in found:
+            raise UserError(f"{where}: {name} stands there twice, with - and with _", "Leave one of them out")
+        found[name] = value
+    return found
+
+
 def read_tables(
     name: str, document: Mapping[str, Any], key: str, plural: str, kind: type[Any]
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
@@ -29,9 +46,10 @@ def read_tables(
         where = f"[{key}.{table}] in {name}"
         if not isinstance(given, Mapping):
             raise UserError(f"{name}: {key}.{table} = {given!r} is not a table", f"Write [{key}.{table}]")
-        extract[table] = {one: value for one, value in given.items() if one in EXTRACT_KEYS}
+        keys = underscored(where, given)
+        extract[table] = {one: value for one, value in keys.items() if one in EXTRACT_KEYS}
         read_table(where, extract[table], ExtractSettings)
-        rest = {one: value for one, value in given.items() if one not in EXTRACT_KEYS}
+        rest = {one: value for one, value in keys.items() if one not in EXTRACT_KEYS}
         found[table] = read_table(where, rest, kind, EXTRACT_KEYS)
     return found, extract
 

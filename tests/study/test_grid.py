@@ -55,6 +55,20 @@ def test_extraction_options_of_a_row_come_before_a_data_sets_and_these_before_th
     assert (two.extract.clips, two.extract.precision, two.extract.seed) == (4, "fp32", 1)
 
 
+def test_keys_may_have_dashes_as_on_the_command_line(written):
+    text = DOCUMENT.replace("clips = 2", "clips = 2\nclip-length = 6").replace(
+        "figures =", "tsne-videos = 9\nfigures ="
+    )
+    text = text.replace("seed = 1", "seed = 1\nframe-stride = 3").replace(
+        "C = [1, 10]", 'allow-missing = "wrong"'
+    )
+    study = study_of(written(text))
+    assert [cell.extract.clip_length for cell in study.extractions] == [6, 6]
+    assert study.extractions[1].extract.frame_stride == 3
+    assert study.report.tsne_videos == 9
+    assert study.evaluations[0].options["allow_missing"] == "wrong"
+
+
 def test_rows_that_no_protocol_wants_are_not_extracted(written):
     study = study_of(written(DOCUMENT.replace('layer = "flat"', 'layer = "flat"\nbackbones = ["two"]')))
     assert [cell.row for cell in study.extractions] == ["two"]
@@ -90,6 +104,11 @@ fuse = ["one", "two"]
 
 MISTAKES = {
     "a misspelt key": (("clips = 2", "clip = 2"), "unknown key of [extract] in other.toml: 'clip'", "clips"),
+    "a key with a dash and with an underscore": (
+        ("clips = 2", "clip-length = 4\nclip_length = 6"),
+        "[extract] in other.toml: clip_length stands there twice",
+        "Leave one of them out",
+    ),
     "a misspelt key of a row": (
         ("seed = 1", 'weigths = "random"'),
         "unknown key of [backbones.two] in other.toml: 'weigths'",
