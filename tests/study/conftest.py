@@ -28,3 +28,22 @@ def in_threads(monkeypatch):
     """Perform tasks in threads of the test instead of processes."""
     monkeypatch.setattr(running, "TaskWorker", ThreadWorker)
     monkeypatch.setattr(predicting, "TaskWorker", ThreadWorker)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("grid")
+    make_study(folder)
+    return folder
+
+
+@pytest.fixture
+def written(folder):
+    """Write a study file beside the videos; return its path."""
+
+    def write(text, name="other.toml"):
+        path = folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write

@@ -6,12 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from p3d_eval.cli import app
-from p3d_eval.study.grid import build_study
 from p3d_eval.study.planning import plan_study
 from p3d_eval.study.predicting import predict
-from p3d_eval.study.reading import read_study
 from p3d_eval.study.screen import Screen
-from tests.support.tiny_study import change
+from tests.support.tiny_study import change, study_of
 
 
 def run(*words):
@@ -88,7 +86,7 @@ def test_wrong_words_are_one_line_and_exit_status_2(study, words, message):
 def test_a_plan_tells_of_a_damaged_file_and_of_one_to_go_on_with(study, in_threads):
     one, two = sorted((study.parent / "study" / "features").glob("*.h5"))
     one.write_bytes(b"damaged")
-    plan = plan_study(build_study(read_study(study), study.name, study.parent, study.stem))
+    plan = plan_study(study_of(study))
     states = {found.cell.name: found.state for found in predict(plan, {}, quiet=True)}
     assert states["extract one on tiny"].startswith("fails: ")
     assert states["extract two on tiny"] == "done"

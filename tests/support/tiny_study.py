@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from p3d_eval.study import workers
+from p3d_eval.study.grid import Study, build_study
+from p3d_eval.study.reading import read_study
 from tests.support.videos import make_video
 
 NETWORK = Path(__file__).with_name("tiny.py")
@@ -47,6 +49,11 @@ def make_study(folder: Path, document: str = DOCUMENT) -> Path:
     path = folder / "study.toml"
     path.write_text(document, encoding="utf-8")
     return path
+
+
+def study_of(path: Path) -> Study:
+    """Read a study file and list its cells."""
+    return build_study(read_study(path), path.name, path.parent, path.stem)
 
 
 def change(path: Path, old: str, new: str) -> None:

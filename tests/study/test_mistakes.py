@@ -1,0 +1,203 @@
+"""Every mistake in a study file is one line that names it, and what to do."""
+
+import pytest
+
+from p3d_eval.errors import UserError
+from p3d_eval.study.planning import plan_study
+from p3d_eval.study.reading import read_study
+from tests.support.tiny_study import DOCUMENT, study_of
+
+FUSED = """
+[protocols.knn]
+protocol = "ucf101"
+backbones = ["both"]
+layer = "a,b,c"
+[backbones.both]
+fuse = ["one", "two"]
+[datasets.tiny]"""
+
+MISTAKES = {
+    "a misspelt key": (("clips = 2", "clip = 2"), "unknown key of [extract] in other.toml: 'clip'", "clips"),
+    "a key with a dash and with an underscore": (
+        ("clips = 2", "clip-length = 4\nclip_length = 6"),
+        "[extract] in other.toml: clip_length stands there twice",
+        "Leave one of them out",
+    ),
+    "a misspelt key of a row": (
+        ("seed = 1", 'weigths = "random"'),
+        "unknown key of [backbones.two] in other.toml: 'weigths'",
+        "Did you mean weights?",
+    ),
+    "a misspelt table": (("[report]", "[reports]"), "unknown key of other.toml: 'reports'", "report"),
+    "a misspelt option of a protocol": (
+        ("C = [1, 10]", "CC = 1"),
+        "[protocols.ucf101] in other.toml: unknown option of ucf101 'CC'",
+        "C",
+    ),
+    "a misspelt protocol": (
+        ("[protocols.ucf101]", "[protocols.ucf11]"),
+        "unknown protocol of [protocols.ucf11] in other.toml: 'ucf11'",
+        "ucf101",
+    ),
+    "a row that is not there": (
+        ("C = [1, 10]", 'backbones = ["ones"]'),
+        "unknown name in [protocols.ucf101] in other.toml: backbones: 'ones'",
+        "Did you mean one?",
+    ),
+    "a value of the wrong type": (("clips = 2", 'clips = "2"'), "clips = '2' is not a whole number", "clips"),
+    "a value that a protocol refuses": (
+        ("C = [1, 10]", 'normalise = "l3"'),
+        "normalise: 'l3' is not one of",
+        "",
+    ),
+    "an empty list": (("C = [1, 10]", "C = []"), "C = [] is empty", ""),
+    "a value twice": (("C = [1, 10]", "C = [1, 1]"), "C=1 on one, tiny are the same", "Leave one of them out"),
+    "the same network twice": (
+        ("seed = 1", "seed = 0"),
+        "[backbones.one] and [backbones.two] are the same network and options",
+        "",
+    ),
+    "the same videos twice": (
+        ('videos = "videos"', 'videos = "videos"\n[datasets.again]\nvideos = "videos"'),
+        "[datasets.tiny] and [datasets.again] are the same videos",
+        "Leave one of them out",
+    ),
+    "clips that cannot be": (
+        ("clips = 2", "clips = -2"),
+        "extract one on tiny: sampling: clips is -2",
+        "1 at least",
+    ),
+    "an unknown sampling": (
+        ("clips = 2", 'sampling = "unifrom"'),
+        "other.toml: extract one on tiny: unknown sampling 'unifrom'",
+        "uniform",
+    ),
+    "an unknown precision of one row": (
+        ("seed = 1", 'precision = "fp64"'),
+        "other.toml: extract two on tiny: unknown precision 'fp64'",
+        "fp16",
+    ),
+    "an unknown type": (("clips = 2", 'dtype = "int8"'), "extract one on tiny: unknown stored type", "float32"),
+    "a batch of nothing": (("clips = 2", "batch_size = 0"), "--batch-size 0: must be 1 at least", ""),
+    "a map of less than nothing": (
+        ("figures = false", "tsne_videos = -1"),
+        "[report] in other.toml: tsne_videos = -1 is negative",
+        "0 is none",
+    ),
+    "a measurement without repeats": (
+        ("[report]", "[profile]\nrepeats = 0\n[report]"),
+        "[profile] in other.toml: ",
+        "",
+    ),
+    "outputs into a file": (
+        ("[extract]", 'out = "study.toml"\n[extract]'),
+        "other.toml: outputs would go into study.toml, which is a file",
+        "out = ",
+    ),
+    "an option in the wrong case": (
+        ("C = [1, 10]", "c = 1"),
+        "unknown option of ucf101 'c'",
+        "Did you mean C?",
+    ),
+    "no such videos": (('"videos"', '"vidoes"'), "videos = 'vidoes'", "relative to the study file"),
+    "no such weights": (
+        ("seed = 1", 'weights = "w.pt"'),
+        "[backbones.two] in other.toml: weights = 'w.pt'",
+        "relative to the study file",
+    ),
+    "no such network": (
+        (':factory"\nseed = 1', ':fac"\nseed = 1\nbackbone = 1'),
+        "other.toml: not TOML",
+        "Mend that line",
+    ),
+    "an unknown network": (
+        ("[backbones.two]", '[backbones.p3d200]\nweights = "random"\n[backbones.two]'),
+        "unknown backbone of [backbones.p3d200] in other.toml: 'p3d200'",
+        "p3d199",
+    ),
+    "a network without weights": (
+        ("[backbones.two]", "[backbones.p3d63]\n[backbones.two]"),
+        "p3d63 needs weights",
+        "random",
+    ),
+    "no annotations": (
+        ("[protocols.retrieval]\nlayer", "[protocols.aslan]\nlayers"),
+        "no annotations",
+        "Give annotations = { aslan = … } in [datasets.tiny]",
+    ),
+    "no such annotations": (
+        ('videos = "videos"', 'videos = "videos"\nannotations = { ucf101 = "lists" }'),
+        "annotations = 'lists'",
+        "",
+    ),
+    "annotations of no protocol": (
+        ('videos = "videos"', 'videos = "videos"\nannotations = { hmdb51 = "videos" }'),
+        "unknown protocol in annotations of [datasets.tiny] in other.toml: 'hmdb51'",
+        "",
+    ),
+    "fusing oneself": (
+        ("[datasets.tiny]", '[backbones.both]\nfuse = ["one", "both"]\n[datasets.tiny]'),
+        "a cycle: it fuses itself",
+        "",
+    ),
+    "fusing in a circle": (
+        (
+            "[datasets.tiny]",
+            '[backbones.a]\nfuse = ["one", "b"]\n[backbones.b]\nfuse = ["one", "a"]\n[datasets.tiny]',
+        ),
+        "[backbones.a] in other.toml: fuse: a cycle",
+        "",
+    ),
+    "a fused row with a network": (
+        ("[datasets.tiny]", '[backbones.both]\nfuse = ["one", "two"]\nclips = 3\n[datasets.tiny]'),
+        "fuse does not go with clips",
+        "",
+    ),
+    "no such features": (
+        ("[datasets.tiny]", '[backbones.theirs]\nfeatures = { tiny = "theirs.h5" }\n[datasets.tiny]'),
+        "theirs.h5 does not exist",
+        "",
+    ),
+    "layers of a fused row that are neither one nor as many as its parts": (
+        ("[datasets.tiny]", FUSED),
+        "other.toml: knn on both, tiny: layer: 3 names in 'a,b,c' for 2 feature files",
+        "one for each row",
+    ),
+    "no protocols": (("[protocols", "[[nothing]]\n[protocol"), "unknown key of other.toml:", ""),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_that_names_it(written, mistake, monkeypatch, tmp_path):
+    monkeypatch.setenv("P3D_EVAL_DATA", str(tmp_path))
+    (old, new), message, hint = MISTAKES[mistake]
+    assert old in DOCUMENT
+    with pytest.raises(UserError) as caught:
+        plan_study(study_of(written(DOCUMENT.replace(old, new))))
+    assert message in caught.value.message
+    assert "\n" not in caught.value.message
+    assert hint in (caught.value.hint or "")
+
+
+def test_files_that_extend_each_other_are_a_cycle(written):
+    written('extends = "b.toml"\n', "a.toml")
+    written('extends = "c.toml"\n', "b.toml")
+    path = written('extends = "a.toml"\n', "c.toml")
+    with pytest.raises(UserError, match=r"a cycle of extends: c\.toml → a\.toml → b\.toml → c\.toml"):
+        read_study(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"x = \ny = 1", r"not TOML: .*line 1"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"extends = 3", "extends = 3 is not text"),
+        (b'extends = "absent.toml"', r"absent\.toml: no such study file"),
+    ],
+)
+def test_a_file_that_is_no_study(tmp_path, content, message):
+    path = tmp_path / "study.toml"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        read_study(path)
