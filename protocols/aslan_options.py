@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from p3d_eval.devices import find_device
+from p3d_eval.features import FeatureStore
 from p3d_eval.protocols.aslan_folds import Vector
 from p3d_eval.protocols.c_path import parse_c
 from p3d_eval.protocols.classifiers.choice import Classifier, ClassifierName
@@ -117,10 +118,12 @@ class Options:
         """Normalisation of each video's layers, as given or the recipe's."""
         return self.normalise or RECIPES[self.recipe].normalise
 
-    def check(self) -> None:
-        """Refuse settings that are out of range, and a device that is not there."""
+    def check(self, store: FeatureStore) -> None:
+        """Refuse settings that are out of range, and a device or a layer that is not there."""
         find_device(self.device)
         self.make_classifier()
+        for name in filter(None, map(str.strip, (self.layers or "").split(","))):
+            store[name]
 
     def make_classifier(self) -> Classifier:
         """Build the classifier that these options describe, checking them."""

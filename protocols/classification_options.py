@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field, fields
 
 from p3d_eval.errors import UserError
+from p3d_eval.features import FeatureStore
 from p3d_eval.protocols.c_path import parse_c
 from p3d_eval.protocols.classifiers.choice import Classifier, ClassifierName
 from p3d_eval.protocols.description import AllowMissing
+from p3d_eval.protocols.fused_store import FusedStore
 from p3d_eval.protocols.normalisation import Normalisation
 from p3d_eval.protocols.pca import PcaSolver
 from p3d_eval.protocols.pca_sweep import parse_dimensions
@@ -50,10 +52,11 @@ class ClassificationOptions:
     def __post_init__(self) -> None:
         object.__setattr__(self, "C", parse_c(self.C))  # one way to write it: one result_id
 
-    def check(self) -> None:
-        """Refuse settings that are out of range, and a device that is not there."""
+    def check(self, store: FeatureStore | FusedStore) -> None:
+        """Refuse settings that are out of range, and a device or a layer that is not there."""
         parse_dimensions(self.pca)
         self.make_classifier()
+        store[self.layer]
 
     def make_classifier(self) -> Classifier:
         """Build the classifier that these options describe, checking them."""

@@ -89,7 +89,7 @@ def classify(
         When an option is out of range, a video is missing without ``allow_missing``, the layer is unknown,
         or a split has too little to train or test on.
     """
-    options.check()
+    options.check(store)
     timer = Timer()
     with timer.phase("annotations"):
         matched = match_task(store, make_task(), options.allow_missing)

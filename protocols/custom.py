@@ -75,6 +75,13 @@ class Options(ClassificationOptions):
         metadata={"help": "Negative activations of pairs: refuse; split into [x+, x-]; or clip to 0."},
     )
 
+    def check(self, store: FeatureStore | FusedStore) -> None:
+        """Refuse settings that are out of range, and a device or a layer that is not there."""
+        if self.task == "pairs":  # of one layer or several
+            self.make_classifier()
+        else:
+            super().check(store)
+
 
 def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Options) -> Result:
     """Evaluate on a table of labelled videos.
@@ -102,7 +109,7 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
         raise UserError("custom: a table is needed", f"Give --table with a CSV of {','.join(COLUMNS[:2])}")
     unused, why = _UNUSED[options.task]
     options.require_default(unused, why)
-    options.check()  # the seed, too, before folds are drawn
+    options.check(store)  # the seed, too, before folds are drawn
     if options.folds < 2:
         raise UserError(f"folds: {options.folds} is less than 2")
     if isinstance(store, FusedStore) and options.task != "classification":

@@ -91,7 +91,7 @@ def evaluate(
         store = _open(protocol, features, fusion, weights, outputs)
         annotations = find_annotations(protocol, store, given)
         if hasattr(parsed, "check"):
-            parsed.check()
+            parsed.check(store)
         _require_outputs(outputs, overwrite)  # after the other mistakes that show at once
         result = protocol.run(store, annotations, parsed)
         result = result if label is None else replace(result, label=honest_name(label, store.provenance))

@@ -123,8 +123,8 @@ class Protocol:
         One line for listings and ``--help``.
     options : type
         A frozen dataclass; each field has ``metadata={"help": …}`` and may have ``"flag"``, the option's
-        name on the command line without dashes. A method ``check()``, where it has one, raises what can be
-        told before a feature is read, such as a device that is not there.
+        name on the command line without dashes. A method ``check(store)``, where it has one, raises
+        what can be told before a feature is read, such as a device or a layer that is not there.
     run : callable
         ``run(store, annotations, options) -> Result``, pure; ``annotations`` is None when there are none.
     reader : AnnotationReader or None

@@ -310,3 +310,15 @@ def test_nothing_leaks_from_the_tested_fold(tmp_path, folder, result):
     first = result.scores.split == 0
     np.testing.assert_array_equal(other.scores.scores[first], result.scores.scores[first])
     assert (other.scores.scores[~first] != result.scores.scores[~first]).any()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"layers": "prob, res4b35"}, "unknown layer"), ({"device": "cuda:99"}, "device: 'cuda:99'")],
+)
+def test_other_mistakes_are_told_before_an_existing_result(folder, tmp_path, options, message):
+    (tmp_path / "r.json").write_text("mine")
+    with pytest.raises(UserError, match=message):
+        evaluate("aslan", folder / "aslan.h5", tmp_path / "r.json", **options)
+    with pytest.raises(UserError, match=r"r\.json exists"):
+        evaluate("aslan", folder / "aslan.h5", tmp_path / "r.json")

@@ -172,6 +172,7 @@ def test_percent():
         ("ucf.h5", {"device": "cuda:99"}, "device: 'cuda:99'"),
         ("ucf.h5", {"tol": 2.0}, "tol: 2.0"),
         ("ucf.h5", {"pca": "x"}, "pca: 'x'"),
+        ("ucf.h5", {"layer": "pool6"}, "unknown layer in ucf.h5 'pool6'"),
         ("ucf.h5", {"splits": "absent"}, "absent: no such"),
         ("ucf.h5", {"weights": "cv"}, "fusion needs two feature files"),
         ("ucf.h5", {}, "r.json exists"),
