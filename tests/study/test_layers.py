@@ -1,4 +1,4 @@
-"""Layers that a protocol will miss are found before the extraction, as far as can be told without the network."""
+"""Layers that a protocol will miss are found before the extraction, as far as that can be told."""
 
 import pytest
 
