@@ -85,6 +85,12 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def require_other(out: Path | None, inputs: Iterable[Path | None]) -> None:
+    """Refuse to write over one of the results that the output is made of."""
+    if out is not None and out.exists() and any(one and one.exists() and out.samefile(one) for one in inputs):
+        raise UserError(f"{out} is one of the results", "Choose another name for --out")
+
+
 def failure_lines(path: Path, failed: Mapping[str, str]) -> list[str]:
     """Return a line for each video without features, the first ones only where there are many."""
     lines = [f"  {video}: {reason}" for video, reason in list(failed.items())[:_FAILURES_SHOWN]]

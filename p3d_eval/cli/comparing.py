@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, print_json, print_whole
+from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, print_json, print_whole, require_other
 from p3d_eval.errors import UserError
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ def compare_results(
     if out is not None:  # before the work
         require_new(out, overwrite)
         require_writable(out)
-        if any(out.exists() and path.exists() and out.samefile(path) for path in results or []):
-            raise UserError(f"{out} is one of the results", "Choose another name for --out")
+        require_other(out, results or [])
     report = compare(
         results or [],
         metric=metric,

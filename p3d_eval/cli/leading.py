@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from p3d_eval.cli._formats import Format, FormatOption, Out, choose_format, split_names, warn
-from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, print_json
+from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, print_json, require_other
 from p3d_eval.errors import UserError
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def print_leaderboard(
         compared=compared,
         seed=seed,
     )
+    require_other(out, (one.path for one in board.results))
     text = _page(board) if chosen is Format.HTML else render(board.tables, chosen.value)
     if out is not None:
         write_text(out, text, overwrite)

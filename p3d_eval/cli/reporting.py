@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from p3d_eval.cli._formats import Format, FormatOption, Out, choose_format, split_names, warn
-from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, print_json
+from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, print_json, require_other
 from p3d_eval.errors import UserError, counted
 
 if TYPE_CHECKING:
@@ -150,6 +150,7 @@ def print_report(
         columns=split_names(columns),
         seed=seed,
     )
+    require_other(out, (one.path for one in report.results))
     if chosen is Format.LATEX:
         text = report.to_latex(standalone, caption, label)
     elif chosen is Format.HTML and standalone:

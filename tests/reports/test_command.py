@@ -38,6 +38,17 @@ def test_a_folder_stands_for_its_files(saved):
     assert by_folder.stdout.index("ASLAN") < by_folder.stdout.index("UCF101")
 
 
+@pytest.mark.parametrize("command", ["report", "leaderboard"])
+def test_a_result_is_not_overwritten_by_what_is_made_of_it(saved, command):
+    path = saved / "aslan-i3d.json"
+    before = path.read_bytes()
+    for source in (saved, path):
+        done = CliRunner().invoke(app, [command, str(source), "--out", str(path), "--overwrite"])
+        assert done.exit_code == 2
+        assert "aslan-i3d.json is one of the results" in done.output
+    assert path.read_bytes() == before
+
+
 def test_every_format_is_what_the_api_gives(saved):
     report = Report.of([saved])
     assert run(saved, "--format", "csv").stdout == report.to_csv()
