@@ -135,7 +135,7 @@ def print_report(
     chosen = choose_format(format_, out, as_json)
     _refuse_foreign_options(chosen, caption, label, standalone, figures, open_)
 
-    from p3d_eval.files import require_new, write_text
+    from p3d_eval.files import require_new
     from p3d_eval.reports import Report, render
 
     if out is not None:
@@ -160,22 +160,27 @@ def print_report(
     if open_ and out is None:
         # To look at: nothing of the user's is touched.
         out = Path(mkdtemp(prefix="p3d-eval-")) / "report.html"
+    _deliver(report, text, chosen, out, overwrite, quiet, as_json)
+    if open_ and out is not None:
+        _open_page(out)
+
+
+def _deliver(
+    report: "Report", text: str, chosen: Format, out: Path | None, overwrite: bool, quiet: bool, as_json: bool
+) -> None:
+    """Write the text to its file, or print it, and say what must be known."""
+    from p3d_eval.files import write_text
+
     if out is not None:
         write_text(out, text, overwrite)
-        _tell(report, out, chosen, quiet)
+        if not quiet:
+            told = f"{out}: {counted(len(report.tables), 'table')}, {chosen.value}"
+            console(stderr=True).print(told, markup=False)
     warn([*report.warnings, *report.loud])
     if as_json:
         print_json({"out": None if out is None else str(out), "tables": report.to_plain()})
     elif out is None and not quiet:
         sys.stdout.write(text)
-    if open_ and out is not None:
-        _open_page(out)
-
-
-def _tell(report: "Report", out: Path, chosen: Format, quiet: bool) -> None:
-    if not quiet:
-        told = f"{out}: {counted(len(report.tables), 'table')}, {chosen.value}"
-        console(stderr=True).print(told, markup=False)
 
 
 def _page(report: "Report", sources: list[Path], figure_files: list[Path]) -> str:
