@@ -212,5 +212,6 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
             raise UserError(f"{name}: a number of {len(bin(value)) - 2} bits is too large") from None
     plain = tuple(part for part in parts if isinstance(part, type))
     if plain and (not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain)):
-        raise UserError(f"{name}: {value!r} is not a {' or '.join(part.__name__ for part in plain)}")
+        kinds = " or ".join(part.__name__ for part in plain)
+        raise UserError(f"{name}: {value!r} is not {'an' if kinds[0] in 'aeiou' else 'a'} {kinds}")
     return value

@@ -200,7 +200,7 @@ def test_saved_result(store, tmp_path):
         ({"C": "1,2e12"}, "C: 2000000000000.0 is not between"),
         ({"seed": -1}, "seed: -1 is negative"),
         ({"seed": 2**32}, "seed: 4294967296 is not below 4294967296"),
-        ({"seed": True}, "seed: True is not a int"),
+        ({"seed": True}, "seed: True is not an int"),
         ({"splits": "/nowhere"}, "/nowhere: no such file or folder"),
     ],
 )
