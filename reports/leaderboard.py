@@ -43,14 +43,7 @@ class Leaderboard(Report):
     @property
     def sentences(self) -> tuple[str, ...]:
         """What each comparison found, one sentence a benchmark, then what a reader must know."""
-        lines = []
-        for name, found in self.comparisons.items():
-            if isinstance(found, str):
-                lines.append(f"{name}: not compared: {found}")
-            else:
-                lines += [f"{name}: {one.sentence}" for one in found.comparisons]
-                lines += [f"{name}: {warning}" for warning in found.warnings]
-        return tuple(lines)
+        return _sentences(self.comparisons)
 
     def to_document(self) -> dict[str, Any]:
         """Return tables and comparisons as plain JSON values."""
@@ -108,8 +101,9 @@ def leaderboard(
     kept = _filtered(found.loaded, where or {}, official)
     chosen = find_benchmarks([one.result for one in kept], benchmarks)
     standings = make_standings(chosen, sort, seed)
-    table = _table(standings, chosen, sort, top)
     tests = _compared(standings, chosen, kept, compared, seed) if compared is not None else {}
+    table = _table(standings, chosen, sort, top)
+    table = replace(table, notes=(*table.notes, *_sentences(tests)))
     return Leaderboard((table,), kept, found.warnings, tests)
 
 
@@ -276,6 +270,18 @@ def _compared(
         raise UserError(f"{labels[0]!r} is compared with itself", "Name two rows")
     files = {one.result.result_id: one for one in loaded}
     return {one.name: _test([known[label] for label in labels], one, files, seed) for one in benchmarks}
+
+
+def _sentences(comparisons: Mapping[str, Found]) -> tuple[str, ...]:
+    lines = []
+    for name, found in comparisons.items():
+        if isinstance(found, str):
+            lines.append(f"{name}: not compared: {found}")
+        else:
+            lines += [
+                f"{name}: {one}" for one in (*(one.sentence for one in found.comparisons), *found.warnings)
+            ]
+    return tuple(lines)
 
 
 def _test(systems: Sequence[System], benchmark: Benchmark, files: Mapping[str, Loaded], seed: int) -> Found:

@@ -115,12 +115,12 @@ def _page(board: "Leaderboard") -> str:
 
 
 def _print(board: "Leaderboard", text: str, chosen: Format, out: Path | None) -> None:
-    """Print the table, then a sentence for each comparison; beside a table for a program, on standard error."""
-    screen = console(stderr=out is None and chosen is not Format.TEXT)
+    """Print the table; a sentence for each comparison too, where no table with its notes is in sight."""
     if out is None:
         sys.stdout.write(text)
         sys.stdout.flush()
     else:
-        screen.print(f"Leaderboard: {out}", markup=False)
-    for line in board.sentences:
-        screen.print(line, markup=False)
+        console().print(f"Leaderboard: {out}", markup=False)
+    if out is not None or chosen is Format.CSV:
+        for line in board.sentences:
+            console(stderr=out is None).print(line, markup=False)

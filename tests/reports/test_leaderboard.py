@@ -226,6 +226,9 @@ def test_the_command_prints_what_the_api_gives(folder):
     assert done.exit_code == 0
     assert done.stdout.startswith(board.to_text())
     assert " ".join(board.sentences[0].split()) in " ".join(done.stdout.split())
+    assert done.stdout.count("good and also") == board.sentences[0].count("good and also") == 1
+    for drawn in (board.to_page(), board.to_markdown(), board.to_latex()):
+        assert "No difference is shown between good and also" in " ".join(drawn.split())
     csv = run(folder, "--benchmarks", "ucf101", "--compare", "good", "also", "--format", "csv")
     assert csv.stdout == board.to_csv()
     document = json.loads(run(folder, "--compare", "good", "bad", "--json").stdout)
