@@ -237,7 +237,7 @@ class Backbone:
         if not path or path not in modules:
             # Module paths are offered only to who wrote one: there are hundreds of them.
             inner = modules if "." in path else (name for name, _ in self.module.named_children())
-            known = {*self.network.layers, *(name for name in inner if name and name[0] != "_")}
+            known = {*self.network.layers, *(name for name in inner if name and name[0] != "_")} & set(modules)
             raise UnknownNameError(f"layer of {self.name}", path, known)
         return modules[path]
 

@@ -98,6 +98,14 @@ class Network:
     unstated: tuple[str, ...] = ()
     held_bytes: int | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("layers", "classes", "aslan_layers"):
+            value = getattr(self, name)
+            if isinstance(value, str):  # ("prob") is one
+                raise UserError(
+                    f"{name} of a Network are names, not the text {value!r}", f"Write {name}=({value!r},)"
+                )
+
     @property
     def parameters(self) -> int | None:
         """Trainable numbers; None where the module does not hold the weights."""

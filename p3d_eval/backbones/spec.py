@@ -1,6 +1,7 @@
 """What a network wants to see: the input specification that travels with its weights and its features."""
 
 from dataclasses import asdict, dataclass
+from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
 from p3d_eval.errors import UnknownNameError, UserError
@@ -8,6 +9,16 @@ from p3d_eval.errors import UnknownNameError, UserError
 ChannelOrder = Literal["RGB", "BGR", "flow"]
 Interpolation = Literal["bilinear", "bicubic"]
 _CHANNELS: dict[ChannelOrder, int] = {"RGB": 3, "BGR": 3, "flow": 2}
+
+
+def _is_numbers(value: Any, count: int, kind: type) -> bool:
+    """Whether a value is so many numbers in a tuple or list, or one by itself where ``count`` is 0."""
+    listed = value if count else (value,)
+    return (
+        isinstance(listed, tuple | list)
+        and len(listed) == (count or 1)
+        and all(isinstance(number, kind) for number in listed)
+    )
 
 
 @dataclass(frozen=True)
@@ -56,12 +67,9 @@ class InputSpec:
     def __post_init__(self) -> None:
         if self.interpolation not in get_args(Interpolation):
             raise UnknownNameError("interpolation", self.interpolation, get_args(Interpolation))
-        channels = self.channels
-        if len(self.mean) != channels or len(self.std) != channels:
-            raise UserError(
-                f"input spec: {self.channel_order} has {channels} channels, "
-                f"mean has {len(self.mean)} and std {len(self.std)} values"
-            )
+        if self.channel_order not in _CHANNELS:
+            raise UnknownNameError("channel order", str(self.channel_order), _CHANNELS)
+        self._require_numbers()
         positive = {
             "clip length": (self.clip_length,),
             "frame stride": (self.frame_stride,),
@@ -79,6 +87,22 @@ class InputSpec:
                 f"resized to {' × '.join(map(str, short))}",
                 "Choose a larger resize with it",
             )
+
+    def _require_numbers(self) -> None:
+        """Refuse what a factory may write by mistake: a text, one number for two, two for three."""
+        channels = f"{self.channels} numbers, one for each channel of {self.channel_order}"
+        for name, counts, kind, words in (
+            ("clip_length", (0,), Integral, "a whole number"),
+            ("frame_stride", (0,), Integral, "a whole number"),
+            ("resize", (0, 2), Integral, "the shorter side, or height and width, in pixels"),
+            ("crop", (2,), Integral, "height and width in pixels"),
+            ("value_range", (2,), Real, "two numbers"),
+            ("mean", (self.channels,), Real, channels),
+            ("std", (self.channels,), Real, channels),
+        ):
+            value = getattr(self, name)
+            if not any(_is_numbers(value, count, kind) for count in counts):
+                raise UserError(f"input spec: {name}={value!r} is not {words}", f"Give {words}")
 
     @property
     def channels(self) -> int:

@@ -121,6 +121,46 @@ def test_a_network_that_ends_the_program_is_an_error_of_its_own(factory):
         _ = backbone.layers
 
 
+MISTAKEN = """
+from torch import nn
+from p3d_eval.backbones import InputSpec, Network
+
+def make(**said):
+    spec = {"clip_length": 2, "resize": 8, "crop": (8, 8), "mean": (0.0,) * 3, "std": (1.0,) * 3}
+    return Network(nn.Sequential(nn.Conv3d(3, 2, 1)), InputSpec(**{**spec, **said}))
+
+def crop(): return make(crop=8)
+def side(): return make(crop=(8,))
+def resize(): return make(resize="8")
+def mean(): return make(mean=0.5)
+def span(): return make(value_range=255)
+def frames(): return make(clip_length="2")
+def order(): return make(channel_order="rgb")
+def layers(): return Network(make().module, make().input_spec, layers=("0"))
+def absent(): return Network(make().module, make().input_spec, layers=("0", "pool"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("crop", "input spec: crop=8 is not height and width in pixels"),
+        ("side", r"input spec: crop=\(8,\) is not height and width"),
+        ("resize", "input spec: resize='8' is not the shorter side, or height and width"),
+        ("mean", "input spec: mean=0.5 is not 3 numbers, one for each channel of RGB"),
+        ("span", "input spec: value_range=255 is not two numbers"),
+        ("frames", "input spec: clip_length='2' is not a whole number"),
+        ("order", "unknown channel order 'rgb'\nDid you mean RGB"),
+        ("layers", "layers of a Network are names, not the text '0'"),
+        ("absent", "unknown layer of .*absent 'pool'\nAvailable: 0$"),
+    ],
+)
+def test_what_a_factory_says_wrongly_is_named(tmp_path, name, reason):
+    (tmp_path / "mine.py").write_text(MISTAKEN)
+    with pytest.raises(UserError, match=reason):
+        _ = load_backbone(f"{tmp_path / 'mine.py'}:{name}").layers
+
+
 def test_plug_ins_come_through_entry_points(factory, monkeypatch):
     class Point:
         name, value, dist = "mine", "mine:make", None

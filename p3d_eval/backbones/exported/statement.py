@@ -95,10 +95,8 @@ def read_statement(where: str, shape: Sequence[int | None], text: str, layout: s
     values.setdefault("resize", values["crop"])
     try:
         spec = InputSpec(**values)
-    except TypeError as error:
-        raise UserError(
-            f"{where}: {KEY} does not fit an input specification: {error}", "Export it again"
-        ) from error
+    except UserError as error:
+        raise UserError(f"{where}, {KEY}: {error.message}", "Mend it, and export it again") from error
     return Statement(
         spec, unstated, chosen, tuple(map(str, said.get("classes", ()))), str(said.get("trained_on", ""))
     )

@@ -108,8 +108,11 @@ def test_what_a_file_does_not_say_the_user_says(tmp_path):
         ({"input_spec": {"colour": 3}}, "unknown field of the input_spec in .*'colour'"),
         ({"input_spec": []}, "is not an object of the form"),
         ([1], "is not an object of the form"),
-        ({"input_spec": {**INPUT["input_spec"], "mean": "x"}}, "mean has 1"),
-        ({"input_spec": {**INPUT["input_spec"], "clip_length": "x"}}, "does not fit an input specification"),
+        (
+            {"input_spec": {**INPUT["input_spec"], "mean": "x"}},
+            r"x\.pt2, p3d_eval\.json: input spec: mean='x' is not 3",
+        ),
+        ({"input_spec": {**INPUT["input_spec"], "clip_length": "x"}}, "clip_length='x' is not a whole number"),
     ],
 )
 def test_statements_that_cannot_be_read(tmp_path, said, reason):
