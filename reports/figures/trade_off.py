@@ -187,4 +187,4 @@ def _device(result: Result) -> str:
     if device != "cpu" or not processor:
         return device
     threads = features.get("threads")
-    return f"{processor}, {counted(threads, 'thread')}"
+    return f"{processor}, {counted(threads, 'thread')}" if isinstance(threads, int) else str(processor)
