@@ -111,5 +111,6 @@ def _problem(name: str, taken: Taken, stored: Collection[str], registered: Seque
     close = nearest(absent[0], stored)
     guess = f"Did you mean {', '.join(close)}? " if close else ""
     return UserError(
-        f"{name}: no {', '.join(absent)}{own} in its features", f"{guess}{stores}: name one, or extract more"
+        f"{name}: no {', '.join(absent)}{own} in its features",
+        f"{guess}{stores}: let the protocol take these, or extract more",
     )

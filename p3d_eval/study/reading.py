@@ -8,6 +8,7 @@ from typing import Any
 from p3d_eval.errors import UserError
 
 _EXTENDS = "extends"
+_WANTED = "Give the path of a TOML file"
 
 
 def read_study(path: Path) -> dict[str, Any]:
@@ -52,9 +53,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such study file", "Give the path of a TOML file") from None
+        raise UserError(f"{path}: no such study file", _WANTED) from None
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+        raise UserError(f"{path}: cannot be read ({error.strerror})", _WANTED) from error
     except UnicodeDecodeError:
         raise UserError(f"{path}: not UTF-8 text", "Save the study file as UTF-8") from None
     except tomllib.TOMLDecodeError as error:

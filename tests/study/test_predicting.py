@@ -54,5 +54,8 @@ def test_nothing_is_extracted_that_no_protocol_can_use(by_default, in_threads):
     before = set((by_default.parent / "study" / "features").iterdir())
     first = run_study(by_default, quiet=True).failed[0]
     assert first.reason == "ucf101 on one, tiny: no falt in its features"
-    assert first.hint == "Did you mean flat? It stores prob, flat, res: name one, or extract more"
+    assert (
+        first.hint
+        == "Did you mean flat? It stores prob, flat, res: let the protocol take these, or extract more"
+    )
     assert set((by_default.parent / "study" / "features").iterdir()) == before
