@@ -2,53 +2,20 @@
 
 import io
 import json
-import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from p3d_eval.errors import UnknownNameError
 from p3d_eval.reports import FORMATS, Report, build_tables, render
-from p3d_eval.reports.formats.latex_table import escape, label_key, to_latex_document
 from p3d_eval.reports.formats.text_table import display_width, one_line
-from p3d_eval.reports.table import Cell, Column, Footnote, Group, Row, Table
-from tests.support.results import aslan_result, ucf101_result
-
-SMALL = Table(
-    protocol="toy",
-    title="Toy",
-    first="Method",
-    columns=(Column("model", "Model", "left"), Column("accuracy", "Accuracy (%)"), Column("auc", "AUC (%)")),
-    groups=(
-        Group(
-            "measured",
-            (
-                Row(
-                    "a_b",
-                    "measured",
-                    {
-                        "model": Cell(words="linear"),
-                        "accuracy": Cell(80.84, standard_error=0.42, best=True),
-                        "auc": Cell(87.9, marks=("‡",)),
-                    },
-                    ("†",),
-                    {"source": "measured"},
-                ),
-            ),
-        ),
-        Group(
-            "published", (Row("MIP & co", "published", {"accuracy": Cell(65.5)}, (), {"source": "Table 5"}),)
-        ),
-    ),
-    footnotes=(Footnote("†", "NOT CONVERGED", loud=True), Footnote("‡", "pooled")),
-    notes=("A note.",),
-)
+from p3d_eval.reports.table import Cell
+from tests.support.results import ucf101_result
+from tests.support.tables import SMALL, everything
 
 
 def test_text_golden():
@@ -139,18 +106,6 @@ def test_csv_golden():
 )
 def test_cells(cell, shown):
     assert cell.shown == shown
-
-
-def everything():
-    return Report.of(
-        [
-            ucf101_result("p3d199", 0.8887),
-            ucf101_result('100% & $#_{x}~^\\ "q" | é 模型 <b>', 0.91, backbone="i3d"),
-            ucf101_result("unsound", 0.97, gap=1.0),
-            aslan_result("i3d", 0.61234567, official=False),
-            aslan_result("p3d199 (random weights)", 0.55, official=False, random=True),
-        ]
-    )
 
 
 def test_csv_survives_pandas():
@@ -313,91 +268,10 @@ def test_a_frame_is_what_the_csv_holds():
     assert frame["method"].tolist() == read["method"].tolist()
 
 
-def unescaped(text):
-    """What TeX would print of an escaped text, by undoing each escape; an independent reading of them."""
-    words = {
-        "textbackslash": "\\",
-        "textasciitilde": "~",
-        "textasciicircum": "^",
-        "textless": "<",
-        "textgreater": ">",
-        "textbar": "|",
-        "textquotedbl": '"',
-        "textasciigrave": "`",
-    }
-    text = re.sub(r"\\([a-z]+)\{\}", lambda match: f"\x00{words[match[1]]}", text)
-    text = re.sub(r"\{([\[\]])\}", r"\1", text)
-    text = re.sub(r"(?<!\x00)\\([&%$#_{}])", r"\1", text)
-    return text.replace("\x00", "")
-
-
-@given(st.text(st.characters(min_codepoint=32, max_codepoint=126)))
-def test_latex_escapes_can_be_undone(text):
-    assert unescaped(escape(text)) == one_line(text)
-
-
 @given(st.text())
 def test_one_line_is_one_printable_line(text):
     assert len(one_line(text).splitlines()) <= 1
     one_line(text).encode("utf-8")
-
-
-@given(st.text(max_size=20))
-@settings(max_examples=50)
-def test_label_keys_are_safe(text):
-    assert not set(label_key(text)) & set("\\{}%#&~^_ $")
-
-
-def test_latex_structure():
-    text = everything().to_latex()
-    assert text.startswith("\\documentclass")
-    assert text.count("\\begin{table}") == text.count("\\end{table}") == 2
-    for body in re.findall(r"\\begin\{tabular\}\{([lr]+)\}(.*?)\\end\{tabular\}", text, re.DOTALL):
-        lines = [line for line in body[1].splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
-        assert {len(re.findall(r"(?<!\\)&", line)) + 1 for line in lines} == {len(body[0])}
-    assert text.count("\\toprule") == text.count("\\bottomrule") == 2
-    assert "|" not in re.findall(r"\\begin\{tabular\}\{.*?\}", text)[0]
-
-
-def test_several_tables_have_labels_of_their_own():
-    text = everything().to_latex(label="tab:all")
-    assert re.findall(r"\\label\{(.*?)\}", text) == ["tab:all-ucf101", "tab:all-aslan"]
-
-
-PDFLATEX = shutil.which("pdflatex")
-NO_TEX = "pdflatex is not installed; `make test-all` installs what this test needs (Debian, Ubuntu)"
-
-
-def compile_latex(folder, document):
-    """Run pdfLaTeX without drawing pages (no fonts needed); return its log."""
-    (folder / "table.tex").write_text(document, encoding="utf-8")
-    command = [PDFLATEX, "-draftmode", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=120)
-    log = done.stdout.decode("utf-8", "replace")
-    assert done.returncode == 0, log
-    return log
-
-
-@pytest.mark.skipif(PDFLATEX is None, reason=NO_TEX)
-def test_latex_compiles_on_its_own(tmp_path):
-    log = compile_latex(tmp_path, everything().to_latex())
-    assert "Overfull" not in log
-
-
-@pytest.mark.skipif(PDFLATEX is None, reason=NO_TEX)
-def test_every_printable_character_compiles(tmp_path):
-    characters = [chr(code) for code in (*range(32, 0x250), *range(0x370, 0x400), 0x2126, 0x6A21, 0x1F600)]
-    drawn = [escape(character) for character in characters]
-    compile_latex(tmp_path, to_latex_document([", \n".join(["x", *filter(None, drawn)]) + "\n"]))
-
-
-@pytest.mark.skipif(PDFLATEX is None, reason=NO_TEX)
-def test_a_fragment_can_be_input(tmp_path):
-    (tmp_path / "fragment.tex").write_text(Report((SMALL,)).to_latex(standalone=False), encoding="utf-8")
-    compile_latex(
-        tmp_path,
-        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\\input{fragment}\\end{document}\n",
-    )
 
 
 @pytest.mark.parametrize("format_", ["csv", "latex", "markdown", "text"])

@@ -7,9 +7,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from p3d_eval.reports import Report
-from p3d_eval.reports.formats.latex_table import to_latex_fragment
+from p3d_eval.reports.formats.latex_table import escape, label_key, to_latex_document, to_latex_fragment
+from p3d_eval.reports.formats.text_table import one_line
 from p3d_eval.reports.table import Group, Row, Table
 from tests.support.results import aslan_result, scored_result, ucf101_result
+from tests.support.tables import SMALL, everything
 from tests.support.tex import compile_pdf, needs, needs_tex
 
 LONG = "a_network_that_someone_trained_on_everything_there_is_v2_final_really_final_epoch_300"
@@ -136,3 +138,70 @@ def test_pages_hold_every_row_once_in_order_and_none_is_too_high(lengths):
         found += labels
         assert len(headings) + sum(1 + len(label) // 44 for label in labels) <= 36
     assert found == [row.label for group in groups for row in group.rows]
+
+
+def unescaped(text):
+    """What TeX would print of an escaped text, by undoing each escape; an independent reading of them."""
+    words = {
+        "textbackslash": "\\",
+        "textasciitilde": "~",
+        "textasciicircum": "^",
+        "textless": "<",
+        "textgreater": ">",
+        "textbar": "|",
+        "textquotedbl": '"',
+        "textasciigrave": "`",
+    }
+    text = re.sub(r"\\([a-z]+)\{\}", lambda match: f"\x00{words[match[1]]}", text)
+    text = re.sub(r"\{([\[\]])\}", r"\1", text)
+    text = re.sub(r"(?<!\x00)\\([&%$#_{}])", r"\1", text)
+    return text.replace("\x00", "")
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126)))
+def test_latex_escapes_can_be_undone(text):
+    assert unescaped(escape(text)) == one_line(text)
+
+
+@given(st.text(max_size=20))
+@settings(max_examples=50)
+def test_label_keys_are_safe(text):
+    assert not set(label_key(text)) & set("\\{}%#&~^_ $")
+
+
+def test_latex_structure():
+    text = everything().to_latex()
+    assert text.startswith("\\documentclass")
+    assert text.count("\\begin{table}") == text.count("\\end{table}") == 2
+    for body in re.findall(r"\\begin\{tabular\}\{([lr]+)\}(.*?)\\end\{tabular\}", text, re.DOTALL):
+        lines = [line for line in body[1].splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
+        assert {len(re.findall(r"(?<!\\)&", line)) + 1 for line in lines} == {len(body[0])}
+    assert text.count("\\toprule") == text.count("\\bottomrule") == 2
+    assert "|" not in re.findall(r"\\begin\{tabular\}\{.*?\}", text)[0]
+
+
+def test_several_tables_have_labels_of_their_own():
+    text = everything().to_latex(label="tab:all")
+    assert re.findall(r"\\label\{(.*?)\}", text) == ["tab:all-ucf101", "tab:all-aslan"]
+
+
+@needs_tex
+def test_latex_compiles_on_its_own(tmp_path):
+    log, _ = compile_pdf(tmp_path, everything().to_latex())
+    assert "Overfull" not in log
+
+
+@needs_tex
+def test_every_printable_character_compiles(tmp_path):
+    characters = [chr(code) for code in (*range(32, 0x250), *range(0x370, 0x400), 0x2126, 0x6A21, 0x1F600)]
+    drawn = [escape(character) for character in characters]
+    compile_pdf(tmp_path, to_latex_document([", \n".join(["x", *filter(None, drawn)]) + "\n"]))
+
+
+@needs_tex
+def test_a_fragment_can_be_input(tmp_path):
+    (tmp_path / "fragment.tex").write_text(Report((SMALL,)).to_latex(standalone=False), encoding="utf-8")
+    compile_pdf(
+        tmp_path,
+        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\\input{fragment}\\end{document}\n",
+    )
