@@ -3,6 +3,7 @@
 import sys
 import traceback
 from importlib import import_module
+from inspect import cleandoc
 from pkgutil import iter_modules
 from typing import Annotated, Any
 
@@ -48,10 +49,15 @@ def _single(name: str, summary: str) -> Any:
     return build_command(holder)
 
 
-def _add_debug(command: Any) -> None:
-    """Give a command, and the commands below it, the --debug option that :class:`LazyGroup` acts on."""
+def _finish(command: Any) -> None:
+    """Give a command, and those below it, --debug (see :class:`LazyGroup`), and help without line ends.
+
+    Typer keeps line ends of all paragraphs but the first, which then stand in the middle of the page's lines.
+    """
     for child in getattr(command, "commands", {}).values():
-        _add_debug(child)
+        _finish(child)
+    paragraphs = cleandoc(command.help or "").split("\n\n")
+    command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
     (option,) = _single("debug", "").params
     option.expose_value = False
     command.params.append(option)
@@ -86,7 +92,7 @@ class LazyGroup(TyperGroup):
             from p3d_eval.cli._protocols import protocol_command
 
             command = protocol_command(cmd_name)
-        _add_debug(command)
+        _finish(command)
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

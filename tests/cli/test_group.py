@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from p3d_eval import __version__, cli
@@ -86,8 +87,6 @@ def test_an_option_without_its_value_is_the_users_mistake():
 
 
 def test_every_command_has_help_with_an_example_and_debug():
-    from typer.main import get_command
-
     group = get_command(cli.app)
     names = group.list_commands(None)
     assert {"extract", "import", "inspect", "annotate", "report", "weights", "backbones", "demo"} <= set(names)
@@ -111,3 +110,12 @@ def test_help_looks_for_installed_plug_ins_once(monkeypatch):
     monkeypatch.setattr(registry, "entry_points", lambda group: groups.append(group) or real(group=group))
     assert CliRunner().invoke(cli.app, ["--help"]).exit_code == 0
     assert groups == ["p3d_eval.protocols"]
+
+
+def test_help_has_no_line_ends_within_its_paragraphs():
+    group = get_command(cli.app)
+    commands = [group.get_command(None, name) for name in ("run", "extract", "ucf101", "weights")]
+    commands += commands[-1].commands.values()
+    paragraphs = [text for command in commands for text in command.help.split("\n\n")]
+    assert any(len(text) > 100 for text in paragraphs)  # some were written over several lines
+    assert not [text for text in paragraphs if "\n" in text]
