@@ -65,13 +65,12 @@ _PREAMBLE = r"""\documentclass{article}
 \usepackage{booktabs}
 \usepackage{graphicx}
 """
-# pdfTeX has no font beyond T1's letters; the other engines drop what their font lacks and go on.
-_STAND_IN = r"""\ifpdftex
-\newcommand*{\standin}[1]{\DeclareUnicodeCharacter{#1}{\texttt{U+#1}}}
+# pdfTeX stops at a letter that the document declares nowhere; the other engines drop what their font lacks.
+_STAND_IN = r"""\ifdefined\standin\else\ifdefined\Umathchar
+\protected\def\standin#1#2{\iffontchar\font"#1 #2\else\texttt{U+#1}\fi}
 \else
-\newcommand*{\standin}[1]{\catcode"#1=\active\begingroup\lccode`\~="#1\relax
-\lowercase{\endgroup\protected\def~}{\iffontchar\font"#1\relax\char"#1\relax\else\texttt{U+#1}\fi}}
-\fi
+\protected\def\standin#1#2{\ifcsname u8:\detokenize{#2}\endcsname#2\else\texttt{U+#1}\fi}
+\fi\fi
 """
 _LONG_WORD = 24  # letters; longer ones, such as file names, get places where a line may break
 _STEP = 12  # letters between such places where nothing suggests one
@@ -120,7 +119,7 @@ def to_latex_fragment(table: Table, caption: str | None = None, label: str | Non
         lines.append(r"\end{table}")
     if apart:
         lines += [r"\begingroup\footnotesize\noindent", "\\par\\noindent\n".join(remarks), r"\par\endgroup"]
-    return "\n".join(lines) + "\n"
+    return with_stand_ins("\n".join(lines) + "\n")
 
 
 def _pages(groups: Sequence[Group]) -> Iterator[tuple[Group, ...]]:
@@ -163,7 +162,7 @@ def _tabular(table: Table, groups: Sequence[Group]) -> list[str]:
 def to_latex_document(fragments: Sequence[str]) -> str:
     """Wrap drawn tables into a document that compiles with pdfLaTeX, XeLaTeX, LuaLaTeX and Tectonic."""
     body = "\n".join(fragments)
-    return f"{_PREAMBLE}{_stand_ins(body)}\\begin{{document}}\n{body}\\end{{document}}\n"
+    return f"{_PREAMBLE}\\begin{{document}}\n{body}\\end{{document}}\n"
 
 
 def label_key(label: str) -> str:
@@ -185,10 +184,16 @@ def _parts(word: str) -> Iterator[str]:
         yield from (part[at : at + _STEP] for at in range(0, len(part), _STEP))
 
 
-def _stand_ins(body: str) -> str:
-    """Declare a printed code point for every character that the font may not have."""
-    foreign = sorted({character for character in body if not _LETTERS.match(character)} - {"\n"})
-    return _STAND_IN + "".join(rf"\standin{{{ord(c):04X}}}" + "\n" for c in foreign) if foreign else ""
+def with_stand_ins(body: str) -> str:
+    """Print the code point of every character that neither the font has nor the document declares."""
+
+    def wrapped(character: str) -> str:
+        if character == "\n" or _LETTERS.match(character):
+            return character
+        return rf"\standin{{{ord(character):04X}}}{{{character}}}"
+
+    written = "".join(map(wrapped, body))
+    return body if written == body else _STAND_IN + written
 
 
 def _marks(marks: tuple[str, ...]) -> str:
