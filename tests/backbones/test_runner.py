@@ -1,4 +1,4 @@
-"""The rewritten network against the network as written, layer by layer, and what falls back to it."""
+"""The rewritten network against the network as written, layer by layer."""
 
 import logging
 
@@ -7,10 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import functional
 
-from p3d_eval.backbones import Backbone, InputSpec, Network, WeightsInfo
+from p3d_eval.backbones import Backbone, InputSpec, Network
 from p3d_eval.backbones import runner as runner_module
 from p3d_eval.backbones.graph.convolution import Convolution, OneDnnConvolution, has_onednn
 from p3d_eval.backbones.graph.fusing import fuse
@@ -21,62 +20,20 @@ from p3d_eval.backbones.p3d import P3D
 from p3d_eval.backbones.precision import arithmetic, resolve_precision
 from p3d_eval.backbones.runner import Runner, example_batch
 from p3d_eval.errors import UnknownNameError, UserError
+from tests.support.rewriting import Pieces, assert_same, backbone_of, clips, spec_of, trained
+from tests.support.rewriting import pieces as make_pieces
 
 SHALLOW = (("res2a", "res2b", "res2c"), ("res3a", "res3b"), ("res4a",), ("res5a",))
-# Folding moves rounding errors of 6e-8 through some thirty layers, relative to a layer's largest value.
-BOUND = 2e-6
 needs_onednn = pytest.mark.skipif(not has_onednn(), reason="torch was built without oneDNN")
 
 
 logging.getLogger("torch").setLevel(logging.WARNING)  # pytest would collect every step of tracing
 
 
-def backbone_of(module, spec):
-    network = Network(module, spec, random=True)
-    return Backbone("net", network, WeightsInfo("", "", random=True), torch.device("cpu"))
-
-
-def spec_of(frames, size, channels=3):
-    order = "flow" if channels == 2 else "RGB"
-    return InputSpec(
-        frames, (size, size), (size, size), (0.0,) * channels, (1.0,) * channels, channel_order=order
-    )
-
-
-def clips(backbone, batch=2, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(batch, *backbone.input_spec.input_shape, generator=generator) * 50
-
-
-def trained(module, seed=0):
-    """Give batch norms statistics as training would: none of them 0 or 1."""
-    generator = torch.Generator().manual_seed(seed)
-    for part in module.modules():
-        if hasattr(part, "running_mean"):
-            part.running_mean.copy_(torch.randn(part.running_mean.shape, generator=generator) * 0.1)
-            part.running_var.copy_(torch.rand(part.running_var.shape, generator=generator) + 0.5)
-        if isinstance(part, nn.BatchNorm2d | nn.BatchNorm3d) and part.affine:
-            part.bias.data.copy_(torch.randn(part.bias.shape, generator=generator) * 0.1)
-    return module.eval()
-
-
 @pytest.fixture(scope="module")
 def p3d():
     torch.manual_seed(0)
     return backbone_of(trained(P3D(SHALLOW, 7, 3, "ABC", "official")), spec_of(16, 48))
-
-
-def assert_same(runner, x, bound=BOUND):
-    found = runner(x)
-    assert runner.notices == []
-    expected = runner.backbone.with_precision("fp32").features(x, runner.layers)
-    assert list(found) == list(expected)
-    for name, values in expected.items():
-        assert found[name].shape == values.shape
-        assert found[name].dtype == torch.float32
-        error = (found[name] - values).abs().max() / values.abs().max()
-        assert error <= bound, (name, float(error))
-    return found
 
 
 EVERYWHERE = (
@@ -158,32 +115,9 @@ def test_convolutions_of_every_shape(kind, data):
         torch.testing.assert_close(rewritten(x)[0], backbone.module(x), rtol=1e-5, atol=1e-5)
 
 
-class Pieces(nn.Module):
-    """What graphs must get right beyond convolutions."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv3d(3, 8, 3, padding=1, bias=False)
-        self.bn = nn.BatchNorm3d(8)
-        self.relu = nn.ReLU(inplace=True)  # runs twice
-        self.conv2 = nn.Conv3d(8, 8, (1, 3, 3), padding=(0, 1, 1))
-        self.bn2 = nn.BatchNorm3d(8)
-        self.drop = nn.Dropout(0.5)
-        self.pool = nn.AdaptiveAvgPool3d(1)
-        self.norm = nn.LayerNorm(8)
-        self.fc = nn.Linear(8, 4)
-        self.prob = nn.Softmax(1)
-
-    def forward(self, x):
-        x = self.relu(self.bn(self.conv(x)))
-        x = self.relu(self.bn2(self.conv2(x)).add_(x))
-        return self.prob(self.fc(self.norm(self.pool(self.drop(x)).flatten(1))))
-
-
 @pytest.fixture(scope="module")
 def pieces():
-    torch.manual_seed(0)
-    return backbone_of(trained(Pieces()), spec_of(4, 8))
+    return make_pieces()
 
 
 def test_a_module_that_runs_twice_leaves_its_last_output(pieces):
@@ -239,94 +173,6 @@ def test_the_same_input_gives_the_same_bits(pieces):
         assert torch.equal(values, again(x)[name])
 
 
-def test_other_batches_than_announced_run_as_written(pieces):
-    runner = Runner(pieces, "prob", 3)
-    x = clips(pieces, 2)
-    assert torch.equal(runner(x)["prob"], pieces.features(x, "prob")["prob"])
-
-
-class ByValue(Pieces):
-    def forward(self, x):
-        return super().forward(x if x.sum() > 0 else -x)
-
-
-class Failing(Pieces):
-    """Fails while it is traced, with many words."""
-
-    def forward(self, x):
-        if isinstance(x, FakeTensor):
-            raise TypeError("too many words " * 50)
-        return super().forward(x)
-
-
-class Noisy(Pieces):
-    def forward(self, x):
-        return super().forward(x + 0 * torch.rand_like(x))
-
-
-class Overwriting(Pieces):
-    def forward(self, x):
-        x = self.conv(x)
-        x[:, 0] = 0
-        return self.relu(x)
-
-
-@pytest.mark.parametrize(
-    ("kind", "layer", "reason"),
-    [
-        (ByValue, "prob", "the values of tensors decide"),
-        (Failing, "prob", "TypeError: too many words"),
-        (Noisy, "prob", "is random"),
-        (Overwriting, "relu", "writes into a tensor"),
-    ],
-)
-def test_networks_that_cannot_be_rewritten_run_as_written(kind, layer, reason):
-    torch.manual_seed(0)
-    backbone = backbone_of(trained(kind()), spec_of(4, 8))
-    runner = Runner(backbone, layer, 2)
-    assert runner.how == "as written"
-    assert len(runner.notices) == 1
-    assert reason in runner.notices[0]
-    assert len(runner.notices[0]) < 200
-    x = clips(backbone)
-    assert torch.equal(runner(x)[layer], backbone.features(x, layer)[layer])
-
-
-@pytest.fixture
-def wrong_rewriting(monkeypatch):
-    """Shift the first convolution by a number: little beside large inputs, much beside small ones."""
-
-    def fuse_wrongly(graph, _kind):
-        count = fuse(graph, Convolution)
-        graph.get_submodule("convolution_0").bias += 0.05
-        return count
-
-    monkeypatch.setattr(runner_module, "fuse", fuse_wrongly)
-
-
-def test_a_wrong_graph_is_found_before_the_first_batch_and_not_used(pieces, wrong_rewriting):
-    runner = Runner(pieces, "conv2:avg,prob", 2)
-    assert runner.how == "as written"
-    assert "of the rewritten network differs by" in runner.notices[0]
-    x = clips(pieces)
-    assert torch.equal(runner(x)["prob"], pieces.features(x, "prob")["prob"])
-
-
-@pytest.mark.parametrize("allowed", [1e-9, 1.0])
-def test_how_a_network_runs_does_not_depend_on_the_batch_that_comes_first(
-    pieces, wrong_rewriting, monkeypatch, allowed
-):
-    monkeypatch.setitem(runner_module.BOUNDS, "fp32", allowed)
-    x = clips(pieces)
-    first, resumed = Runner(pieces, "conv2:avg,prob", 2), Runner(pieces, "conv2:avg,prob", 2)
-    assert first.difference == resumed.difference
-    first(x * 1e-3)  # each of these batches alone would say something else of the fault
-    resumed(x * 1e5)
-    for name, values in first(x).items():
-        assert torch.equal(values, resumed(x)[name])
-    assert (first.how == "as written") == (allowed < 1)
-
-
 def test_the_example_is_a_picture_in_the_range_of_bytes(pieces):
     x = example_batch(pieces, 3)
     assert x.shape == (3, 3, 4, 8, 8)
@@ -355,31 +201,6 @@ def test_compiling_gives_the_same_numbers(pieces):
     runner = Runner(pieces, "relu,prob", 2, "on")
     assert_same(runner, clips(pieces))
     assert runner.how.endswith(", compiled")
-
-
-def test_without_a_compiler_the_network_runs_uncompiled(pieces, monkeypatch):
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.delenv("CXX", raising=False)
-    runner = Runner(pieces, "prob", 2, "on")
-    assert "no C++ compiler" in runner.notices[0]
-    expected = pieces.features(clips(pieces), "prob")["prob"]
-    torch.testing.assert_close(runner(clips(pieces))["prob"], expected, rtol=1e-6, atol=1e-7)
-
-
-def test_a_compiler_that_fails_is_done_without(pieces, monkeypatch):
-    def failing(*_args, **_kwargs):
-        def run(_x):
-            raise RuntimeError("CppCompileError: what it says\nand 300 lines")
-
-        return run
-
-    monkeypatch.setattr(torch, "compile", failing)
-    runner = Runner(pieces, "prob", 2, "on")
-    if runner_module._cpp_compiler():
-        assert runner.notices == [
-            "torch.compile failed, the network runs without: RuntimeError: CppCompileError: what it says"
-        ]
-    assert runner(clips(pieces))["prob"].shape == (2, 4)
 
 
 def test_wrong_words_are_refused(pieces):
@@ -427,28 +248,3 @@ def test_on_a_gpu(p3d, precision, bound):
         assert torch.equal(runner(x)["pool5"], runner(x)["pool5"])
     finally:
         p3d.module.cpu()
-
-
-class Attention(nn.Module):
-    """Attention over frames, with so much dropout as is said: none, as transformers call it in evaluation."""
-
-    def __init__(self, dropout):
-        super().__init__()
-        self.dropout = dropout
-        self.embed = nn.Linear(3 * 8 * 8, 6)
-        self.out = nn.Identity()
-
-    def forward(self, x):
-        tokens = self.embed(x.transpose(1, 2).flatten(2))[:, None]
-        return self.out(functional.scaled_dot_product_attention(tokens, tokens, tokens, dropout_p=self.dropout))
-
-
-@pytest.mark.parametrize(("dropout", "how"), [(0.0, "graph"), (0.5, "as written")])
-def test_attention_without_dropout_is_not_random(dropout, how):
-    torch.manual_seed(0)
-    spec = InputSpec(6, (8, 8), (8, 8), (0.0,) * 3, (255.0,) * 3)
-    backbone = backbone_of(Attention(dropout), spec)
-    runner = Runner(backbone, "out", 2)
-    assert runner.how.startswith(how)
-    if not dropout:
-        assert_same(runner, clips(backbone))
