@@ -9,6 +9,7 @@ from p3d_eval.protocols import PROTOCOLS
 from p3d_eval.study.grid import Evaluation, Extraction, Study
 from p3d_eval.study.rows import parts
 
+ASLAN = "aslan"
 Taken = tuple[str, ...] | None  # layers of one feature file; None: those of its network for ASLAN
 
 
@@ -37,7 +38,7 @@ def taken_layers(name: str, cell: Evaluation, files: int) -> tuple[Taken, ...]:
         When its option names neither one layer nor one for each file.
     """
     options = PROTOCOLS.load(cell.protocol).parse_options(cell.options)
-    if getattr(options, "layers", "") is None:
+    if cell.protocol == ASLAN and options.layers is None:
         return (None,) * files
     text = getattr(options, "layer", None) or getattr(options, "layers", None)
     if not isinstance(text, str):  # a plug-in's protocol, with options of its own
