@@ -8,6 +8,7 @@ import numpy as np
 
 from p3d_eval.errors import UserError, counted, shorten
 from p3d_eval.features import FeatureStore
+from p3d_eval.features.ids import list_videos
 from p3d_eval.progress import Progress
 from p3d_eval.protocols.normalisation import SPOKEN, Normalisation
 from p3d_eval.protocols.separation import Separation, separation
@@ -110,8 +111,11 @@ def tsne_figure(
     given = options or MapOptions()
     layers = _layers(stores, given.layers)
     names = _names(stores, layers)
-    if given.thumbnails and videos is None:
-        raise UserError(f"{given.thumbnails} thumbnails of videos that are nowhere", "Give --video-source")
+    if given.thumbnails:
+        if videos is None:
+            some = counted(given.thumbnails, "thumbnail")
+            raise UserError(f"{some} of videos that are nowhere", "Give --video-source")
+        list_videos(videos)  # an error now, not after the work
     chosen = choose_videos(stores, given.videos, given.seed, table)
     make_bar = progress or _silent
     with make_bar("t-SNE", sum(ITERATIONS) * len(stores)) as bar:

@@ -13,7 +13,7 @@ from sklearn.metrics import silhouette_score
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.features import open_features, write_store
 from p3d_eval.protocols.classifiers.neighbours import CosineNeighbours
-from p3d_eval.reports.figures import embedding
+from p3d_eval.reports.figures import embedding, tsne
 from p3d_eval.reports.figures.embedding import ITERATIONS, embed
 from p3d_eval.reports.figures.mapped_videos import choose_videos
 from p3d_eval.reports.figures.picture import Figure
@@ -210,6 +210,12 @@ def test_thumbnails_are_middle_frames_and_broken_videos_are_told(make_store, tmp
     assert Figure(few)._repr_png_() != Figure(plain)._repr_png_()
     with pytest.raises(UserError, match="99 thumbnails of videos that are nowhere"):
         tsne_figure([make_store("b")], MapOptions(thumbnails=99))
+
+
+def test_videos_for_pictures_are_looked_for_before_the_map_is_made(make_store, tmp_path, monkeypatch):
+    monkeypatch.setattr(tsne, "embed", None)
+    with pytest.raises(UserError, match="nowhere: no such folder"):
+        tsne_figure([make_store()], MapOptions(thumbnails=3), videos=tmp_path / "nowhere")
 
 
 def test_a_thumbnail_is_the_middle_frame(tmp_path):
