@@ -3,9 +3,10 @@
 import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from traceback import format_exc
 
 from p3d_eval.child_process import ChildProcess, gather
-from p3d_eval.errors import P3DEvalError
+from p3d_eval.errors import P3DEvalError, one_line
 from p3d_eval.study.screen import Screen
 from p3d_eval.study.tasks import Event, Task, Tell
 
@@ -56,12 +57,9 @@ def perform(task: Task, send: Tell) -> None:
         tell(Event("done", facts=task.perform(tell)))
     except P3DEvalError as error:
         message, _, hint = str(error).partition("\n")
-        tell(Event("failed", message, facts={"hint": hint}))
+        tell(Event("failed", message, facts={"hint": hint, "traceback": format_exc()}))
     except Exception as error:  # noqa: BLE001  (a cell that fails must not stop the others)
-        import traceback
-
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        tell(Event("failed", f"internal error: {reason}", facts={"traceback": traceback.format_exc()}))
+        tell(Event("failed", f"internal error: {one_line(error)}", facts={"traceback": format_exc()}))
 
 
 def watch(worker: TaskWorker, task: Task, screen: Screen, stage: str) -> Event:

@@ -46,6 +46,13 @@ def test_how_a_task_ends_is_told(what, kind, text, hint):
     assert (events[-1].kind, events[-1].text, events[-1].facts.get("hint")) == (kind, text, hint)
 
 
+@pytest.mark.parametrize(("what", "error"), [("refuse", "UserError: no"), ("break", "ValueError: a")])
+def test_a_failure_brings_its_traceback_for_those_who_debug(what, error):
+    events = []
+    perform(Act(what), events.append)
+    assert error in events[-1].facts["traceback"]
+
+
 def test_a_process_does_task_after_task_and_its_death_fails_one():
     worker = TaskWorker(threads=3)
     try:
