@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from p3d_eval.errors import UserError, shorten
+from p3d_eval.errors import UserError, counted, shorten
 from p3d_eval.features.frame_names import holds_frames
 
 _NAMES = ("3gp", "avi", "flv", "gif", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "ogv", "ts", "webm", "wmv")
@@ -115,7 +115,7 @@ def list_videos(source: Path, root: Path | None = None) -> tuple[VideoFile, ...]
     missing = [str(video.path) for video in videos if not video.path.exists()]
     if missing:
         raise UserError(
-            f"{source}: {len(missing)} listed videos do not exist: {shorten(missing)}",
+            f"{source}: {counted(len(missing), 'listed video')} not found: {shorten(missing)}",
             "Paths in a list are relative to --root, by default to the list's folder",
         )
     return videos

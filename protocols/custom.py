@@ -52,6 +52,8 @@ _UNUSED: Mapping[str, tuple[tuple[str, ...], str]] = {
 }
 """Options that a task has no use for, and why."""
 
+_FOLDLESS = {"split": "the table's split is tested", "left-out": "each group is left out once"}
+
 
 @dataclass(frozen=True)
 class Options(ClassificationOptions):
@@ -118,6 +120,8 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
     if options.task == "pairs":
         return _verify(store, annotations, videos, options)
     scheme = _scheme(videos, options)
+    if scheme != "folds":
+        options.require_default(("folds",), _FOLDLESS[scheme])
     task = make_task(videos, scheme, options.folds, options.seed)
     if options.task == "retrieval":
         shared = {one.name: getattr(options, one.name) for one in fields(RetrievalOptions)}

@@ -68,6 +68,11 @@ def cluster_count(parts: Sequence[Part]) -> int:
     return len(np.unique(np.concatenate([np.asarray(part.clusters).astype(str) for part in parts])))
 
 
+def lonely_splits(parts: Sequence[Part]) -> NDArray[np.bool_]:
+    """Which splits test one cluster alone, shape (splits,): drawn among its like, it stays what it is."""
+    return np.array([len(np.unique(np.asarray(part.clusters))) == 1 for part in parts])
+
+
 def cluster_table(parts: Sequence[Part]) -> tuple[Array, Array]:
     """Sum and number of units of each cluster in each split: two arrays, shape (clusters, splits)."""
     names, index = np.unique(

@@ -16,6 +16,7 @@ from p3d_eval.protocols.resampling import (
     Part,
     centred_interval,
     cluster_count,
+    lonely_splits,
     percentile_interval,
     resampled_means,
 )
@@ -83,7 +84,9 @@ def mean_over_splits(parts: Sequence[Part], unit: str, kind: str, seed: int, lev
     Units of one cluster (UCF101: clips of one class and group, cut from one video) succeed or fail together,
     so the cluster is what is drawn. Two cases need no draws: a share of single units in one split has Wilson's
     interval, and where all units are right, or all wrong, every resample is alike and would give no width: the
-    exact interval of as many trials as there are clusters stands instead.
+    exact interval of as many trials as there are clusters stands instead. Where every split
+    tests one cluster of its own, splits are drawn; where only some do, there is no interval: their resamples
+    are themselves.
 
     Parameters
     ----------
@@ -110,8 +113,13 @@ def mean_over_splits(parts: Sequence[Part], unit: str, kind: str, seed: int, lev
         low, high = exact_interval(clusters if mean else 0, clusters, level)
         method = f"exact (Clopper and Pearson), {clusters:,} {kind} taken as trials, all alike"
         return Metric(mean, low, high, level, method, n, unit)
-    low, high = percentile_interval(resampled_means(parts, seed), level)
+    lonely = lonely_splits(parts)
     together = ", each with all splits it is tested in" if len(parts) > 1 else ""
+    if lonely.all() and len(parts) == clusters > 1:
+        parts, together = [Part([value.mean() for value in values], range(clusters))], ", a split each"
+    elif lonely.any():
+        return Metric(mean, n=n, unit=unit, method=f"no interval: a split tests one alone of the {kind}")
+    low, high = percentile_interval(resampled_means(parts, seed), level)
     method = f"percentile bootstrap, {RESAMPLES:,} resamples of {clusters:,} {kind}{together}"
     return Metric(mean, low, high, level, method, n, unit)
 

@@ -115,7 +115,7 @@ def _notes(
     by = {"mean": "the mean", "borda": "Borda's count"}.get(sort, sort)
     if not whole:
         notes.append(
-            "No system has a converged result on every benchmark; --benchmarks chooses those to rank by."
+            "No system has a result that converged on every benchmark; --benchmarks chooses those to rank by."
         )
         by = "the value on the benchmark"
     elif len(benchmarks) > 1:

@@ -147,7 +147,7 @@ def _backbone_of(
         return Backbone(made.name, made.network, made.weights, device, {**made.options, **options})
     if not isinstance(made, Network):
         raise UserError(
-            f"backbone {name!r} returned a {type(made).__name__}",
+            f"backbone {name!r} returned {type(made).__name__}",
             "Return a p3d_eval.backbones.Network or Backbone",
         )
     source = str(path) if path is not None else made.weights_source or name

@@ -83,7 +83,7 @@ def test_a_factory_in_a_module(factory, tmp_path, monkeypatch):
         ("{}:broken", {}, "failed with RuntimeError: two lines"),
         ("{}:leaves", {}, "failed with SystemExit: no licence"),
         ("{}:number", {}, "is a int, not a function"),
-        ("{}:plain", {}, "returned a Identity"),
+        ("{}:plain", {}, "returned Identity"),
         ("{}:plain", {"weights": "x.pt"}, "takes no weights"),
         ("{}:make", {"depth": 3}, "unexpected keyword argument 'depth'"),
         ("{}:maek", {}, "Did you mean make"),

@@ -54,7 +54,7 @@ def test_a_list_keeps_its_order_and_is_relative_to_its_folder_or_root(tmp_path):
         ("", "names no video"),
         ("# only remarks\n", "names no video"),
         ("a.avi\na.avi\n", "two videos have the id 'a'"),
-        ("a.avi\ngone.avi\n", "1 listed videos do not exist: .*gone.avi"),
+        ("a.avi\ngone.avi\n", "1 listed video not found: .*gone.avi"),
     ],
 )
 def test_unusable_lists(tmp_path, text, message):

@@ -299,6 +299,11 @@ def test_seeds_out_of_range(study, tmp_path, task, seed, message):
         ("retrieval", {"classifier": "knn"}, "classifier: 'knn' has no effect"),
         ("retrieval", {"C": 10}, "C: 10.0 has no effect"),
         ("retrieval", {"folds": 3}, "folds: 3 has no effect"),
+        (
+            "classification",
+            {"scheme": "left-out", "folds": 3},
+            "folds: 3 has no effect: each group",
+        ),
         ("pairs", {"scheme": "left-out"}, "scheme: 'left-out' has no effect"),
         ("pairs", {"pca": "3"}, "pca: '3' has no effect"),
         ("classification", {"pairs": 20}, "pairs: 20 has no effect"),

@@ -66,6 +66,24 @@ def mean_of(*parts):
     return statistics.mean_over_splits([Part(*part) for part in parts], "videos", "clusters", seed=0)
 
 
+def test_splits_of_one_cluster_each_are_drawn_themselves():
+    """Drawn among its like, each would be drawn again and again: an interval of no width."""
+    rates = (1 / 2, 1, 2 / 3, 1 / 3)
+    metric = mean_of(*((np.arange(6) < 6 * rate, [name] * 6) for name, rate in zip("abcd", rates, strict=True)))
+    assert metric.value == pytest.approx(np.mean(rates))
+    draws = np.sort(np.array(rates)[np.array(np.meshgrid(*[range(4)] * 4)).reshape(4, -1)].mean(axis=0))
+    assert (metric.low, metric.high) == pytest.approx(np.quantile(draws, [0.025, 0.975]), abs=0.05)
+    assert metric.method == "percentile bootstrap, 10,000 resamples of 4 clusters, a split each"
+
+
+def test_a_split_of_one_cluster_among_others_leaves_no_interval():
+    one, several = ([True, False], ["a", "a"]), ([True, False, True], ["c", "d", "e"])
+    for parts in ((one, several), (one,), (one, one)):
+        metric = mean_of(*parts)
+        assert (metric.low, metric.high, metric.level) == (None, None, None)
+        assert metric.method == "no interval: a split tests one alone of the clusters"
+
+
 @pytest.mark.parametrize(("right", "trials"), [(True, 20), (False, 0)])
 def test_no_width_would_be_a_lie(right, trials):
     """All right, or all wrong: resamples are alike; the exact interval of 20 clusters stands instead."""

@@ -76,7 +76,7 @@ def test_without_a_system_on_every_benchmark_nothing_is_said_of_all():
     assert [column.key for column in table.columns] == ["ucf101", "ucf101_rank", "aslan", "aslan_rank"]
     assert (
         table.notes[0]
-        == "No system has a converged result on every benchmark; --benchmarks chooses those to rank by."
+        == "No system has a result that converged on every benchmark; --benchmarks chooses those to rank by."
     )
     assert table.notes[1].startswith("Rank: by the value on the benchmark; equal ones")
     assert not any(note.startswith(("Mean", "Borda")) for note in table.notes)
