@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.protocols.result import Result
 from p3d_eval.reports.comparability import obstacles, published_method, same_trials
 from p3d_eval.reports.entries import (
@@ -78,7 +78,12 @@ def build_tables(
         kinds.setdefault(kind_of(result), []).append(result)
     failed = failures_of(failures, kinds)
     chosen = _layouts(options, named, kinds, [one.protocol for one in failed])
-    return [_build(layout, kinds, failed, options, shown) for layout, shown in chosen]
+    tables = [_build(layout, kinds, failed, options, shown) for layout, shown in chosen]
+    if options.against is not None:
+        labels = {row.label for table in tables for row in table.rows if row.kind == "measured"}
+        if options.against not in labels:
+            raise UnknownNameError("row", options.against, labels)
+    return tables
 
 
 def _layouts(

@@ -43,16 +43,11 @@ def mark_differences(
         ° on their value; ``attributes`` holds the corrected p.
     list of str
         Columns without a difference, and why a value was not tested, one sentence for each reason.
-
-    Raises
-    ------
-    UserError
-        When no measured row is called ``options.against``.
     """
     by_id = {result.result_id: result for system in systems for result in system.results.values()}
     measured = [row for row in rows if row.kind == "measured"]
     if options.against is not None and options.against not in {row.label for row in measured}:
-        raise UnknownNameError("row", options.against, [row.label for row in measured])
+        return list(rows), [f"Not tested: no row here is called {options.against}."]
     marked = list(rows)
     alike: list[str] = []
     untested: dict[str, list[str]] = {}

@@ -124,6 +124,16 @@ def test_an_unknown_row_is_named():
         table_of(*RESULTS, against="hal")
 
 
+def test_a_row_of_another_table_is_none_of_this_one():
+    """The row stands in UCF101's table alone: HMDB51's says so, and is not refused."""
+    other = replace(RESULTS[0], protocol="hmdb51", label="lonely")
+    tables = build_tables([*RESULTS, other], published=False, significance=True, against="half")
+    said = {table.protocol: "Not tested: no row here is called half." in table.notes for table in tables}
+    assert said == {"ucf101": False, "hmdb51": True}
+    with pytest.raises(UserError, match=r"Did you mean half\? Available: also, bad, good, half, lonely"):
+        build_tables([*RESULTS, other], published=False, significance=True, against="hal")
+
+
 def test_every_format_has_the_mark(tmp_path):
     for result in RESULTS:
         result.save(tmp_path / f"{result.label}.json")
