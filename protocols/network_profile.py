@@ -81,7 +81,7 @@ def profile_network(backbone: Backbone, options: ProfileOptions | None = None) -
     layers = given.layers or last_layer(backbone)
     began = time.perf_counter()
     cost = measure_cost(backbone, layers)
-    ways = [backbone.with_precision(name) for name in dict.fromkeys(given.precisions)]
+    ways = _ways(backbone, given)
     counted = time.perf_counter()
     speeds = [
         measure_speed(way, layers, size, given.repeats, given.compiling)
@@ -96,6 +96,41 @@ def profile_network(backbone: Backbone, options: ProfileOptions | None = None) -
         speeds,
         {"count": counted - began, "measure": ended - counted},
     )
+
+
+def predict_seconds(backbone: Backbone, options: ProfileOptions) -> float:
+    """Say how long `profile_network` will take, from one clip in each precision.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The network.
+    options : ProfileOptions
+        What is to be measured.
+
+    Returns
+    -------
+    float
+        Seconds; a batch is taken to need as much as its clips one by one.
+
+    Raises
+    ------
+    UserError
+        As `profile_network`.
+    """
+    layers = options.layers or last_layer(backbone)
+    sizes = dict.fromkeys(options.batch_sizes)
+    seconds = 0.0
+    for way in _ways(backbone, options):
+        began = time.perf_counter()
+        clip = sum(measure_speed(way, layers, 1, 1, options.compiling).seconds)
+        once = max(0.0, time.perf_counter() - began - 2 * clip)  # compiling, checking
+        seconds += len(sizes) * once + sum(sizes) * (1 + options.repeats) * clip
+    return seconds
+
+
+def _ways(backbone: Backbone, options: ProfileOptions) -> list[Backbone]:
+    return [backbone.with_precision(name) for name in dict.fromkeys(options.precisions)]
 
 
 def _result(

@@ -21,11 +21,16 @@ FEATURES, RESULTS, EARLIER = "features", "results", ".earlier"
 
 @dataclass(frozen=True)
 class Features:
-    """A feature file as evaluations see it: its content and the videos that failed."""
+    """A feature file as evaluations see it: its content, its number of videos and those that failed."""
 
     key: str
+    videos: int
     failed: Mapping[str, str]
     provenance: Mapping[str, Any]
+
+
+def _seen(store: FeatureStore, key: str) -> Features:
+    return Features(key, len(store.ids), store.failed, store.provenance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +59,7 @@ class PlannedExtraction:
         if not self.task.out.exists():
             return None
         store = FeatureStore(self.task.out)
-        return Features(self.key, store.failed, store.provenance) if store.complete else None
+        return _seen(store, self.key) if store.complete else None
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class GivenFeatures:
             When it is absent, incomplete or damaged.
         """
         store = open_features(self.path)
-        return Features(store.identity, store.failed, store.provenance)
+        return _seen(store, store.identity)
 
 
 Source = PlannedExtraction | GivenFeatures

@@ -112,7 +112,7 @@ def _evaluations(
         label = settings.label or cell.row
         label = f"{label}, {cell.dataset}" if len(datasets[cell.run]) > 1 else label
         planned = PlannedEvaluation(cell, own, sources, label, settings.fusion, settings.fusion_weights)
-        features = [Features(_source_key(one), {}, {}) for one in sources]
+        features = [Features(_source_key(one), 0, {}, {}) for one in sources]
         first = found.setdefault(planned.key(features), planned)
         if first is not planned:
             raise UserError(

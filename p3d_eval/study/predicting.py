@@ -16,25 +16,15 @@ from p3d_eval.study.plan import (
     PlannedExtraction,
     saved_result,
 )
-from p3d_eval.study.profiling import PlannedProfile, plan_profiles
+from p3d_eval.study.profiling import PlannedProfile, ProfileTask, plan_profiles, predict_profile
+from p3d_eval.study.protocol_times import Time, protocol_seconds
 from p3d_eval.study.running import Cell
 from p3d_eval.study.screen import Screen
-from p3d_eval.study.state import speed_name
+from p3d_eval.study.state import time_name
 from p3d_eval.study.tasks import Event, ExtractTask, Task, Tell
 from p3d_eval.study.workers import TaskWorker, watch
 
-# Seconds and videos of whole protocols on two AMD EPYC cores (docs/performance.md, "Whole protocols").
-_MEASURED = {
-    "ucf101": (16.0, 13_320),
-    "hmdb51": (7.0, 6_766),
-    "activitynet": (17.0, 14_950),
-    "kinetics400": (5.5, 19_906),
-    "yupenn": (4.5, 420),
-    "dynamic-scenes": (3.6, 130),
-    "aslan": (13.0, 3_697),
-}
 _FAILS = "fails: "
-_START_SECONDS = 3.0  # imports; "about 3 s of each row are imports", the same page
 
 
 @dataclass(frozen=True)
@@ -90,43 +80,40 @@ class PredictTask:
 
 
 @dataclass(frozen=True)
-class LoadTask:
-    """Load a network, to see whether that can be done."""
+class PredictProfileTask:
+    """Load a network and time one clip in each precision that is to be measured."""
 
-    task: ExtractTask
+    task: ProfileTask
 
     def perform(self, tell: Tell) -> dict[str, Any]:  # noqa: ARG002  (there are no steps)
-        """Load it."""
-        from p3d_eval.study.extracting import load_network
-
-        load_network(self.task)
-        return {}
+        """Return the seconds of the whole measurement."""
+        return {"seconds": predict_profile(self.task)}
 
 
-def predict(plan: Plan, speeds: Mapping[str, float], quiet: bool = False) -> Iterator[Prediction]:
+def predict(plan: Plan, times: Mapping[str, Time], quiet: bool = False) -> Iterator[Prediction]:
     """Predict every cell, extractions first; nothing is written into the study's folder.
 
     Parameters
     ----------
     plan : Plan
-    speeds : mapping of str to float
-        Seconds a video of earlier runs (`p3d_eval.study.state.State.speeds`).
+    times : mapping of str to (float, int)
+        Seconds and videos of earlier runs (`p3d_eval.study.state.State.times`).
     quiet : bool
         Show no progress.
     """
     reasons: dict[str, str] = {}  # why a cell fails that depends on an extraction, by its name or its file
     with Screen("predict", len(plan.extractions), quiet) as screen, Measurer(screen) as measurer:
         for extraction in plan.extractions:
-            found, missing = _extraction(extraction, speeds, measurer)
+            found, missing = _extraction(extraction, times, measurer)
             reasons |= missing
             if found.failed:
                 reasons[str(extraction.task.out)] = found.cell.name
             yield found
             screen.count()
         for evaluation in plan.evaluations:
-            yield _evaluation(evaluation, plan, speeds, reasons)
+            yield _evaluation(evaluation, plan, times, reasons)
         for profile in plan_profiles(plan):
-            yield _profile(profile, str(profile.task.extraction.out) in reasons, measurer)
+            yield _profile(profile, measurer)
 
 
 class Measurer:
@@ -163,7 +150,7 @@ class Measurer:
 
 
 def _extraction(
-    planned: PlannedExtraction, speeds: Mapping[str, float], measurer: Measurer
+    planned: PlannedExtraction, times: Mapping[str, Time], measurer: Measurer
 ) -> tuple[Prediction, Mapping[str, str]]:
     """Predict an extraction; say which evaluations will not find their layers, and why."""
     try:
@@ -172,18 +159,18 @@ def _extraction(
         done = planned.done()
     except UserError as error:
         return _failing(planned.cell, error.message), {}
-    known = speeds.get(speed_name(planned.cell))
+    known = times.get(time_name(planned.cell))
     event = measurer.measure(f"measure: {planned.cell.name}", PredictTask(planned.task, known is None))
     if event.kind == "failed":
         return _failing(planned.cell, event.text), {}
     total = len(planned.task.videos)
-    seconds = (total - done) * (event.facts["seconds"] if known is None else known)
+    seconds = (total - done) * (event.facts["seconds"] if known is None else known[0] / known[1])
     state, nbytes = (f"to go on: {done} of {total} videos", 0) if done else ("to do", event.facts["bytes"])
     return Prediction(planned.cell, state, seconds, nbytes), event.facts["missing"]
 
 
 def _evaluation(
-    planned: PlannedEvaluation, plan: Plan, speeds: Mapping[str, float], reasons: Mapping[str, str]
+    planned: PlannedEvaluation, plan: Plan, times: Mapping[str, Time], reasons: Mapping[str, str]
 ) -> Prediction:
     if planned.cell.name in reasons:
         return _failing(planned.cell, reasons[planned.cell.name])
@@ -198,32 +185,24 @@ def _evaluation(
             features = source.features()
         except UserError as error:
             return _failing(planned.cell, error.message)
-        found += [features] if features is not None else []
+        if features is not None:
+            found.append(features)
+            videos = max(videos, features.videos)
     if len(found) == len(planned.sources) and saved_result(planned.task(plan.folder, found).out) is not None:
         return Prediction(planned.cell, "done")
-    return Prediction(planned.cell, "to do", _protocol_seconds(planned.cell.protocol, videos, speeds))
+    name = time_name(planned.cell)
+    return Prediction(planned.cell, "to do", protocol_seconds(name, videos, times.get(name)))
 
 
-def _profile(planned: PlannedProfile, doubtful: bool, measurer: Measurer) -> Prediction:
-    """Predict a measurement; where the extraction fails, see whether that is the network's fault."""
+def _profile(planned: PlannedProfile, measurer: Measurer) -> Prediction:
+    """Predict a measurement, which also shows whether its network can be had."""
     if saved_result(planned.task.out) is not None:
         return Prediction(planned.cell, "done")
-    if doubtful:
-        event = measurer.measure(f"load: {planned.cell.name}", LoadTask(planned.task.extraction))
-        if event.kind == "failed":
-            return _failing(planned.cell, event.text)
-    return Prediction(planned.cell, "to do", None)
+    event = measurer.measure(f"measure: {planned.cell.name}", PredictProfileTask(planned.task))
+    if event.kind == "failed":
+        return _failing(planned.cell, event.text)
+    return Prediction(planned.cell, "to do", event.facts["seconds"])
 
 
 def _failing(cell: Cell, reason: str) -> Prediction:
     return Prediction(cell, f"{_FAILS}{reason}")
-
-
-def _protocol_seconds(protocol: str, videos: int, speeds: Mapping[str, float]) -> float | None:
-    """Scale the time of an earlier run, or of the measured whole protocol, with the number of videos."""
-    if protocol in speeds:
-        return _START_SECONDS + speeds[protocol] * videos
-    if protocol not in _MEASURED:
-        return None
-    seconds, measured = _MEASURED[protocol]
-    return _START_SECONDS + (seconds - _START_SECONDS) * videos / measured

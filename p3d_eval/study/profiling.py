@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from p3d_eval.features.row_names import honest_name
 from p3d_eval.provenance import machine, sha256_json
@@ -13,6 +13,9 @@ from p3d_eval.study.running import FAILED, KEPT, MADE, Outcome, StudyRunner, bri
 from p3d_eval.study.screen import Screen
 from p3d_eval.study.settings import INPUT_KEYS, ProfileSettings
 from p3d_eval.study.tasks import ExtractTask, Tell
+
+if TYPE_CHECKING:
+    from p3d_eval.protocols.network_profile import ProfileOptions
 
 PROFILE = "profile"
 
@@ -49,24 +52,38 @@ class ProfileTask:
     label: str
     out: Path
 
-    def perform(self, tell: Tell) -> dict[str, Any]:  # noqa: ARG002  (there are no steps)
-        """Measure, and save the result."""
-        from p3d_eval.protocols.network_profile import ProfileOptions, profile_network
-        from p3d_eval.study.extracting import load_network
+    def options(self) -> "ProfileOptions":
+        """Return what is measured."""
+        from p3d_eval.protocols.network_profile import ProfileOptions
 
         asked = self.settings
-        options = ProfileOptions(
+        return ProfileOptions(
             None,
             tuple(asked.precisions),
             tuple(asked.batch_sizes),
             asked.repeats,
             self.extraction.extract.compile,
         )
+
+    def perform(self, tell: Tell) -> dict[str, Any]:  # noqa: ARG002  (there are no steps)
+        """Measure, and save the result."""
+        from p3d_eval.protocols.network_profile import profile_network
+        from p3d_eval.study.extracting import load_network
+
         network, _ = load_network(self.extraction)
-        result = profile_network(network, options)
+        result = profile_network(network, self.options())
         label = honest_name(self.label, result.features)
         replace(result, label=label).save(self.out, overwrite=True)
         return {}
+
+
+def predict_profile(task: ProfileTask) -> float:
+    """Measure one clip in each precision, and say how many seconds the whole measurement will take."""
+    from p3d_eval.protocols.network_profile import predict_seconds
+    from p3d_eval.study.extracting import load_network
+
+    network, _ = load_network(task.extraction)
+    return predict_seconds(network, task.options())
 
 
 @dataclass(frozen=True)

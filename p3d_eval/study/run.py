@@ -133,7 +133,7 @@ def run_study(
     plan = plan_study(read_any(study, out), limit)
     state = State(plan.study.folder)
     if dry_run:
-        return StudyRun(plan, predictions=tuple(predict(plan, state.speeds, quiet)))
+        return StudyRun(plan, predictions=tuple(predict(plan, state.times, quiet)))
     with WriterLock(plan.folder / LOCK):
         return _run(plan, jobs or default_jobs(), retry, overwrite, quiet)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from p3d_eval.files import write_text
 from p3d_eval.study.grid import Extraction
+from p3d_eval.study.protocol_times import Time, kind_of_work
 from p3d_eval.study.running import MADE, Outcome
 
 _FILE = ".study.json"  # hidden: reports over the folder do not look at it
@@ -30,19 +31,20 @@ class State:
             self._notes = found if isinstance(found, dict) else {}
 
     @property
-    def speeds(self) -> Mapping[str, float]:
-        """Seconds a video, by the name of a row's extraction or of a protocol."""
-        found = self._notes.get("speeds", {})
-        return found if isinstance(found, dict) else {}
+    def times(self) -> Mapping[str, Time]:
+        """Seconds of the last run and the videos they were for, by `time_name`."""
+        found = self._notes.get("times", {})
+        times = found.items() if isinstance(found, dict) else ()
+        return {name: (float(time[0]), int(time[1])) for name, time in times if _is_time(time)}
 
     def remember(self, outcomes: Sequence[Outcome]) -> None:
-        """Note how long a video took in work that was done."""
-        speeds = dict(self.speeds)
+        """Note how long the work took that was done."""
+        times: dict[str, Sequence[float]] = {name: list(time) for name, time in self.times.items()}
         for one in outcomes:
             videos, seconds = one.facts.get("videos", 0), one.facts.get("seconds", 0.0)
             if one.status == MADE and videos:
-                speeds[speed_name(one.cell)] = seconds / videos
-        self._note("speeds", speeds)
+                times[time_name(one.cell)] = [seconds, videos]
+        self._note("times", times)
 
     def files_of(self, study: str) -> list[str]:
         """Names, in the study's folder, of all files that a study file made and no other one did."""
@@ -81,6 +83,14 @@ class State:
             write_text(self._path, json.dumps(self._notes, indent=2) + "\n", overwrite=True)
 
 
-def speed_name(cell: Any) -> str:
-    """Name under which a cell's speed is noted: an extraction's row and data set, or the protocol."""
-    return cell.name if isinstance(cell, Extraction) else cell.protocol
+def time_name(cell: Any) -> str:
+    """Name under which a cell's time is noted: an extraction's row and data set, or the kind of work."""
+    return cell.name if isinstance(cell, Extraction) else kind_of_work(cell.protocol, cell.options)
+
+
+def _is_time(value: Any) -> bool:
+    """Whether a note holds seconds and a number of videos: someone may have edited the file."""
+    match value:
+        case [int() | float() as seconds, int() as videos]:
+            return seconds >= 0 and videos > 0
+    return False

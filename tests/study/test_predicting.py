@@ -1,8 +1,14 @@
-"""What a dry run says of cells that will fail, and that an extraction checks what is wanted of it."""
+"""What a dry run says of times and of cells that will fail; an extraction checks what is wanted of it."""
+
+import json
+import shutil
 
 import pytest
 
+from p3d_eval.protocols import PROTOCOLS
+from p3d_eval.study.protocol_times import kind_of_work, protocol_seconds
 from p3d_eval.study.run import run_study
+from p3d_eval.study.state import State
 from tests.support.tiny_study import change
 
 
@@ -59,3 +65,56 @@ def test_nothing_is_extracted_that_no_protocol_can_use(by_default, in_threads):
         == "Did you mean flat? It stores prob, flat, res: let the protocol take these, or extract more"
     )
     assert set((by_default.parent / "study" / "features").iterdir()) == before
+
+
+def test_every_protocol_has_a_time_that_grows_with_the_videos():
+    for protocol in PROTOCOLS.names():
+        for options in ({}, {"measure": "video"}, {"layer": "pool5"}, {"task": "pairs"}, {"task": "retrieval"}):
+            known = PROTOCOLS.load(protocol).options.__dataclass_fields__
+            if set(options) <= set(known):
+                kind = kind_of_work(protocol, options)
+                assert protocol_seconds(kind, 100, None) < protocol_seconds(kind, 50_000, None), kind
+    assert protocol_seconds("of-a-plugin", 100, None) is None
+
+
+@pytest.mark.parametrize(
+    ("protocol", "options", "kind"),
+    [
+        ("custom", {"C": 1, "task": "classification"}, "custom"),
+        ("custom", {"scheme": "left-out", "task": "retrieval"}, "custom retrieval"),
+        ("custom", {"scheme": "left-out"}, "custom left-out"),
+        ("ssv2", {"layer": "prob", "measure": "video"}, "ssv2 video"),
+        ("ssv2", {"layer": "pool5"}, "ssv2 probe"),
+        ("ucf101", {"layer": "pool5"}, "ucf101"),
+    ],
+)
+def test_what_changes_a_protocols_work_is_told_apart(protocol, options, kind):
+    assert kind_of_work(protocol, options) == kind
+
+
+def test_an_earlier_run_is_scaled_unless_it_was_a_small_trial():
+    assert protocol_seconds("ucf101", 1000, (50.0, 500)) == protocol_seconds("ucf101", 0, None) + 100.0
+    assert protocol_seconds("ucf101", 1000, (50.0, 99)) == protocol_seconds("ucf101", 1000, None)
+
+
+def test_notes_of_times_that_are_none_are_left_out(tmp_path):
+    times = {"a": [1.5, 3], "b": [1.5, 0], "c": "soon", "d": [-1, 2], "e": [1.0, 2.0], "f": [1]}
+    (tmp_path / ".study.json").write_text(json.dumps({"times": times}))
+    assert State(tmp_path).times == {"a": (1.5, 3)}
+
+
+def test_given_features_and_profiles_have_predicted_times(study, in_threads):
+    there = next((study.parent / "study" / "features").glob("tiny-one-*.h5"))
+    shutil.copy(there, study.parent / "made.h5")
+    given = '[backbones.theirs]\nfeatures = { tiny = "made.h5" }\n[datasets.tiny]'
+    change(study, "[datasets.tiny]", given)
+    change(study, "C = [1, 10]", "C = 2")
+    change(study, "[report]", "[profile]\nbatch_sizes = [1]\nrepeats = 1\n[report]")
+    found = {one.cell.name: one for one in run_study(study, dry_run=True, quiet=True).predictions}
+    seconds, videos = State(study.parent / "study").times["ucf101"]
+    assert videos == 6
+    own = found["ucf101 on theirs, tiny"]
+    assert own.state == "to do"
+    assert own.seconds == pytest.approx(protocol_seconds("ucf101", 0, None) + seconds)
+    assert found["profile one"].seconds > 0
+    assert all(one.seconds is not None for one in found.values())
