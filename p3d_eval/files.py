@@ -8,6 +8,7 @@ from pathlib import Path
 
 from p3d_eval.errors import UserError
 
+_RESULT_SUFFIX = ".json"
 # What a disk that is full, or holds no more for this user, answers.
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -32,11 +33,34 @@ def require_new(path: Path, overwrite: bool, option: str = "") -> None:
     UserError
         When ``path`` exists and ``overwrite`` is false, or is a folder.
     """
-    if path.is_dir():
-        raise UserError(f"{path} is a folder, not a file to write", "Give the name of a file")
+    _refuse_folder(path)
     if path.exists() and not overwrite:
         how = f" with {option}" if option else ""
         raise UserError(f"{path} exists", f"Choose another name{how} or add --overwrite")
+
+
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, not a file to write", "Give the name of a file")
+
+
+def require_json(path: Path) -> None:
+    """Refuse a result's name that does not end in ``.json``.
+
+    Folders of results are read by it, and the scores beside a result take its place: ``z.txt`` and ``z.json``
+    would share one file of scores.
+
+    Raises
+    ------
+    UserError
+        When ``path`` ends otherwise, or is a folder.
+    """
+    _refuse_folder(path)
+    if path.suffix != _RESULT_SUFFIX:
+        raise UserError(
+            f"{path}: the name of a result ends in {_RESULT_SUFFIX}",
+            f"Write {path.with_suffix(_RESULT_SUFFIX)}",
+        )
 
 
 def require_writable(path: Path) -> None:

@@ -120,10 +120,11 @@ def profile(
     UserError
         When a layer or precision is unknown, the device cannot do it, or the file exists.
     """
-    from p3d_eval.files import require_new, require_writable
+    from p3d_eval.files import require_json, require_new, require_writable
     from p3d_eval.protocols.network_profile import ProfileOptions, profile_network
 
     if out is not None:
+        require_json(Path(out))
         require_new(Path(out), overwrite)
         require_writable(Path(out))
     options = ProfileOptions(layers, tuple(precisions), tuple(batch_sizes), repeats, compiling)

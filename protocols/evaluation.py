@@ -9,7 +9,7 @@ from typing import Any, cast
 from p3d_eval.errors import UserError
 from p3d_eval.features import FeatureStore, open_features
 from p3d_eval.features.row_names import honest_name
-from p3d_eval.files import require_new, require_writable, write_text
+from p3d_eval.files import require_json, require_new, require_writable, write_text
 from p3d_eval.protocols import PROTOCOLS, Protocol
 from p3d_eval.protocols.annotations.sources import find_annotations
 from p3d_eval.protocols.fused_store import FusedStore
@@ -69,6 +69,8 @@ def evaluate(
         When an option, the feature file, an annotation or the output is wrong.
     """
     protocol = PROTOCOLS.load(name)
+    if out is not None:
+        require_json(Path(out))
     annotation = protocol.annotation_option
     given = options.pop(annotation.name, None) if annotation else None
     parsed = protocol.parse_options(options)

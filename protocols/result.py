@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from p3d_eval.errors import UserError
-from p3d_eval.files import require_new, write_text
+from p3d_eval.files import require_json, require_new, write_text
 from p3d_eval.markup import shown_by
 from p3d_eval.protocols.result_reading import read_value
 from p3d_eval.protocols.scores import Scores, scores_path
@@ -239,8 +239,10 @@ class Result:
         Raises
         ------
         UserError
-            When a file exists and ``overwrite`` is false, or the folder cannot be written.
+            When the name does not end in ``.json``, a file exists and ``overwrite`` is false, or the folder
+            cannot be written.
         """
+        require_json(path)
         require_new(path, overwrite)
         document = self.to_json()
         if self.scores is not None:

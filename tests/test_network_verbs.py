@@ -39,5 +39,7 @@ def test_profile(backbone, tmp_path):
     out = tmp_path / "p.json"
     result = pe.profile(backbone, out, batch_sizes=[2], repeats=1)
     assert Result.load(out).metrics == result.metrics
+    with pytest.raises(UserError, match=r"p\.txt: the name of a result ends in \.json"):
+        pe.profile(backbone, tmp_path / "p.txt")
     with pytest.raises(UserError, match="exists"):
         pe.profile(backbone, out, batch_sizes=[2], repeats=1)

@@ -135,10 +135,13 @@ def _own_options(protocol: Any) -> dict[str, tuple[Any, Any]]:
 def _run(name: str, common: dict[str, Any], options: dict[str, Any]) -> None:
     """Evaluate, save, and print the result as a table or as JSON."""
     from p3d_eval.features import open_features
+    from p3d_eval.files import require_json
     from p3d_eval.protocols.evaluation import evaluate
 
     if common["quiet"] and common["json_output"]:
         raise UserError("--quiet and --json contradict each other", "Choose one")
+    if common["out"]:
+        require_json(common["out"])
     stores = [open_features(path) for path in common["features"] or []]
     files = [store.path for store in stores] or [options.get("predictions") or Path("none")]
     source = " and ".join(map(str, files))

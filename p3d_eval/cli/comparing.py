@@ -72,10 +72,11 @@ def compare_results(
     if quiet and as_json:
         raise UserError("--quiet and --json contradict each other", "Choose one")
 
-    from p3d_eval.files import require_new, require_writable, write_text
+    from p3d_eval.files import require_json, require_new, require_writable, write_text
     from p3d_eval.protocols.significance import compare
 
     if out is not None:  # before the work
+        require_json(out)
         require_new(out, overwrite)
         require_writable(out)
         require_other(out, results or [])

@@ -111,7 +111,7 @@ def profile(
 
 def _outputs(names: list[str], out: Path | None, overwrite: bool) -> dict[str, Path]:
     """Network → file of its result, which can be written; of a path only the file's own name is in it."""
-    from p3d_eval.files import require_new, require_writable
+    from p3d_eval.files import require_json, require_new, require_writable
 
     if out is not None and len(names) > 1:
         raise UserError(f"--out {out} is one file for {len(names)} networks", "Leave --out out")
@@ -119,6 +119,7 @@ def _outputs(names: list[str], out: Path | None, overwrite: bool) -> dict[str, P
     for path in paths.values():
         if list(paths.values()).count(path) > 1:
             raise UserError(f"two networks would be written to {path}", "Profile them one by one, with --out")
+        require_json(path)
         require_new(path, overwrite)
         require_writable(path)
     return paths

@@ -191,6 +191,17 @@ def test_other_mistakes_are_told_before_an_existing_result(tmp_path, monkeypatch
     assert Path("r.json").read_text() == "mine"
 
 
+def test_a_result_is_called_json(run, tmp_path):
+    """Else ``z.txt`` and ``z.json`` share one file of scores; it is told before features are opened."""
+    for name, meant in (("z.txt", "z.json"), ("z", "z.json"), ("z.JSON", "z.json")):
+        shown = run("ucf101", "--features", "absent.h5", "--out", name)
+        assert shown.exit_code == 2
+        assert f"{name}: the name of a result ends in .json" in shown.output
+        assert f"Write {meant}" in shown.output
+    assert ". is a folder" in run("ucf101", "--features", "absent.h5", "--out", ".").output
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_existing_list_of_predictions_names_its_option(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("p.json").write_text("mine")

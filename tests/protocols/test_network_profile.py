@@ -130,6 +130,7 @@ def test_a_batch_too_large_is_listed_and_the_rest_measured(tmp_path, monkeypatch
         (("--backbone", TINY, "--backbone", f"other/{Path(TINY).name}"), "two networks would be written to"),
         (("--backbone", TINY, "--crop-size", "64"), "does not fit"),
         (("--backbone", TINY, "--backbone", "p3d63", "--out", "x.json"), "one file for 2 networks"),
+        (("--backbone", TINY, "--out", "x.txt"), "x.txt: the name of a result ends in .json"),
     ],
 )
 def test_mistakes_are_one_line_and_write_nothing(words, complaint, tmp_path, monkeypatch):

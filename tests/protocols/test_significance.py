@@ -346,6 +346,7 @@ def test_command_with_wrong_input(files, tmp_path):
     for arguments, message in (
         (files, "the scores of weak.json are not there"),
         (files[1:2], "two results or more"),
+        ([*files, "--out", "x.csv"], "x.csv: the name of a result ends in .json"),
         ([*files[1:], "--out", files[1]], "exists"),
         ([*files[1:], "--out", files[1], "--overwrite"], "is one of the results"),
         (["absent.json", files[1]], "absent.json: no such result file"),
