@@ -12,8 +12,9 @@ import torch
 
 from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.backbones.checkpoint import hash_state, require_file
+from p3d_eval.backbones.factory_source import bind_options, unknown_factory
 from p3d_eval.backbones.network import Network, WeightsInfo
-from p3d_eval.errors import FOREIGN_FAILURES, UserError, nearest, one_line, shorten
+from p3d_eval.errors import FOREIGN_FAILURES, UserError, one_line
 from p3d_eval.provenance import sha256_file, sha256_json
 
 
@@ -43,21 +44,16 @@ def custom_factory(name: str) -> Any:
     try:
         return getattr(module, attribute)
     except AttributeError as error:
-        raise UserError(
-            f"backbone {name!r}: {where} has no {attribute!r}", _functions_of(module, attribute)
-        ) from error
+        raise unknown_factory(f"backbone {name!r}", where, attribute, _functions_of(module)) from error
 
 
-def _functions_of(module: Any, misspelt: str) -> str:
-    """Say which functions a module makes itself, the one that was meant first."""
-    made = [
+def _functions_of(module: Any) -> list[str]:
+    """Name the functions that a module makes itself."""
+    return [
         key
         for key, value in vars(module).items()
         if inspect.isfunction(value) and value.__module__ == module.__name__ and not key.startswith("_")
     ]
-    close = nearest(misspelt, made)
-    guess = f"Did you mean {', '.join(close)}? " if close else "Name a factory function. "
-    return f"{guess}It has {shorten(made) or 'none'}"
 
 
 def _import_file(path: Path, name: str) -> Any:
@@ -116,12 +112,7 @@ def call_factory(
             arguments[key] = value
     if path is not None:
         require_file(path)
-    try:
-        inspect.signature(factory).bind(**arguments)
-    except TypeError as error:
-        raise UserError(
-            f"backbone {name!r}: {error}", f"It takes {', '.join(takes) or 'no options'}"
-        ) from error
+    bind_options(f"backbone {name!r}", inspect.signature(factory), arguments)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:

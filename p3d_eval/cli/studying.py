@@ -135,7 +135,13 @@ def _print_plan(done: "StudyRun", quiet: bool, as_json: bool) -> None:
     """Print what is to be done, with its sum."""
     if as_json:
         cells = [
-            {"cell": one.cell.name, "state": one.state, "seconds": one.seconds, "bytes": one.nbytes}
+            {
+                "cell": one.cell.name,
+                "state": one.state,
+                "seconds": one.seconds,
+                "bytes": one.nbytes,
+                "hint": one.hint or None,
+            }
             for one in done.predictions
         ]
         print_json({"out": str(done.folder), "cells": cells})
@@ -145,7 +151,11 @@ def _print_plan(done: "StudyRun", quiet: bool, as_json: bool) -> None:
     from p3d_eval.study.wording import PLAN_COLUMNS, plan_rows, plan_sum
 
     print_table(f"{done.plan.study.name} into {done.folder}", PLAN_COLUMNS, plan_rows(done.predictions))
-    console().print(f"\n{plan_sum(done.predictions)}", markup=False)
+    screen = console()
+    for one in done.predictions:
+        if one.hint:
+            screen.print(f"{one.cell.name}: {one.hint}", style="dim", markup=False)
+    screen.print(f"\n{plan_sum(done.predictions)}", markup=False)
 
 
 def _print_outcome(done: "StudyRun", quiet: bool) -> None:
@@ -173,6 +183,7 @@ def _as_json(done: "StudyRun") -> dict[str, Any]:
                 "status": one.status,
                 "path": None if one.path is None else str(one.path),
                 "reason": one.reason or None,
+                "hint": one.hint or None,
                 "failed_videos": dict(one.failed_videos),
             }
             for one in done.outcomes

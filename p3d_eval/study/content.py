@@ -4,110 +4,25 @@ import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from p3d_eval.backbones import BACKBONES, Architecture
-from p3d_eval.backbones.download import cached
-from p3d_eval.backbones.exported.loading import is_exported
 from p3d_eval.backbones.precision import resolve_precision
-from p3d_eval.backbones.zoos.loading import is_from_zoo
 from p3d_eval.devices import find_device
-from p3d_eval.errors import UnknownNameError, UserError
+from p3d_eval.errors import UserError
 from p3d_eval.features import FeatureStore
 from p3d_eval.features.decode import decoder_versions
 from p3d_eval.features.frame_names import stat_video
 from p3d_eval.features.ids import VideoFile, list_videos
 from p3d_eval.protocols import PROTOCOLS, Protocol
 from p3d_eval.protocols.annotations.sources import find_annotations
-from p3d_eval.provenance import sha256_bytes, sha256_file, sha256_json
+from p3d_eval.provenance import sha256_bytes, sha256_json
 from p3d_eval.study.grid import Evaluation, Extraction, Study
-from p3d_eval.study.settings import COMPANY, DataSettings, ExtractSettings, RowSettings
+from p3d_eval.study.networks import Network, there
+from p3d_eval.study.settings import COMPANY, DataSettings, ExtractSettings
 
-RANDOM, FETCHED = "random", "fetched"
 _TRIAL_VIDEOS = 4  # of a class, at least, in a trial: enough to train on some and test on others
 _KEY_SHOWN = 10  # digits in a file's name
-
-
-@dataclass(frozen=True)
-class Network:
-    """Where a row's network comes from, found and hashed.
-
-    Parameters
-    ----------
-    backbone : str
-        As ``load_backbone`` takes it, a file's path absolute.
-    weights : str or None
-        As ``load_backbone`` takes them.
-    content : mapping
-        Everything that its numbers depend on.
-    """
-
-    backbone: str
-    weights: str | None
-    content: Mapping[str, Any]
-
-
-def find_network(study: Study, row: str, settings: RowSettings) -> Network:
-    """Find a row's code and weights.
-
-    Raises
-    ------
-    UserError
-        When the name is unknown, a file is absent, or a network of this package has no weights named.
-    """
-    where = f"[backbones.{row}] in {study.name}"
-    name = settings.backbone or row
-    module, _, attribute = name.rpartition(":")
-    code = None
-    if module.endswith(".py"):
-        path = _there(study.base, module, f"{where}: backbone")
-        name, code = f"{path}:{attribute}", sha256_file(path)
-    elif is_exported(name):
-        path = _there(study.base, name, f"{where}: backbone")
-        name, attribute, code = str(path), path.name, sha256_file(path)
-    elif module:
-        code = _module_hash(module)
-    elif name not in BACKBONES:
-        raise UnknownNameError(f"backbone of {where}:", name, BACKBONES.names())
-    elif settings.weights is None and isinstance(BACKBONES.load(name), Architecture):
-        raise UserError(f"{where}: {name} needs weights", 'Give weights = "FILE", "random" or "fetched"')
-    weights, digest = settings.weights, settings.weights
-    if weights == FETCHED:
-        found = cached(name)
-        if found is None:
-            raise UserError(f"{where}: no fetched weights of {name}", f"Run p3d-eval weights fetch {name}")
-        weights = str(found)
-    named = is_from_zoo(name) and not (study.base / str(weights)).is_file()  # by a name of the collection's
-    if weights not in (None, RANDOM) and not named:
-        path = _there(study.base, str(weights), f"{where}: weights")
-        weights, digest = str(path), _file_hash(path, path.stat().st_mtime_ns)
-    label = f"{module.rpartition('/')[2]}:{attribute}".lstrip(":") if code else name
-    content = {"backbone": label, "code": code, "weights": digest, "options": settings.options}
-    return Network(name, weights, content)
-
-
-def _there(base: Path, text: str, where: str) -> Path:
-    path = base / Path(text).expanduser()
-    if not path.exists():
-        raise UserError(f"{where} = {text!r}: {path} does not exist", "Paths are relative to the study file")
-    return path
-
-
-@cache
-def _file_hash(path: Path, _changed: int) -> str:
-    return sha256_file(path)
-
-
-def _module_hash(module: str) -> str | None:
-    """Hash a module's own file; None where it has none, and is named by its name alone."""
-    try:
-        spec = find_spec(module)
-    except (ImportError, ValueError):
-        return None  # a zoo's prefix; loading the network says what is wrong with other names
-    return sha256_file(Path(spec.origin)) if spec and spec.origin and Path(spec.origin).is_file() else None
 
 
 def find_videos(study: Study, dataset: str, limit: int | None) -> tuple[VideoFile, ...]:
@@ -122,8 +37,8 @@ def find_videos(study: Study, dataset: str, limit: int | None) -> tuple[VideoFil
     where = f"[datasets.{dataset}] in {study.name}"
     if settings.videos is None:
         raise UserError(f"{where}: no videos", 'Give videos = "FOLDER", or features of every row')
-    source = _there(study.base, settings.videos, f"{where}: videos")
-    root = None if settings.root is None else _there(study.base, settings.root, f"{where}: root")
+    source = there(study.base, settings.videos, f"{where}: videos")
+    root = None if settings.root is None else there(study.base, settings.root, f"{where}: root")
     videos = list_videos(source, root)
     return videos if limit is None or limit >= len(videos) else _some(videos, limit)
 
@@ -218,7 +133,7 @@ def find_judged(study: Study, evaluation: Evaluation, store: FeatureStore | Path
     where = f"{study.name}: {evaluation.protocol} on {evaluation.dataset}"
     given = None
     if evaluation.annotation is not None:
-        given = str(_there(study.base, evaluation.annotation, f"{where}: annotations"))
+        given = str(there(study.base, evaluation.annotation, f"{where}: annotations"))
     try:
         found = find_annotations(chosen, store, given)
     except UserError as error:

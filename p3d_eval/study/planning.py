@@ -8,9 +8,10 @@ from p3d_eval.errors import UserError
 from p3d_eval.features import open_features
 from p3d_eval.protocols import PROTOCOLS
 from p3d_eval.study.checking import check_extraction
-from p3d_eval.study.content import Judged, extraction_key, find_judged, find_network, find_videos, shown
+from p3d_eval.study.content import Judged, extraction_key, find_judged, find_videos, shown
 from p3d_eval.study.grid import Evaluation, Extraction, Study
 from p3d_eval.study.layers import check_layers, find_takers, layer_problems, taken_layers
+from p3d_eval.study.networks import find_network
 from p3d_eval.study.plan import (
     FEATURES,
     Features,

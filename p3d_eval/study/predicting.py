@@ -40,12 +40,15 @@ class Prediction:
         None where nothing is known; 0 of what is done or fails.
     nbytes : int
         Disk that it needs besides what it has.
+    hint : str
+        What to do where it fails.
     """
 
     cell: Cell
     state: str
     seconds: float | None = 0.0
     nbytes: int = 0
+    hint: str = ""
 
     @property
     def failed(self) -> bool:
@@ -158,11 +161,11 @@ def _extraction(
             return Prediction(planned.cell, "done"), {}
         done = planned.done()
     except UserError as error:
-        return _failing(planned.cell, error.message), {}
+        return _failing(planned.cell, error.message, error.hint), {}
     known = times.get(time_name(planned.cell))
     event = measurer.measure(f"measure: {planned.cell.name}", PredictTask(planned.task, known is None))
     if event.kind == "failed":
-        return _failing(planned.cell, event.text), {}
+        return _failing(planned.cell, event.text, event.facts.get("hint")), {}
     total = len(planned.task.videos)
     seconds = (total - done) * (event.facts["seconds"] if known is None else known[0] / known[1])
     state, nbytes = (f"to go on: {done} of {total} videos", 0) if done else ("to do", event.facts["bytes"])
@@ -184,7 +187,7 @@ def _evaluation(
         try:
             features = source.features()
         except UserError as error:
-            return _failing(planned.cell, error.message)
+            return _failing(planned.cell, error.message, error.hint)
         if features is not None:
             found.append(features)
             videos = max(videos, features.videos)
@@ -200,9 +203,9 @@ def _profile(planned: PlannedProfile, measurer: Measurer) -> Prediction:
         return Prediction(planned.cell, "done")
     event = measurer.measure(f"measure: {planned.cell.name}", PredictProfileTask(planned.task))
     if event.kind == "failed":
-        return _failing(planned.cell, event.text)
+        return _failing(planned.cell, event.text, event.facts.get("hint"))
     return Prediction(planned.cell, "to do", event.facts["seconds"])
 
 
-def _failing(cell: Cell, reason: str) -> Prediction:
-    return Prediction(cell, f"{_FAILS}{reason}")
+def _failing(cell: Cell, reason: str, hint: str | None = None) -> Prediction:
+    return Prediction(cell, f"{_FAILS}{reason}", hint=hint or "")

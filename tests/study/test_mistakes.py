@@ -1,11 +1,14 @@
 """Every mistake in a study file is one line that names it, and what to do."""
 
+import sys
+
 import pytest
 
 from p3d_eval.errors import UserError
 from p3d_eval.study.planning import plan_study
 from p3d_eval.study.reading import read_study
 from tests.support.tiny_study import DOCUMENT, study_of
+from tests.support.torchvision_operators import import_torchvision
 
 FUSED = """
 [protocols.knn]
@@ -163,6 +166,58 @@ MISTAKES = {
         "other.toml: knn on both, tiny: layer: 3 names in 'a,b,c' for 2 feature files",
         "one for each row",
     ),
+    "a misspelt factory": (
+        (':factory"\nseed = 1', ':facotry"\nseed = 1'),
+        "[backbones.two] in other.toml: ",
+        "Did you mean factory?",
+    ),
+    "a file without a factory": ((':factory"\nseed = 1', '"\nseed = 1'), "names no function", ":FUNCTION"),
+    "a misspelt option of a factory": (
+        ("seed = 1", 'seed = 1\noptions = { gian = "2" }'),
+        "[backbones.two] in other.toml: got an unexpected keyword argument 'gian'",
+        "Did you mean gain?",
+    ),
+    "an option of a factory of the wrong type": (
+        ("seed = 1", "seed = 1\noptions = { gain = 2 }"),
+        "[backbones.two] in other.toml: gain = 2 is not text",
+        "gain: str",
+    ),
+    "an option that is a key of its own": (
+        ("seed = 1", "options = { seed = 1 }"),
+        "[backbones.two] in other.toml: seed is no option of a network",
+        "Write seed = … beside options",
+    ),
+    "a misspelt option of a network of this package": (
+        (
+            "[backbones.two]",
+            '[backbones.p3d63]\nweights = "random"\noptions = { varaint = "A" }\n[backbones.two]',
+        ),
+        "[backbones.p3d63] in other.toml: unknown option of p3d63 'varaint'",
+        "Did you mean variant?",
+    ),
+    "a value that a network of this package does not take": (
+        (
+            "[backbones.two]",
+            '[backbones.p3d63]\nweights = "random"\noptions = { variant = 3 }\n[backbones.two]',
+        ),
+        "[backbones.p3d63] in other.toml: p3d63: variant=3 is not a choice",
+        "Choose one of",
+    ),
+    "a misspelt module": (
+        ("[backbones.two]", '[backbones.mine]\nbackbone = "no_such_module:make"\n[backbones.two]'),
+        "there is no module 'no_such_module'",
+        "module:factory",
+    ),
+    "a misspelt collection": (
+        ("[backbones.two]", '[backbones.mine]\nbackbone = "torchvison:r3d_18"\n[backbones.two]'),
+        "there is no module 'torchvison'",
+        "Did you mean torchvision:?",
+    ),
+    "a misspelt factory in a module": (
+        ("[backbones.two]", '[backbones.mine]\nbackbone = "tests.support.tiny:facotry"\n[backbones.two]'),
+        "tiny.py has no 'facotry'",
+        "Did you mean factory?",
+    ),
     "no protocols": (("[protocols", "[[nothing]]\n[protocol"), "unknown key of other.toml:", ""),
 }
 
@@ -177,6 +232,33 @@ def test_a_mistake_is_one_line_that_names_it(written, mistake, monkeypatch, tmp_
     assert message in caught.value.message
     assert "\n" not in caught.value.message
     assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("row", "message", "hint"),
+    [
+        ('[backbones."torchvision:r3d_81"]', "unknown network of torchvision 'r3d_81'", "Did you mean r3d_18"),
+        (
+            '[backbones."torchvision:r3d_18"]\nweights = "KINETICS40_V1"',
+            "unknown weights of torchvision:r3d_18 'KINETICS40_V1'",
+            "Did you mean KINETICS400_V1",
+        ),
+    ],
+)
+def test_a_misspelt_name_of_a_collection(written, row, message, hint):
+    import_torchvision()
+    with pytest.raises(UserError) as caught:
+        plan_study(study_of(written(DOCUMENT.replace("[backbones.two]", f"{row}\n[backbones.two]"))))
+    assert message in caught.value.message
+    assert "in other.toml" in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_a_collection_that_cannot_be_had_leaves_the_other_rows(written, monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)  # importing it fails
+    row = '[backbones."timm:resnet18"]\nweights = "random"\n'
+    plan = plan_study(study_of(written(DOCUMENT.replace("[backbones.two]", f"{row}[backbones.two]"))))
+    assert [one.cell.row for one in plan.extractions] == ["one", "timm:resnet18", "two"]
 
 
 def test_files_that_extend_each_other_are_a_cycle(written):

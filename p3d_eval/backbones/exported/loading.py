@@ -16,7 +16,7 @@ from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.provenance import sha256_file
 
 PROGRAM, ONNX = ".pt2", ".onnx"
-_OPTIONS = ("layout", "frames")
+OPTIONS = ("layout", "frames")
 
 
 def is_exported(name: str) -> bool:
@@ -55,8 +55,8 @@ def load_exported(
     path = Path(name)
     require_file(path)
     for key in options:
-        if key not in _OPTIONS:
-            raise UnknownNameError(f"option of {name}", key, _OPTIONS)
+        if key not in OPTIONS:
+            raise UnknownNameError(f"option of {name}", key, OPTIONS)
     if weights is not None:
         raise UserError(f"{name} holds its weights", "Leave --weights out")
     if isinstance(classes, int):

@@ -26,6 +26,7 @@ ZOOS = {
     "hf": "p3d_eval.backbones.zoos.huggingface",
     "torchhub": "p3d_eval.backbones.zoos.torch_hub",
 }
+_LISTING = ("torchvision", "timm")  # whose module says which names there are
 RANDOM = "random"
 # What tells the name of a file that is not there from the name of a collection's weights.
 _FILES, _FOLDERS = (".pth", ".pt", ".tar", ".bin", ".safetensors"), ("/", "./", "../", "~")
@@ -76,9 +77,8 @@ def load_from_zoo(
     UserError
         When the collection or network is unknown or missing, or its weights cannot be had or do not fit.
     """
+    require_listed(name, weights)
     prefix, _, model = name.partition(":")
-    if not model:
-        raise UserError(f"backbone {name!r} names no network", f"Write {prefix}:name")
     path = _file(weights)
     arguments = {key: _value(value) for key, value in options.items()}
     frames = str(arguments.pop("frames", "centre"))
@@ -98,6 +98,22 @@ def load_from_zoo(
         random=network.random,
     )
     return Backbone(name, replace(network, classes=_names(name, classes, network)), info, device, options)
+
+
+def require_listed(name: str, weights: str | None) -> None:
+    """Check the names of a network and of its weights, where their collection can list them; nothing is loaded.
+
+    Raises
+    ------
+    UserError
+        When the collection has none of that name, or is not installed.
+    """
+    prefix, _, model = name.partition(":")
+    if not model:
+        raise UserError(f"backbone {name!r} names no network", f"Write {prefix}:name")
+    path = _file(weights)
+    if prefix in _LISTING:
+        import_module(ZOOS[prefix]).check_names(model, "" if path or weights in (None, RANDOM) else weights)
 
 
 def _file(weights: str | None) -> Path | None:

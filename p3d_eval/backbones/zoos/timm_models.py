@@ -29,13 +29,8 @@ def build(wanted: Wanted) -> Network:
         When there is no such network, its weights cannot be downloaded, or its images are padded.
     """
     timm = import_collection("timm", "timm")
-    model = f"{wanted.model}.{wanted.weights}" if wanted.weights else wanted.model
-    architecture, _, tag = model.partition(".")
-    if not timm.is_model(architecture):
-        raise UnknownNameError("network of timm", architecture, timm.list_models())
-    tags = [name.partition(".")[2] for name in timm.list_models(f"{architecture}.*", pretrained=True)]
-    if tag and tag not in tags:
-        raise UnknownNameError(f"weights of timm:{architecture}", tag, tags)
+    check_names(wanted.model, wanted.weights)
+    model = _with_tag(wanted.model, wanted.weights)
     with blamed(wanted, "Give --weights FILE, or --weights random"):
         module = timm.create_model(model, pretrained=not wanted.random, **wanted.options)
     if module.num_classes:
@@ -53,6 +48,27 @@ def build(wanted: Wanted) -> Network:
         class_token=has_class_token(module),
         labelled=getattr(module, "output_fmt", "NCHW") != "NHWC",
     )
+
+
+def check_names(model: str, weights: str) -> None:
+    """Check that timm has a network, and weights of that tag where there is one.
+
+    Raises
+    ------
+    UserError
+        When it has not, or is not installed.
+    """
+    timm = import_collection("timm", "timm")
+    architecture, _, tag = _with_tag(model, weights).partition(".")
+    if not timm.is_model(architecture):
+        raise UnknownNameError("network of timm", architecture, timm.list_models())
+    tags = [name.partition(".")[2] for name in timm.list_models(f"{architecture}.*", pretrained=True)]
+    if tag and tag not in tags:
+        raise UnknownNameError(f"weights of timm:{architecture}", tag, tags)
+
+
+def _with_tag(model: str, weights: str) -> str:
+    return f"{model}.{weights}" if weights else model
 
 
 def _sized(wanted: Wanted) -> dict[str, Any]:

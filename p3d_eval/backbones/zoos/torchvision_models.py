@@ -36,13 +36,9 @@ def build(wanted: Wanted) -> Network:
         When there is no such network or weights, or they cannot be downloaded.
     """
     models = import_collection("torchvision.models", "torchvision")
+    check_names(wanted.model, wanted.weights)
     videos = models.list_models(module=models.video)
-    known = [*videos, *models.list_models(module=models)]
-    if wanted.model not in known:
-        raise UnknownNameError("network of torchvision", wanted.model, known)
     choices = models.get_model_weights(wanted.model)
-    if wanted.weights and wanted.weights not in choices.__members__:
-        raise UnknownNameError(f"weights of torchvision:{wanted.model}", wanted.weights, choices.__members__)
     chosen = choices[wanted.weights or "DEFAULT"]
     with blamed(wanted, "Give --weights FILE, or --weights random"), weights_only():
         module = models.get_model(wanted.model, weights=None if wanted.random else chosen, **wanted.options)
@@ -62,6 +58,23 @@ def build(wanted: Wanted) -> Network:
         class_token=has_class_token(module),
         labelled=not _channels_last(module),
     )
+
+
+def check_names(model: str, weights: str) -> None:
+    """Check that torchvision has a network and, where ``weights`` is not empty, such weights of it.
+
+    Raises
+    ------
+    UserError
+        When it has not, or is not installed.
+    """
+    models = import_collection("torchvision.models", "torchvision")
+    known = [*models.list_models(module=models.video), *models.list_models(module=models)]
+    if model not in known:
+        raise UnknownNameError("network of torchvision", model, known)
+    choices = models.get_model_weights(model)
+    if weights and weights not in choices.__members__:
+        raise UnknownNameError(f"weights of torchvision:{model}", weights, choices.__members__)
 
 
 def _input_spec(model: str, preset: Any, images: bool) -> InputSpec:

@@ -251,7 +251,7 @@ def test_training_mode_is_left_alone(path):
 def test_a_study_names_an_exported_file_relative_to_itself(path, tmp_path):
     from types import SimpleNamespace
 
-    from p3d_eval.study.content import find_network
+    from p3d_eval.study.networks import find_network
     from p3d_eval.study.settings import RowSettings
 
     study = SimpleNamespace(base=path.parent, name="s.toml")
