@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.features.direct import change_structure
 from p3d_eval.features.identity import identity_hash
 from p3d_eval.features.ids import is_utf8
@@ -97,7 +97,7 @@ def require_stored_type(dtype: str) -> None:
         When it is not one of ``STORED_TYPES``.
     """
     if dtype not in STORED_TYPES:
-        raise UserError(f"unknown stored type {dtype!r}", f"Choose {', '.join(STORED_TYPES)}")
+        raise UnknownNameError("stored type", str(dtype), STORED_TYPES)
 
 
 def stored_type(layer: str, wanted: str) -> str:

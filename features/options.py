@@ -18,7 +18,7 @@ def require_options(
         When a name is unknown, a number out of range, or the decoder not installed.
     """
     if dtype not in _STORED_TYPES:
-        raise UserError(f"unknown stored type {dtype!r}", f"Choose {' or '.join(_STORED_TYPES)}")
+        raise UnknownNameError("stored type", str(dtype), _STORED_TYPES)
     if batch_size < 1:
         raise UserError(f"--batch-size {batch_size}: must be 1 at least")
     if workers is not None and workers < 0:

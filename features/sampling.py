@@ -2,12 +2,12 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UnknownNameError, UserError
 
 Kind = Literal["uniform", "random", "sliding"]
 
@@ -52,8 +52,8 @@ class Sampling:
     centre: bool = False
 
     def __post_init__(self) -> None:
-        if self.kind not in ("uniform", "random", "sliding"):
-            raise UserError(f"unknown sampling {self.kind!r}", "Choose uniform, random or sliding")
+        if self.kind not in get_args(Kind):
+            raise UnknownNameError("sampling", str(self.kind), get_args(Kind))
         for name in ("clip_length", "clips", "frame_stride", "clip_stride"):
             if getattr(self, name) < 1:
                 raise UserError(f"sampling: {name} is {getattr(self, name)}", "It must be 1 at least")

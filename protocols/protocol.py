@@ -203,7 +203,7 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
     if allowed:
         named = {str(choice): choice for choice in allowed}  # so that split=1 means "1"
         if str(value) not in named:
-            raise UserError(f"{name}: {value!r} is not one of {', '.join(named)}")
+            raise UnknownNameError(f"value of {name}", str(value), named)
         return named[str(value)]
     if float in parts and isinstance(value, int) and not isinstance(value, bool):
         try:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any
 
-from p3d_eval.errors import UserError, counted
+from p3d_eval.errors import UnknownNameError, UserError, counted
 from p3d_eval.markup import shown_by
 from p3d_eval.protocols.paired_difference import TESTS, Difference, TestName, paired_difference
 from p3d_eval.protocols.paired_metrics import paired_metric
@@ -148,7 +148,7 @@ def compare(
         When results are not comparable, lack scores, or the test does not fit the metric.
     """
     if test not in TESTS:
-        raise UserError(f"test: {test!r} is not one of {', '.join(TESTS)}")
+        raise UnknownNameError("test", str(test), TESTS)
     if seed < 0:
         raise UserError(f"seed: {seed} is negative")
     if not 0 < level < 1:

@@ -195,8 +195,5 @@ class Architecture:
             if key not in self.options:
                 raise UnknownNameError(f"option of {self.name}", key, self.options)
             if value not in self.options[key]:
-                raise UserError(
-                    f"{self.name}: {key}={value!r} is not a choice",
-                    f"Choose one of {', '.join(self.options[key])}",
-                )
+                raise UnknownNameError(f"value of {self.name}'s option {key}", str(value), self.options[key])
         return {key: str(value) for key, value in given.items()}

@@ -8,12 +8,11 @@ from pkgutil import iter_modules
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_command as build_command
 
 from p3d_eval import __version__
-from p3d_eval.cli._shared import debugging, print_error
-from p3d_eval.errors import P3DEvalError, UnknownNameError
+from p3d_eval.cli._shared import CommandGroup, debugging, print_error
+from p3d_eval.errors import P3DEvalError
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 _BUG = 1
@@ -63,9 +62,10 @@ def _finish(command: Any) -> None:
     command.params.append(option)
 
 
-class LazyGroup(TyperGroup):
+class LazyGroup(CommandGroup):
     """A group that lists its commands without importing what they need, and turns errors into exit codes."""
 
+    kind = "command"
     # What there is, while help is being listed: looking for installed plug-ins takes long, and once is enough.
     _listed: tuple[dict[str, Any], dict[str, str]] | None = None
 
@@ -94,13 +94,6 @@ class LazyGroup(TyperGroup):
             command = protocol_command(cmd_name)
         _finish(command)
         return command
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the command that the first word names; a wrong word gets the nearest ones."""
-        names = self.list_commands(ctx)
-        if args[0] not in names:
-            raise UnknownNameError("command", args[0], names)
-        return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the help page from summaries."""
@@ -140,13 +133,23 @@ def _explain(error: Exception) -> int:
     if message is not None:  # typer's own errors about the words of the command
         context = getattr(error, "ctx", None)  # none where an option's value is missing
         command = context.command_path if context else app.info.name
-        print_error(message(), f"{command} --help shows what it takes")
+        print_error(_own_words(error, message()), f"{command} --help shows what it takes")
         return _USAGE
     print_error(
         f"internal error: {type(error).__name__}: {error}",
         "This is a bug in p3d-eval: run again with --debug and report what it prints",
     )
     return _BUG
+
+
+def _own_words(error: Exception, message: str) -> str:
+    """Name the value that a number's option cannot take, where typer's own message has pydantic's words."""
+    found = getattr(error.__cause__, "errors", None)
+    if found is None:
+        return message
+    (first, *_) = found()
+    reason = first["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
+    return message.replace(first["msg"], reason.replace("Input", repr(first["input"]), 1))
 
 
 app = typer.Typer(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from p3d_eval.cli._shared import console
+from p3d_eval.cli._shared import choice, console
 from p3d_eval.errors import UserError
 
 
@@ -32,13 +32,13 @@ _BY_SUFFIX = {
 }
 
 FormatOption = Annotated[
-    Format | None,
-    typer.Option("--format", "-f", help="Default: as the suffix of --out says, else text.", show_default=False),
+    str | None,
+    choice("--format", Format, "Default: as the suffix of --out says, else text.", "-f", show_default=False),
 ]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="File to write instead of standard output.")]
 
 
-def choose_format(format_: Format | None, out: Path | None, as_json: bool) -> Format:
+def choose_format(named: str | None, out: Path | None, as_json: bool) -> Format:
     """Return the format that was named, or that the output's suffix names; text without one.
 
     Raises
@@ -46,10 +46,10 @@ def choose_format(format_: Format | None, out: Path | None, as_json: bool) -> Fo
     UserError
         When the suffix names none, or two things want standard output.
     """
-    if as_json and out is None and format_ is not None:
-        raise UserError(f"--json and --format {format_.value} both want standard output", "Add --out FILE")
-    if format_ is not None or out is None or not out.suffix:
-        return format_ or Format.TEXT
+    if as_json and out is None and named is not None:
+        raise UserError(f"--json and --format {named} both want standard output", "Add --out FILE")
+    if named is not None or out is None or not out.suffix:
+        return Format(named or Format.TEXT)
     if out.suffix.lower() not in _BY_SUFFIX:
         raise UserError(
             f"{out}: no format has the suffix {out.suffix}",

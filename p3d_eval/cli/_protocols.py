@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from p3d_eval.cli._shared import Json, Overwrite, Quiet, console, file_name, print_json
+from p3d_eval.cli._shared import Json, Overwrite, Quiet, choice, console, file_name, print_json
 from p3d_eval.errors import UserError
 
 _FEATURES = typer.Option("--features", help="Feature file made by extract or import.", show_default=False)
@@ -111,7 +111,7 @@ def _plain(text: str) -> str:
 
 def _own_options(protocol: Any) -> dict[str, tuple[Any, Any]]:
     """Return the protocol's options as (annotation, default) by parameter name."""
-    from p3d_eval.protocols.protocol import default, flag
+    from p3d_eval.protocols.protocol import choices, default, flag
 
     hints = get_type_hints(protocol.options)
     own: dict[str, tuple[Any, Any]] = {}
@@ -126,6 +126,9 @@ def _own_options(protocol: Any) -> dict[str, tuple[Any, Any]]:
             raise TypeError(f"option {field.name!r} of {protocol.name} is a common option's name")
         option = typer.Option(f"--{flag(field)}", help=_plain(field.metadata["help"]))
         hint, value = hints[field.name], default(field)
+        if names := choices(hint):
+            option = choice(f"--{flag(field)}", map(str, names), _plain(field.metadata["help"]))
+            hint = str if value is not None else str | None
         if {float, str} <= set(get_args(hint)):  # typer takes no unions; the options check the text
             hint, value = str, f"{value:g}"
         own[field.name] = (Annotated[hint, option], value)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UnknownNameError, UserError
 
 SOME_FAILED = 3  # exit code: finished, with failures listed
 _FAILURES_SHOWN = 20
@@ -25,6 +26,45 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 Features = Annotated[Path, typer.Option("--features", help="Feature file made by extract or import.")]
+
+
+class CommandGroup(TyperGroup):
+    """A group of commands; a word that names none of them gets the nearest ones."""
+
+    kind = "command of {}"
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that the first word names."""
+        names = self.list_commands(ctx)
+        if args[0] not in names:
+            raise UnknownNameError(self.kind.format(ctx.info_name), args[0], names)
+        return super().resolve_command(ctx, args)
+
+
+def choice(flag: str, names: Iterable[str], help_text: str, *more_flags: str, **settings: Any) -> Any:
+    """Build an option that takes one of a few words; another is refused before any work, with the nearest ones.
+
+    Parameters
+    ----------
+    flag : str
+        With its dashes.
+    names : iterable of str
+        What it takes.
+    help_text : str
+    *more_flags : str
+        Other spellings, as ``-f``.
+    **settings
+        See ``typer.Option``.
+    """
+    known = tuple(names)
+
+    def check(value: str | None) -> str | None:
+        if value is not None and value not in known:
+            raise UnknownNameError(f"value of {flag}", value, known)
+        return value
+
+    shown = f"<{'|'.join(known)}>"
+    return typer.Option(flag, *more_flags, help=help_text, metavar=shown, callback=check, **settings)
 
 
 def parse_options(texts: list[str] | None) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
-from p3d_eval.cli._shared import Json, Quiet, parse_options, print_json, print_table
+from p3d_eval.cli._shared import CommandGroup, Json, Quiet, parse_options, print_json, print_table
 
 NAME = "backbones"
 command = typer.Typer(
     help="List the backbones, or show one.",
     epilog="Example: p3d-eval backbones show p3d199",
     add_completion=False,
+    cls=CommandGroup,
 )
 
 

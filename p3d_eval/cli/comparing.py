@@ -1,13 +1,22 @@
 """``p3d-eval compare``: is the difference between results more than chance?"""
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, print_json, print_whole, require_other
+from p3d_eval.cli._shared import (
+    Json,
+    Overwrite,
+    Quiet,
+    Seed,
+    choice,
+    console,
+    print_json,
+    print_whole,
+    require_other,
+)
 from p3d_eval.errors import UserError
 
 if TYPE_CHECKING:
@@ -15,16 +24,6 @@ if TYPE_CHECKING:
 
 NAME = "compare"
 command = typer.Typer(add_completion=False)
-
-
-class PairedTestName(StrEnum):
-    """How the difference is tested."""
-
-    AUTO = "auto"
-    SIGN_FLIP = "sign-flip"
-    MCNEMAR = "mcnemar"
-    BOOTSTRAP = "bootstrap"
-    STUDENT = "student"
 
 
 Results = Annotated[
@@ -41,8 +40,12 @@ MetricOption = Annotated[
     ),
 ]
 TestOption = Annotated[
-    PairedTestName,
-    typer.Option("--test", help="auto flips the signs of clusters or folds, and bootstraps map."),
+    str,
+    choice(
+        "--test",
+        ("auto", "sign-flip", "mcnemar", "bootstrap", "student"),
+        "auto flips the signs of clusters or folds, and bootstraps map.",
+    ),
 ]
 Common = Annotated[
     bool, typer.Option("--common", help="Compare on the trials that all have, where some lack some.")
@@ -55,7 +58,7 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="JSON file to writ
 def compare_results(
     results: Results = None,
     metric: MetricOption = None,
-    test: TestOption = PairedTestName.AUTO,
+    test: TestOption = "auto",
     common: Common = False,
     level: Level = 0.95,
     seed: Seed = 0,
@@ -83,7 +86,7 @@ def compare_results(
     report = compare(
         results or [],
         metric=metric,
-        test=test.value,
+        test=test,
         common=common,
         seed=seed,
         level=level,

@@ -1,12 +1,11 @@
 """``p3d-eval plot``: figures from results and from features, each with its data beside it."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, print_json
+from p3d_eval.cli._shared import CommandGroup, Json, Overwrite, Quiet, Seed, choice, console, print_json
 from p3d_eval.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ command = typer.Typer(
     help="Draw figures as PDF, SVG or PNG, with the data they were drawn from beside them.",
     epilog="Example: p3d-eval plot roc results/aslan-*.json --out roc.pdf",
     add_completion=False,
+    cls=CommandGroup,
 )
 
 Results = Annotated[
@@ -38,26 +38,12 @@ Metric = Annotated[
 ]
 
 
-class CostName(StrEnum):
-    """What is set against accuracy."""
-
-    CLIPS_PER_SECOND = "clips_per_second"
-    FRAMES_PER_SECOND = "frames_per_second"
-    MACS = "macs"
-    FLOPS = "flops"
-    PARAMETERS = "parameters"
-    MODEL_BYTES = "model_bytes"
-    PEAK_BYTES = "peak_bytes"
-
-
-class Scaling(StrEnum):
-    """What is done to each video's features first."""
-
-    L2 = "l2"
-    ROOT = "signed-sqrt-l2"
-    NONE = "none"
-
-
+_COSTS = (
+    *("clips_per_second", "frames_per_second", "macs", "flops"),
+    *("parameters", "model_bytes", "peak_bytes"),
+)
+Cost = Annotated[str, choice("--cost", _COSTS, "What of a profile.")]
+Scaling = Annotated[str, choice("--normalise", ("l2", "signed-sqrt-l2", "none"), "Done to each video first.")]
 Layer = Annotated[
     list[str] | None,
     typer.Option("--layer", help="Stored layer to map; repeat it to give each file its own. Default: pool5."),
@@ -167,7 +153,7 @@ def per_class(
 def speed_accuracy(
     results: Results,
     out: Out,
-    cost: Annotated[CostName, typer.Option("--cost", help="What of a profile.")] = CostName.CLIPS_PER_SECOND,
+    cost: Cost = "clips_per_second",
     metric: Metric = None,
     font: Font = None,
     bare: Bare = False,
@@ -179,7 +165,7 @@ def speed_accuracy(
 
     Example: p3d-eval plot speed-accuracy results/ucf101-*.json profiles/ --out trade-off.pdf
     """
-    options = {"cost": cost.value, "metric": metric}
+    options = {"cost": cost, "metric": metric}
     _draw("speed-accuracy", results, out, font, bare, overwrite, quiet, as_json, **options)
 
 
@@ -200,7 +186,7 @@ def tsne(
             show_default=False,
         ),
     ] = None,
-    normalise: Annotated[Scaling, typer.Option("--normalise", help="Done to each video first.")] = Scaling.L2,
+    normalise: Scaling = "l2",
     pca: Annotated[int, typer.Option("--pca", help="Principal components to begin from.")] = 50,
     perplexity: Annotated[float, typer.Option("--perplexity", help="Neighbours that count, softly.")] = 30.0,
     neighbours: Annotated[int, typer.Option("--neighbours", help="k of the k-NN accuracy.")] = 20,
@@ -224,7 +210,7 @@ def tsne(
         "layer": tuple(layer or ("pool5",)),
         "videos": videos,
         "table": table,
-        "normalise": normalise.value,
+        "normalise": normalise,
         "components": pca,
         "perplexity": perplexity,
         "neighbours": neighbours,

@@ -1,7 +1,6 @@
 """``p3d-eval report``: results to tables beside the published rows."""
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from p3d_eval.cli._formats import Format, FormatOption, Out, choose_format, split_names, warn
-from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, console, print_json, require_other
+from p3d_eval.cli._shared import Json, Overwrite, Quiet, Seed, choice, console, print_json, require_other
 from p3d_eval.errors import UserError, counted
 
 if TYPE_CHECKING:
@@ -17,14 +16,6 @@ if TYPE_CHECKING:
 
 NAME = "report"
 command = typer.Typer(add_completion=False)
-
-
-class IntervalStyle(StrEnum):
-    """How intervals are written."""
-
-    BRACKETS = "brackets"
-    PLUS_MINUS = "plus-minus"
-    NONE = "none"
 
 
 Results = Annotated[
@@ -46,7 +37,12 @@ Delta = Annotated[
     bool, typer.Option("--delta/--no-delta", help="Print the difference to the paper, where one may be taken.")
 ]
 Intervals = Annotated[
-    IntervalStyle, typer.Option("--intervals", help="Write 88.6 [87.9, 89.2]; 88.6 ± 0.7; or values alone.")
+    str,
+    choice(
+        "--intervals",
+        ("brackets", "plus-minus", "none"),
+        "Write 88.6 [87.9, 89.2]; 88.6 ± 0.7; or values alone.",
+    ),
 ]
 Significance = Annotated[
     bool,
@@ -113,7 +109,7 @@ def print_report(
     published: Published = None,
     only_measured: OnlyMeasured = False,
     delta: Delta = True,
-    intervals: Intervals = IntervalStyle.BRACKETS,
+    intervals: Intervals = "brackets",
     significance: Significance = False,
     against: Against = None,
     columns: Columns = None,
@@ -144,7 +140,7 @@ def print_report(
         results or [],
         _published(published, only_measured),
         delta=delta,
-        intervals=intervals.value,
+        intervals=intervals,
         significance=significance,
         against=against,
         columns=split_names(columns),

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from p3d_eval.cli._shared import Json, Overwrite, Quiet, console, parse_options, print_json, print_table
+from p3d_eval.cli._shared import (
+    CommandGroup,
+    Json,
+    Overwrite,
+    Quiet,
+    console,
+    parse_options,
+    print_json,
+    print_table,
+)
 from p3d_eval.errors import counted
 
 if TYPE_CHECKING:
@@ -18,6 +27,7 @@ command = typer.Typer(
     help="List published weights; show, convert, inflate and fetch weights of backbones.",
     epilog="Example: p3d-eval weights list",
     add_completion=False,
+    cls=CommandGroup,
 )
 
 _CLASSES_SHOWN = 5

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from p3d_eval.errors import UserError, counted, shorten
+from p3d_eval.errors import UnknownNameError, UserError, counted, shorten
 from p3d_eval.features import FeatureStore
 from p3d_eval.features.ids import list_videos
 from p3d_eval.progress import Progress
@@ -66,7 +66,7 @@ class MapOptions:
 
     def __post_init__(self) -> None:
         if self.normalise not in _NORMALISATIONS:
-            raise UserError(f"normalise: {self.normalise!r}", f"Choose one of {', '.join(_NORMALISATIONS)}")
+            raise UnknownNameError("value of normalise", str(self.normalise), _NORMALISATIONS)
         require_settings(self.perplexity, self.components)
         if self.neighbours < 1:
             raise UserError(f"neighbours: {self.neighbours} is not positive")

@@ -106,7 +106,7 @@ def test_the_official_mean_is_possible_and_right_inside(resnet, tmp_path):
         ("p3d63", {"stride_on": "1x1"}, "has stride_on=3x3, not 1x1"),
         ("p3d63", {"pool1": "ceil"}, "has pool1=padded, not ceil"),
         ("p3d63", {"modality": "flow"}, "has modality=rgb, not flow"),
-        ("p3d63", {"variant": "D"}, "variant='D' is not a choice"),
+        ("p3d63", {"variant": "D"}, "unknown value of p3d63's option variant 'D'"),
         ("resnet50", {}, "resnet50 is not made from a 2-D network's weights"),
     ],
 )

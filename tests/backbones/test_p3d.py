@@ -146,7 +146,7 @@ def test_random_activations_stay_of_order_one(small):
 
 
 def test_unknown_options_are_refused():
-    with pytest.raises(UserError, match="variant='D' is not a choice"):
+    with pytest.raises(UserError, match="unknown value of p3d63's option variant 'D'"):
         load_backbone("p3d63", variant="D")
     with pytest.raises(UserError, match=r"unknown option of p3d63 'varient'"):
         load_backbone("p3d63", varient="A")

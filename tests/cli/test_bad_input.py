@@ -357,8 +357,10 @@ def test_reports_refuse_what_is_no_result(store, work):
 
 def test_overwrite_replaces_no_input(store, videos):
     before = store.read_bytes()
-    refused("ucf101", "--features", store, "--out", store, "--overwrite", names=["feats.h5", "feature file"])
-    assert store.read_bytes() == before
+    refused("ucf101", "--features", store, "--out", store, "--overwrite", names=["feats.h5", ".json"])
+    named = store.rename(store.with_suffix(".json"))
+    refused("ucf101", "--features", named, "--out", named, "--overwrite", names=["feats.json", "feature file"])
+    assert named.read_bytes() == before
     refused(*extract(videos, "tiny.py"), "--overwrite", names=["tiny.py", "not a feature file"])
     assert Path("tiny.py").read_text() == TINY
     Path("h.csv").write_text("a,0.5,0.25\n")

@@ -72,6 +72,43 @@ def test_a_command_s_own_exit_code_passes_through(failing):
     assert failing(typer.Exit(3)).exit_code == 3
 
 
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        ("ucf101 --features f.h5 --classifier svn", "unknown value of --classifier 'svn'", "Did you mean svm"),
+        ("custom --features f.h5 --task pears", "unknown value of --task 'pears'", "Did you mean pairs"),
+        ("ucf101 --features f.h5 --allow-missing rong", "unknown value of --allow-missing 'rong'", "wrong?"),
+        ("compare a.json --test mcnema", "unknown value of --test 'mcnema'", "Did you mean mcnemar?"),
+        ("report r --intervals bracket", "unknown value of --intervals 'bracket'", "Did you mean brackets?"),
+        ("report r --format latx", "unknown value of --format 'latx'", "Did you mean latex? Available: csv,"),
+        ("leaderboard r -f htm", "unknown value of --format 'htm'", "Did you mean html?"),
+        ("plot speed-accuracy r --out x.pdf --cost mac", "unknown value of --cost 'mac'", "Did you mean macs?"),
+        ("plot tsne r --out x.pdf --normalise l1", "unknown value of --normalise 'l1'", "Available: l2,"),
+        ("plot rok", "unknown command of plot 'rok'", "Did you mean roc? Available: again, confusion,"),
+        ("plot foo", "unknown command of plot 'foo'", "Available: again, confusion,"),
+        ("backbones sho", "unknown command of backbones 'sho'", "Did you mean show?"),
+        ("weights lst", "unknown command of weights 'lst'", "Did you mean list?"),
+        ("custom --features f.h5 --folds 2.5", "'--folds': '2.5' should be a valid integer", "custom --help"),
+        ("ucf101 --features f.h5 --tol abc", "'--tol': 'abc' should be a valid number", "ucf101 --help"),
+        ("leaderboard r --top 0", "'--top': '0' should be greater than or equal to 1", "leaderboard --help"),
+    ],
+)
+def test_a_wrong_choice_is_named_with_the_nearest(words, message, hint):
+    shown = CliRunner().invoke(cli.app, words.split())
+    assert shown.exit_code == 2
+    first, second = shown.stderr.splitlines()
+    assert message in first
+    assert hint in second
+    assert "Value error" not in shown.stderr
+
+
+def test_every_group_of_commands_names_a_wrong_one():
+    root = get_command(cli.app)
+    for name, app in cli._commands().items():
+        command = root.get_command(None, name)
+        assert isinstance(command, cli.CommandGroup) or not hasattr(command, "commands"), (name, app)
+
+
 def test_version_and_usage():
     assert run("--version").stdout == f"p3d-eval {__version__}\n"
     wrong = run("extrakt")

@@ -143,7 +143,7 @@ def test_warnings_are_printed(run, tmp_path):
     ("arguments", "message"),
     [
         (("ucf101", "--features", "ucf.h5", "--layer", "pool6"), "unknown layer"),
-        (("ucf101", "--features", "ucf.h5", "--split", "4"), "'4' is not one of"),
+        (("ucf101", "--features", "ucf.h5", "--split", "4"), "unknown value of --split '4'"),
         (("ucf101", "--features", "ucf.h5", "--quiet", "--json"), "contradict"),
         (("aslan", "--features", "ucf.h5", "--pairs", "absent.mat"), "absent.mat: no such file"),
         (("annotate", "ucf.h5", "asian", "View2.mat"), "unknown dataset 'asian'"),

@@ -269,7 +269,7 @@ def test_what_is_not_comparable(three, pairs):
     [
         ({"metric": "accurcy"}, "unknown metric 'accurcy'"),
         ({"metric": "top9"}, "there are 4 classes"),
-        ({"test": "wilcoxon"}, "'wilcoxon' is not one of"),
+        ({"test": "wilcoxon"}, "unknown test 'wilcoxon'"),
         ({"level": 1}, "level: 1 is not between 0 and 1"),
         ({"seed": -1}, "seed: -1 is negative"),
         ({"metric": "map"}, "several splits are not one ranking"),

@@ -187,7 +187,7 @@ def test_saved_result(store, tmp_path):
     ("options", "message"),
     [
         ({"layer": "pool6"}, "unknown layer"),
-        ({"split": 4}, "split: 4 is not one of all, 1, 2, 3"),
+        ({"split": 4}, "unknown value of split '4'"),
         ({"speed": 3}, "unknown option of ucf101 'speed'"),
         ({"C": "high"}, "C: 'high' is not a float"),
         ({"C": -1}, "C: -1.0 is not positive"),

@@ -50,8 +50,8 @@ MISTAKES = {
     "a value of the wrong type": (("clips = 2", 'clips = "2"'), "clips = '2' is not a whole number", "clips"),
     "a value that a protocol refuses": (
         ("C = [1, 10]", 'normalise = "l3"'),
-        "normalise: 'l3' is not one of",
-        "",
+        "unknown value of normalise 'l3'",
+        "Available: l2,",
     ),
     "an empty list": (("C = [1, 10]", "C = []"), "C = [] is empty", ""),
     "a value twice": (("C = [1, 10]", "C = [1, 1]"), "C=1 on one, tiny are the same", "Leave one of them out"),
