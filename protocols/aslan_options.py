@@ -118,10 +118,14 @@ class Options:
         """Normalisation of each video's layers, as given or the recipe's."""
         return self.normalise or RECIPES[self.recipe].normalise
 
-    def check(self, store: FeatureStore) -> None:
-        """Refuse settings that are out of range, and a device or a layer that is not there."""
+    def check_values(self) -> None:
+        """Refuse settings that are out of range, and a device that is not there."""
         find_device(self.device)
         self.make_classifier()
+
+    def check(self, store: FeatureStore) -> None:
+        """Refuse settings as `check_values` does, and a layer that is not there."""
+        self.check_values()
         for name in filter(None, map(str.strip, (self.layers or "").split(","))):
             store[name]
 

@@ -52,10 +52,14 @@ class ClassificationOptions:
     def __post_init__(self) -> None:
         object.__setattr__(self, "C", parse_c(self.C))  # one way to write it: one result_id
 
-    def check(self, store: FeatureStore | FusedStore) -> None:
-        """Refuse settings that are out of range, and a device or a layer that is not there."""
+    def check_values(self) -> None:
+        """Refuse settings that are out of range, and a device that is not there."""
         parse_dimensions(self.pca)
         self.make_classifier()
+
+    def check(self, store: FeatureStore | FusedStore) -> None:
+        """Refuse settings as `check_values` does, and a layer that is not there."""
+        self.check_values()
         store[self.layer]
 
     def make_classifier(self) -> Classifier:

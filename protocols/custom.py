@@ -77,10 +77,24 @@ class Options(ClassificationOptions):
         metadata={"help": "Negative activations of pairs: refuse; split into [x+, x-]; or clip to 0."},
     )
 
+    def check_values(self) -> None:
+        """Refuse settings that are out of range, or of no use to the task, and a device that is not there."""
+        self.require_default(*_UNUSED[self.task])
+        super().check_values()
+        for name in ("folds", "pairs"):
+            if getattr(self, name) < 2:
+                raise UserError(f"{name}: {getattr(self, name)} is less than 2")
+        if self.task == "pairs" and self.normalise not in ("l2", "none"):
+            raise UserError(f"normalise: pairs take l2 or none, not {self.normalise}")
+        if self.task == "retrieval" and self.scheme == "folds":
+            raise UserError("scheme: retrieval has no folds", "Use --scheme split or left-out")
+        if self.scheme in _FOLDLESS:
+            self.require_default(("folds",), _FOLDLESS[self.scheme])
+
     def check(self, store: FeatureStore | FusedStore) -> None:
-        """Refuse settings that are out of range, and a device or a layer that is not there."""
+        """Refuse settings as `check_values` does, and a layer that is not there."""
         if self.task == "pairs":  # of one layer or several
-            self.make_classifier()
+            self.check_values()
         else:
             super().check(store)
 
@@ -109,11 +123,7 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
     """
     if annotations is None:
         raise UserError("custom: a table is needed", f"Give --table with a CSV of {','.join(COLUMNS[:2])}")
-    unused, why = _UNUSED[options.task]
-    options.require_default(unused, why)
     options.check(store)  # the seed, too, before folds are drawn
-    if options.folds < 2:
-        raise UserError(f"folds: {options.folds} is less than 2")
     if isinstance(store, FusedStore) and options.task != "classification":
         raise UserError(f"custom: {options.task} takes one feature file", "Only classification fuses several")
     videos = _parse(annotations.files)
@@ -134,8 +144,6 @@ def run(store: FeatureStore, annotations: AnnotationFiles | None, options: Optio
 
 def _scheme(videos: Sequence[LabelledVideo], options: Options) -> Scheme:
     """Settle what auto means, and check that the table has what the scheme needs."""
-    if options.task == "retrieval" and options.scheme == "folds":
-        raise UserError("scheme: retrieval has no folds", "Use --scheme split or left-out")
     split = bool(videos[0].part)
     if options.scheme == "split" and not split:
         raise UserError("scheme: the table has no column split", "Use --scheme folds or left-out")
@@ -210,8 +218,6 @@ def _verify(
     store: FeatureStore, annotations: AnnotationFiles, videos: Sequence[LabelledVideo], options: Options
 ) -> Result:
     """Tell pairs of one class from others by ASLAN's pipeline."""
-    if options.normalise not in ("l2", "none"):
-        raise UserError(f"normalise: pairs take l2 or none, not {options.normalise}")
     drawn = draw_pairs(videos, options.folds, options.pairs, options.seed)
     own = aslan.Options(
         layers=options.layer,

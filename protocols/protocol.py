@@ -123,8 +123,9 @@ class Protocol:
         One line for listings and ``--help``.
     options : type
         A frozen dataclass; each field has ``metadata={"help": …}`` and may have ``"flag"``, the option's
-        name on the command line without dashes. A method ``check(store)``, where it has one, raises
-        what can be told before a feature is read, such as a device or a layer that is not there.
+        name on the command line without dashes. A method ``check_values()``, where it has one, raises
+        what can be told of the values alone, such as a number out of range; ``check(store)`` what can be told
+        before a feature is read, such as a layer that is not there.
     run : callable
         ``run(store, annotations, options) -> Result``, pure; ``annotations`` is None when there are none.
     reader : AnnotationReader or None
@@ -163,14 +164,18 @@ class Protocol:
         Raises
         ------
         UserError
-            When an option is unknown, or a value is not one of its choices or not of its type.
+            When an option is unknown, a value is not one of its choices or not of its type, or the values
+            cannot be, alone or together.
         """
         known = {field.name: field for field in fields(self.options)}
         hints = get_type_hints(self.options)
         for name in values:
             if name not in known:
                 raise UnknownNameError(f"option of {self.name}", name, known)
-        return self.options(**{name: _checked(name, value, hints[name]) for name, value in values.items()})
+        parsed = self.options(**{name: _checked(name, value, hints[name]) for name, value in values.items()})
+        if hasattr(parsed, "check_values"):
+            parsed.check_values()
+        return parsed
 
 
 def flag(field: "Field[Any]") -> str:

@@ -41,6 +41,12 @@ class RecognitionOptions(ClassificationOptions):
         default="all", metadata={"help": "Clips and videos (all; needs extract --per-clip), or videos alone."}
     )
 
+    def check_values(self) -> None:
+        """Refuse settings that are out of range, and those of a training where nothing is trained."""
+        super().check_values()
+        if self.layer == SCORES:
+            self.require_untrained(KEPT, f"the layer {SCORES!r} is judged as it is")
+
 
 @dataclass(frozen=True)
 class Measures:
@@ -94,7 +100,7 @@ def recognise(
             f"{measures.protocol}: the scores {SCORES!r} of several files are not fused",
             "Probe other layers together: --layer pool5",
         )
-    options.require_untrained(KEPT, f"the layer {SCORES!r} is judged as it is")
+    options.check_values()
     store[SCORES]  # a layer that is not there is said before clips that are not
     if options.measure == "all" and not store.has_clips:
         raise UserError(

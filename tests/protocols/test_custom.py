@@ -198,7 +198,7 @@ def test_pairs_of_signed_features_take_the_option_that_the_error_names(study, tm
         ({"split": ["train"] * 60}, {}, "no video to train on, or none to test"),
         ({}, {"task": "retrieval", "scheme": "folds"}, "retrieval has no folds"),
         ({}, {"task": "pairs", "folds": 4}, "6 classes are too few for 4 folds"),
-        ({}, {"task": "pairs", "folds": 2, "pairs": 1}, "1 pair in 2 folds"),
+        ({}, {"task": "pairs", "folds": 2, "pairs": 1}, "pairs: 1 is less than 2"),
         ({}, {"task": "pairs", "folds": 2, "normalise": "zscore"}, "pairs take l2 or none, not zscore"),
         ({"group": ["g"] * 60}, {"task": "pairs", "folds": 2}, "fold 1 has no pair of one class"),
         ({"label": ["a"] * 60}, {}, "the table has one class only"),

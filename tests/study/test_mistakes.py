@@ -234,6 +234,44 @@ def test_a_mistake_is_one_line_that_names_it(written, mistake, monkeypatch, tmp_
     assert hint in (caught.value.hint or "")
 
 
+IMPOSSIBLE = [
+    ("ucf101", "C = 0", "C: 0.0 is not positive"),
+    ("ucf101", 'C = "1,-2"', "C: -2.0 is not positive"),
+    ("ucf101", "tol = 0.0", "tol: 0.0 is not positive"),
+    ("ucf101", "seed = -1", "seed: -1 is negative"),
+    ("ucf101", 'classifier = "knn"\nneighbours = 0', "neighbours: 0 "),
+    ("ucf101", 'classifier = "knn"\ntemperature = 0', "temperature: 0.0 "),
+    ("ucf101", "neighbours = 5", "neighbours: the classifier svm has none"),
+    ("ucf101", 'classifier = "ncm"\nC = 2', "C: the classifier ncm has none"),
+    ("ucf101", 'pca = "0"', "pca: "),
+    ("ucf101", 'device = "cuda:99"', "cuda:99"),
+    ("aslan", "eps = -1", "eps: "),
+    ("aslan", "C = -1", "C: -1.0 is not positive"),
+    ("retrieval", "seed = -1", "seed: -1 is negative"),
+    ("kinetics400", "C = 10", "C: 10.0 has no effect: the layer 'prob' is judged as it is"),
+    ("custom", "folds = 1", "folds: 1 is less than 2"),
+    ("custom", "pairs = 40", "pairs: 40 has no effect: no pairs are drawn"),
+    ("custom", 'task = "pairs"\npairs = 1', "pairs: 1 is less than 2"),
+    ("custom", 'task = "pairs"\nnormalise = "zscore"', "pairs take l2 or none, not zscore"),
+    ("custom", 'task = "pairs"\nC = 0', "C: 0.0 is not positive"),
+    ("custom", 'task = "retrieval"\nscheme = "folds"', "retrieval has no folds"),
+    ("custom", 'scheme = "split"\nfolds = 3', "folds: 3 has no effect: the table's split is tested"),
+]
+
+
+@pytest.mark.parametrize(("protocol", "options", "message"), IMPOSSIBLE)
+def test_an_option_of_a_protocol_that_cannot_be_is_told_when_the_study_is_read(
+    written, protocol, options, message
+):
+    layer = "" if protocol in ("aslan", "kinetics400") else 'layer = "flat"\n'
+    head, rest = DOCUMENT.split("[protocols.ucf101]")
+    text = f"{head}[protocols.{protocol}]\n{layer}{options}\n{rest[rest.index('[report]') :]}"
+    with pytest.raises(UserError) as caught:
+        study_of(written(text))
+    assert caught.value.message.startswith(f"[protocols.{protocol}] in other.toml: ")
+    assert message in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("row", "message", "hint"),
     [
