@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from p3d_eval.errors import UserError, counted, shorten
+from p3d_eval.errors import UserError, counted, shorten, unread
 from p3d_eval.features.frame_names import holds_frames
 
 _NAMES = ("3gp", "avi", "flv", "gif", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "ogv", "ts", "webm", "wmv")
@@ -158,3 +158,28 @@ def _list_folder(folder: Path) -> tuple[VideoFile, ...]:
             f"Looked for {' '.join(sorted(VIDEO_EXTENSIONS))} and folders of numbered images",
         )
     return _unique(sorted(found, key=lambda video: (video.id, video.path.name)), folder)
+
+
+def read_ids(path: Path) -> tuple[str, ...]:
+    """Read one id a line; empty lines are skipped.
+
+    Raises
+    ------
+    UserError
+        When the file is missing, not text or empty, or an id repeats.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path}: no list of ids ({unread(error)})", "Give a text file, one id a line"
+        ) from error
+    names = tuple(without_video_extension(line.strip()) for line in lines if line.strip())
+    if not names:
+        raise UserError(f"{path}: the list names no id")
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise UserError(f"{path}: duplicate id {name!r}")
+        seen.add(name)
+    return names

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.backbones import BACKBONES
-from p3d_eval.errors import UserError, shorten
+from p3d_eval.errors import UserError, shorten, unread
 from p3d_eval.features.class_names import read_classes
-from p3d_eval.features.ids import without_video_extension
+from p3d_eval.features.ids import read_ids, without_video_extension
 from p3d_eval.features.layout import require_plan, require_stored_type, stored_type
 from p3d_eval.features.memory import AXES_BY_RANK, default_provenance, save_rows
 from p3d_eval.features.schema import LayerPlan, StorePlan, VideoRecord
@@ -196,33 +196,10 @@ def _read_array(path: Path, layer: str, ids: Path | None) -> Source:
     values = _load(path, layer)[layer]
     names = read_ids(ids)
     if values.ndim < 1 or len(values) != len(names):
-        raise UserError(f"{path} has shape {values.shape}, {ids} names {len(names)} ids")
-    digest = sha256_json([sha256_file(path), list(names)])
+        raise UserError(f"{path} has shape {values.shape}, ids in {ids}: {len(names)}")
     places = tuple(f"{path}: row {row}" for row in range(len(names)))
+    digest = sha256_json([sha256_file(path), list(names)])
     return Source(names, places, {layer: values.shape[1:]}, digest, lambda: ({layer: row} for row in values))
-
-
-def read_ids(path: Path) -> tuple[str, ...]:
-    """Read one id a line; empty lines are skipped.
-
-    Raises
-    ------
-    UserError
-        When the file is missing, not text or empty, or an id repeats.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as a list of ids ({error})") from error
-    names = tuple(without_video_extension(line.strip()) for line in lines if line.strip())
-    if not names:
-        raise UserError(f"{path}: the list names no id")
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise UserError(f"{path}: duplicate id {name!r}")
-        seen.add(name)
-    return names
 
 
 def _read_csv(path: Path, layer: str) -> Source:
@@ -298,4 +275,4 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, str, NDArray[np.float64]]]:
                     raise UserError(f"{path}: line {reader.line_num}, id {video!r}: {wrong!r} is not a number")
                 yield reader.line_num, video, np.array(fields[1:], np.float64)
     except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise UserError(f"{path}: cannot be read as CSV ({error})") from error
+        raise UserError(f"{path}: cannot be read as CSV ({unread(error)})") from error

@@ -1,6 +1,7 @@
 """Errors that a person can act on: each names the file, the id and the value, and what to do next."""
 
 import difflib
+import json
 from collections.abc import Iterable
 
 # What other people's code may end with; an interrupt is not its fault.
@@ -85,6 +86,17 @@ def counted(number: int, one: str, several: str | None = None) -> str:
         The words for any other number; by default with an s at the end.
     """
     return f"{number} {one if number == 1 else several or f'{one}s'}"
+
+
+def unread(error: Exception) -> str:
+    """Say in a few words why a file cannot be read as the text, or the JSON, that it should be."""
+    if isinstance(error, OSError):
+        return "no such file" if isinstance(error, FileNotFoundError) else str(error.strerror or error)
+    if isinstance(error, UnicodeDecodeError):
+        return f"not text: byte {error.start} is not UTF-8"
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON: {error.msg} in line {error.lineno}"
+    return one_line(error)
 
 
 def one_line(error: BaseException) -> str:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, unread
 from p3d_eval.files import require_json, require_new, write_text
 from p3d_eval.markup import shown_by
 from p3d_eval.protocols.result_reading import read_value
@@ -268,7 +268,7 @@ class Result:
                 f"{path}: no such result file", "Run a protocol first, e.g. p3d-eval ucf101"
             ) from None
         except (OSError, ValueError, RecursionError) as error:
-            raise UserError(f"{path}: not a result of p3d-eval ({error})") from error
+            raise UserError(f"{path}: not a result of p3d-eval ({unread(error)})") from error
         if not isinstance(document, dict) or "protocol" not in document:
             raise UserError(f"{path}: not a result of p3d-eval (it has no 'protocol')")
         if document.get("schema_version") != SCHEMA_VERSION:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, unread
 from p3d_eval.files import require_new, write_text
 from p3d_eval.reports.suffixes import FIGURE_SUFFIX
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FORMAT = "p3d-eval figure"
 SCHEMA_VERSION = 1
+_WANTED = "Give the NAME.figure.json that p3d-eval plot writes beside each picture"
 
 KINDS = ("sweep", "tsne", "confusion", "roc", "precision-recall", "per-class", "speed-accuracy")
 
@@ -164,12 +165,12 @@ class FigureData:
         """
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise UserError(f"{path}: no such file") from None
-        except (OSError, ValueError, RecursionError) as error:
-            raise UserError(f"{path}: not the data of a figure ({error})") from error
+        except OSError as error:
+            raise UserError(f"{path}: {unread(error)}", _WANTED) from error
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{path}: not the data of a figure ({unread(error)})", _WANTED) from error
         if not isinstance(document, dict) or document.get("format") != FORMAT:
-            raise UserError(f"{path}: not the data of a figure", "p3d-eval plot writes it beside each picture")
+            raise UserError(f"{path}: not the data of a figure", _WANTED)
         if document.get("schema_version") != SCHEMA_VERSION:
             version = document.get("schema_version")
             raise UserError(

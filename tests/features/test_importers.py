@@ -63,6 +63,20 @@ def test_one_array_with_a_list_of_ids(tmp_path, values):
     assert open_features(again).identity != store.identity
 
 
+def test_a_list_of_ids_that_cannot_be_read(tmp_path, values):
+    np.save(tmp_path / "a.npy", values)
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG")
+    for name, reason in (
+        ("nowhere.txt", "no such file"),
+        (".", "Is a directory"),
+        ("picture.png", "not text: byte 0 is not UTF-8"),
+    ):
+        with pytest.raises(UserError) as caught:
+            import_features(tmp_path / "a.npy", tmp_path / "o.h5", name="x", ids=tmp_path / name)
+        assert caught.value.message == f"{tmp_path / name}: no list of ids ({reason})"
+        assert caught.value.hint == "Give a text file, one id a line"
+
+
 @pytest.mark.parametrize("header", ["", "video,a,b\n", "\ufeffid\n"])
 def test_csv_with_and_without_a_header(tmp_path, header):
     path = tmp_path / "f.csv"
@@ -146,7 +160,7 @@ def test_mistakes_in_folders_and_arrays(tmp_path, values):
     np.save(tmp_path / "all.npy", values)
     with pytest.raises(UserError, match="--ids"):
         import_features(tmp_path / "all.npy", out, name="x")
-    for text, message in (("a\nb\n", "names 2 ids"), ("a\nb\na\n", "duplicate id 'a'"), ("\n", "names no id")):
+    for text, message in (("a\nb\n", "ids in .*: 2"), ("a\nb\na\n", "duplicate id 'a'"), ("\n", "names no id")):
         (tmp_path / "ids.txt").write_text(text)
         with pytest.raises(UserError, match=message):
             import_features(tmp_path / "all.npy", out, name="x", ids=tmp_path / "ids.txt")

@@ -81,7 +81,10 @@ def test_a_map_is_drawn_from_features_and_again_from_its_data(tmp_path):
         (["tsne", "{}/ucf101-a.json"], "not an HDF5 file"),
         (["tsne", "{}/none.h5"], "none.h5"),
         (["tsne", "{}/none.h5", "--font", "No Such"], "unknown font 'No Such'"),
-        (["again", "{}/ucf101-a.json"], "not the data of a figure"),
+        (["again", "{}/ucf101-a.json"], "not the data of a figure\nGive the NAME.figure.json"),
+        (["again", "{}/none.figure.json"], "none.figure.json: no such file\nGive the NAME.figure.json"),
+        (["again", "{}"], "results: Is a directory\nGive the NAME.figure.json"),
+        (["again", __file__], "not the data of a figure (not JSON: Extra data in line 1)\nGive the"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(folder, tmp_path, words, message):
