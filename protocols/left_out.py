@@ -73,13 +73,24 @@ def _folds(data: TaskFeatures) -> Iterator[Fold]:
     rows = data.there(task.splits[0].test)
     groups = np.array([task.groups[row] for row in rows.tolist()])
     names = np.unique(groups).tolist()
+    if len(rows) < 2:
+        raise UserError(
+            f"{task.dataset}: one video alone, {names[0]!r}", "Give others to train on, of two classes or more"
+        )
     if len(names) < 2:
         raise UserError(f"{task.dataset}: all videos are of the group {names[0]!r}", "Two groups are needed")
+    classes = {task.labels[row] for row in rows.tolist()}
+    if len(classes) < 2:
+        ((label, *_),) = classes
+        raise UserError(
+            f"{task.dataset}: all videos are of the class {task.classes[label]!r}", "Two classes are needed"
+        )
+    one = task.cluster_kind
     for name in names:
         out = groups == name
         training = rows[~out]
         if len({task.labels[row] for row in training.tolist()}) < 2:
-            raise UserError(f"{task.dataset}: without the group {name!r} only one class remains")
+            raise UserError(f"{task.dataset}: without the {one} {name!r} only one class remains")
         yield training, rows[out], groups[~out].tolist()
 
 

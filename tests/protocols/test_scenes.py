@@ -160,9 +160,16 @@ def test_bad_input(tmp_path):
     with pytest.raises(UserError, match="1 video lies in no folder that could be their class: a"):
         evaluate("scenes", loose)
     single = open_features(write_store(tmp_path / "b.h5", ["x/1", "x/2", "y/1"], {"pool5": np.eye(3)}))
-    with pytest.raises(UserError, match="without the group 'y/1' only one class remains"):
+    with pytest.raises(UserError, match="without the video 'y/1' only one class remains"):
         evaluate("scenes", single)
     table = tmp_path / "t.csv"
+    for text, message in (
+        ("id,label\nx/1,a\n", "one video alone, 'x/1'"),
+        ("id,label\nx/1,a\nx/2,a\n", "all videos are of the class 'a'"),
+    ):
+        table.write_text(text)
+        with pytest.raises(UserError, match=message):
+            evaluate("scenes", single, labels=table)
     table.write_text("id,label,group\nx/1,a,g\nx/2,b,g\ny/1,b,g\n")
     with pytest.raises(UserError, match="all videos are of the group 'g'"):
         evaluate("scenes", single, labels=table)
