@@ -32,6 +32,8 @@ class Shown:
         What stored values are multiplied by.
     decimals : int
         Digits after the point.
+    keeps_digits : bool
+        Whether small numbers have more, see `p3d_eval.reports.table.enough_decimals`.
     """
 
     key: str
@@ -44,6 +46,7 @@ class Shown:
     split: str = ""
     scale: float = PERCENT
     decimals: int = 1
+    keeps_digits: bool = False
 
     @property
     def measured(self) -> str:

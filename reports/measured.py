@@ -9,7 +9,7 @@ from p3d_eval.reports.failed import Failed
 from p3d_eval.reports.footnotes import Footnotes
 from p3d_eval.reports.layout import Layout, Shown
 from p3d_eval.reports.systems import System
-from p3d_eval.reports.table import Cell, IntervalStyle
+from p3d_eval.reports.table import Cell, IntervalStyle, enough_decimals
 
 _FITS_SHOWN = 3  # unconverged fits named in a footnote
 
@@ -36,12 +36,13 @@ def metric_cell(metric: Metric, shown: Shown, style: IntervalStyle, footnotes: F
     def scaled(value: float | None) -> float | None:
         return None if value is None else shown.scale * value
 
+    value = shown.scale * metric.value
     return Cell(
-        value=shown.scale * metric.value,
+        value=value,
         standard_error=scaled(metric.standard_error),
         low=scaled(metric.low),
         high=scaled(metric.high),
-        decimals=shown.decimals,
+        decimals=enough_decimals(value, shown.decimals) if shown.keeps_digits else shown.decimals,
         interval=style,
     )
 

@@ -1,11 +1,13 @@
 """A table as data: columns, groups of rows, cells with intervals, footnotes; the formats only draw it."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 ROW_KINDS = ("measured", "published", "failed")
 MISSING = "–"
+_FEWEST_DIGITS = 2
 IntervalStyle = Literal["brackets", "plus-minus", "none"]
 
 
@@ -91,6 +93,14 @@ def rounded(value: float, decimals: int, signed: bool = False) -> str:
     """``value`` with ``decimals`` digits after the point, never as minus zero."""
     number = round(value, decimals) + 0.0
     return f"{number:+.{decimals}f}" if signed else f"{number:.{decimals}f}"
+
+
+def enough_decimals(value: float, decimals: int) -> int:
+    """Digits after the point that show at least two significant ones; three where ``decimals`` show fewer."""
+    if value == 0:
+        return decimals
+    first = math.floor(math.log10(abs(value)))  # power of ten of the first significant digit
+    return decimals if first + 1 + decimals >= _FEWEST_DIGITS else _FEWEST_DIGITS - first
 
 
 def joined(marks: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from p3d_eval.reports.table import Row, Table
 if TYPE_CHECKING:
     import pandas as pd
 
-_DIGITS = 6  # after the point; a percentage of 13,320 videos is exact to far fewer
+_DIGITS = 6  # after the point, and significant ones; a percentage of 13,320 videos is exact to far fewer
 Record = dict[str, str | float]
 
 
@@ -72,7 +72,7 @@ def _record(table: Table, heading: str, row: Row) -> Record:
             "_high": cell.high,
         }
         record |= {
-            column.key + end: round(float(number), _DIGITS) + 0.0
+            column.key + end: _with_digits(float(number))
             for end, number in numbers.items()
             if number is not None
         }
@@ -81,6 +81,11 @@ def _record(table: Table, heading: str, row: Row) -> Record:
     record["second"] = " ".join(key for key, cell in cells if cell.second)
     record["remarks"] = "; ".join(remarks[mark] for mark in dict.fromkeys(marks))
     return {**record, **row.attributes}
+
+
+def _with_digits(number: float) -> float:
+    """Round, never to minus zero, and never what is small to nothing."""
+    return (float(f"{number:.{_DIGITS}g}") if abs(number) < 1 else round(number, _DIGITS)) + 0.0
 
 
 def _value_names(tables: Sequence[Table]) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.result import Metric, Split
-from p3d_eval.reports import Failed, build_tables
+from p3d_eval.reports import Failed, Report, build_tables
 from tests.support.results import aslan_result, profile_result, ucf101_result
 
 
@@ -229,6 +229,40 @@ def test_a_profile_has_a_row_for_every_way():
         },
     ]
     assert not table.footnotes
+
+
+TINY = {
+    "parameters": (12_345.0, "0.0123"),  # in millions
+    "model_bytes": (0.4 * 2**20, "0.400"),
+    "macs": (1_234.0, "0.00000123"),
+    "clips_per_second": (0.04, "0.0400 [0.0360, 0.0440]"),
+    "frames_per_second": (0.64, "0.640 [0.576, 0.704]"),
+    "peak_bytes": (2**20, "0.000977"),
+}
+
+
+def test_tiny_numbers_of_a_profile_keep_three_digits_in_every_format():
+    profile = profile_result(speed=0.04)
+    metrics = {key: replace(profile.metrics[key], value=value) for key, (value, _) in TINY.items()}
+    report = Report.of([replace(profile, metrics=metrics, variants=())], published=False)
+    (row,) = report.tables[0].rows
+    assert {key: row.cells[key].shown for key in TINY} == {key: text for key, (_, text) in TINY.items()}
+    for text in (report.to_text(), report.to_markdown(), report.to_latex(), report.to_html(), report.to_json()):
+        for _, shown in TINY.values():
+            assert shown.split()[0] in text
+    (record,) = report.to_frame().to_dict("records")
+    assert record["macs"] == pytest.approx(1.234e-6, rel=1e-6)
+    assert record["parameters"] == 0.012345
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"), [(0.0, "0"), (1.4, "1.40"), (9.96, "9.96"), (10.4, "10"), (99.6, "100")]
+)
+def test_sizes_of_a_profile_have_two_digits_at_least(size, shown):
+    profile = profile_result()
+    metrics = dict(profile.metrics) | {"model_bytes": Metric(size * 2**20)}
+    (row,) = Report.of([replace(profile, metrics=metrics, variants=())], published=False).tables[0].rows
+    assert row.cells["model_bytes"].shown == shown
 
 
 def test_speeds_of_different_machines_are_not_ranked():

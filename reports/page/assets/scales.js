@@ -24,11 +24,12 @@ function ticks(low, high, wanted) {
   return Array.from({ length: last - first + 1 }, (_, place) => Number(((first + place) * step).toPrecision(12)));
 }
 
-// At most four digits after the point, fewer for large numbers, never minus zero.
+// At most four digits after the point, fewer for large numbers, four in all for tiny ones, never minus zero.
 function written(value) {
   if (value === null || value === undefined) return "undefined";
   if (typeof value !== "number") return String(value);
   const size = Math.abs(value);
+  if (size > 0 && size < 0.01) return String(Number(value.toPrecision(4)));
   const digits = size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 4;
   return String(Number(value.toFixed(digits)) + 0);
 }
