@@ -1,7 +1,7 @@
 """Reading a file that nobody vouches for: what is wrong becomes one line that names the file and the place."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.features.schema import FORMAT, SCHEMA_VERSION
 
 # gzip shrinks by at most about 1032: a small dataset that claims more than that of its file is not real.
@@ -152,3 +152,20 @@ def read_json(path: Path, parent: h5py.Group, group: str) -> dict[str, Any]:
         except (ValueError, TypeError, RecursionError) as error:
             raise damaged(path, f"the attribute {name!r} of /{group} is not JSON") from error
     return found
+
+
+def require_layer(path: Path, layer: object, known: Sequence[str]) -> None:
+    """Check that a layer is named, and that the file has it.
+
+    Raises
+    ------
+    UserError
+        When ``layer`` is no text, or names none of ``known``.
+    """
+    if not isinstance(layer, str):
+        raise UserError(
+            f"{path}: {layer!r} is no name of a layer",
+            f"Name one of {', '.join(known)}: store[{known[0]!r}] has a row for each video",
+        )
+    if layer not in known:
+        raise UnknownNameError(f"layer in {path}", layer, known)

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from p3d_eval.errors import UnknownNameError, UserError
+from p3d_eval.errors import UserError
 from p3d_eval.features import checks
 from p3d_eval.features.identity import identity_hash
 from p3d_eval.features.layer import Extent, Floats, Layer, read_rows
@@ -190,8 +190,7 @@ class FeatureStore:
         return tuple(self.provenance["aslan_layers"])
 
     def _known(self, layer: str) -> str:
-        if layer not in self._extents:
-            raise UnknownNameError(f"layer in {self.path}", layer, self.layers)
+        checks.require_layer(self.path, layer, self.layers)
         return layer
 
     def axes(self, layer: str) -> str:

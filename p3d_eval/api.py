@@ -119,9 +119,11 @@ def extract(
     Raises
     ------
     UserError
-        When a layer is unknown, there are no videos, or ``out`` belongs to another extraction.
+        When ``backbone`` is only a name, a layer is unknown, there are no videos, or ``out`` belongs to
+        another extraction.
     """
     from p3d_eval.backbones import views_of
+    from p3d_eval.backbones.backbone import require_backbone
     from p3d_eval.features import open_features as open_store
     from p3d_eval.features.engines import choose_engine
     from p3d_eval.features.extractor import extract as run
@@ -130,6 +132,7 @@ def extract(
     from p3d_eval.file_verbs import read_annotations
     from p3d_eval.progress import Progress
 
+    require_backbone(backbone)
     if profile is not None:
         require_stage_file(Path(profile))
     spec = backbone.input_spec

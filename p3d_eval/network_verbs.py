@@ -46,9 +46,11 @@ def preview(
     UserError
         When the video cannot be decoded, or the file exists.
     """
+    from p3d_eval.backbones.backbone import require_backbone
     from p3d_eval.features.clip_preview import preview_clip
     from p3d_eval.features.preview_sheet import save_sheet
 
+    require_backbone(backbone)
     found = preview_clip(backbone, Path(video), clips, clip)
     if out is not None:
         save_sheet(found, backbone.name, Path(out), overwrite)
@@ -75,8 +77,10 @@ def check_backbone(backbone: "Backbone", layers: str | Sequence[str] | None = No
     UserError
         When a layer is unknown, or the network fails on a clip.
     """
+    from p3d_eval.backbones.backbone import require_backbone
     from p3d_eval.backbones.sanity import check_backbone as check
 
+    require_backbone(backbone)
     return check(backbone, layers)
 
 
@@ -120,9 +124,11 @@ def profile(
     UserError
         When a layer or precision is unknown, the device cannot do it, or the file exists.
     """
+    from p3d_eval.backbones.backbone import require_backbone
     from p3d_eval.files import require_json, require_new, require_writable
     from p3d_eval.protocols.network_profile import ProfileOptions, profile_network
 
+    require_backbone(backbone)
     if out is not None:
         require_json(Path(out))
         require_new(Path(out), overwrite)

@@ -38,7 +38,7 @@ class Scored:
     scores: Scores
 
 
-def load_scored(sources: Iterable[Source]) -> list[Scored]:
+def load_scored(sources: Source | Iterable[Source]) -> list[Scored]:
     """Read results and the scores beside them; labels that occur twice get the file's name.
 
     Raises
@@ -48,7 +48,7 @@ def load_scored(sources: Iterable[Source]) -> list[Scored]:
         are given.
     """
     loaded: list[Scored] = []
-    for source in sources:
+    for source in [sources] if isinstance(sources, Result | str | PathLike) else sources:
         one = load_one(source)
         twin = next((other for other in loaded if other.result.result_id == one.result.result_id), None)
         if twin is not None:
@@ -58,7 +58,7 @@ def load_scored(sources: Iterable[Source]) -> list[Scored]:
             )
         loaded.append(one)
     if len(loaded) < 2:
-        raise UserError("compare needs two results or more", "p3d-eval compare results/a.json results/b.json")
+        raise UserError("compare needs two results or more", "Give a list of their files, as results/*.json")
     labels = [one.label for one in loaded]
     return [
         replace(one, label=f"{one.label} ({Path(one.name).stem})") if labels.count(one.label) > 1 else one

@@ -1,6 +1,7 @@
 """Everything the command line does has a Python verb, and the verbs give what the commands print."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,37 @@ def test_extract_adds_what_each_stage_took_to_a_file(videos, tmp_path):
     with pytest.raises(UserError, match=r"notes\.txt exists and holds no profiles"):
         pe.extract(pe.load_backbone(TINY), videos, tmp_path / "c.h5", "pool5", **taken | {"profile": notes})
     assert (notes.read_text(), (tmp_path / "c.h5").exists()) == ("mine", False)
+
+
+def test_a_name_is_no_loaded_network(videos, tmp_path):
+    for verb in (
+        partial(pe.extract, videos=videos, out=tmp_path / "a.h5"),
+        partial(pe.preview, video=next(videos.rglob("*.avi"))),
+        pe.check_backbone,
+        pe.profile,
+    ):
+        with pytest.raises(UserError) as caught:
+            verb("p3d199-rgb")
+        assert caught.value.message == "'p3d199-rgb' is a name, not a loaded network"
+        assert caught.value.hint == "Load it first: backbone = pe.load_backbone('p3d199-rgb', weights=…)"
+    with pytest.raises(UserError, match=r"a NoneType, not a loaded network"):
+        pe.extract(None, videos, tmp_path / "a.h5")
+
+
+def test_one_result_is_not_compared(features, tmp_path):
+    result = pe.evaluate("scenes", features, tmp_path / "r.json")
+    for one in (result, tmp_path / "r.json", str(tmp_path / "r.json"), [result]):
+        with pytest.raises(UserError, match="two results or more"):
+            pe.compare(one)
+
+
+def test_a_number_is_no_layer(features):
+    store = pe.open_features(features)
+    for wrong in (3, None, slice(2)):
+        with pytest.raises(UserError) as caught:
+            store[wrong]
+        assert caught.value.message == f"{features}: {wrong!r} is no name of a layer"
+        assert caught.value.hint == "Name one of pool5: store['pool5'] has a row for each video"
 
 
 def test_check_videos(videos, tmp_path):

@@ -277,3 +277,19 @@ class Backbone:
         modules = self.modules_of(requests)
         batch = self.batch(CLIPS, shape[1])
         return imagine(self, shape, lambda run: capture(modules, requests, run, batch=batch))
+
+
+def require_backbone(given: object) -> None:
+    """Refuse a name where a loaded network is needed: only who loads it says which weights it gets.
+
+    Raises
+    ------
+    UserError
+        When it is no `Backbone`.
+    """
+    if not isinstance(given, Backbone):
+        named = f"{given!r}, weights=…" if isinstance(given, str) else "name, weights=…"
+        what = "a name" if isinstance(given, str) else f"a {type(given).__name__}"
+        raise UserError(
+            f"{given!r} is {what}, not a loaded network", f"Load it first: backbone = pe.load_backbone({named})"
+        )
