@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+RANDOM_WEIGHTS, AS_STATED = "random weights", "as stated"
 _CODE, _EXPORTED = (".py",), (".onnx", ".pt2")
 
 
@@ -18,11 +19,18 @@ def honest_name(name: str, provenance: Mapping[str, Any]) -> str:
         Of the feature file.
     """
     marks = {
-        "random weights": bool(provenance["weights"].get("random")),
-        "as stated": bool(provenance.get("stated")),
+        RANDOM_WEIGHTS: bool(provenance["weights"].get("random")),
+        AS_STATED: bool(provenance.get("stated")),
     }
     missing = [mark for mark, due in marks.items() if due and mark not in name.lower()]
     return " ".join([name, *(f"({mark})" for mark in missing)])
+
+
+def bare_name(name: str) -> str:
+    """Leave out what `honest_name` adds."""
+    for mark in (RANDOM_WEIGHTS, AS_STATED):
+        name = name.replace(f" ({mark})", "")
+    return name
 
 
 def without_folder(backbone: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from p3d_eval.errors import UnknownNameError, UserError
+from p3d_eval.errors import UserError
 from p3d_eval.protocols.result import Result
 from p3d_eval.reports.comparability import obstacles, published_method, same_trials
 from p3d_eval.reports.entries import (
@@ -18,7 +18,7 @@ from p3d_eval.reports.entries import (
 )
 from p3d_eval.reports.failed import Failed
 from p3d_eval.reports.footnotes import Footnotes
-from p3d_eval.reports.labels import departures
+from p3d_eval.reports.labels import departures, row_named
 from p3d_eval.reports.layout import Layout
 from p3d_eval.reports.layouts import free_layout, kind_of, layout_of, published_layout
 from p3d_eval.reports.notes import interval_notes, sensitivity
@@ -80,9 +80,8 @@ def build_tables(
     chosen = _layouts(options, named, kinds, [one.protocol for one in failed])
     tables = [_build(layout, kinds, failed, options, shown) for layout, shown in chosen]
     if options.against is not None:
-        labels = {row.label for table in tables for row in table.rows if row.kind == "measured"}
-        if options.against not in labels:
-            raise UnknownNameError("row", options.against, labels)
+        labels = [row.label for table in tables for row in table.rows if row.kind == "measured"]
+        row_named(options.against, labels, "row")  # in one table at least
     return tables
 
 

@@ -1,10 +1,12 @@
 """What rows are called: labels that tell results apart, and the options that are not the defaults."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+from p3d_eval.errors import UnknownNameError, UserError, counted
+from p3d_eval.features.row_names import bare_name
 from p3d_eval.protocols import PROTOCOLS
 from p3d_eval.protocols.result import Result
 from p3d_eval.reports.layouts import OWN_OPTIONS
@@ -15,7 +17,7 @@ _SAID_ELSEWHERE = {"seed", "allow_missing", "split", "device", "rows", "pca", "p
 
 
 def distinct_labels(results: Sequence[Result]) -> list[str]:
-    """Label every result; those that share a label get the options in which they differ.
+    """Label every result; those that share a label get the options in which they differ, but for the defaults.
 
     Results of several protocols, whose defaults differ anyway, get those that are not the defaults.
     Two results that differ in no option (other features, other annotations) get their result id.
@@ -31,8 +33,12 @@ def distinct_labels(results: Sequence[Result]) -> list[str]:
         others = [other for other in results if other.label == result.label]
         same = [settings[id(other)] for other in others if other.protocol == result.protocol]
         changed = changed_options(result) if len(same) < len(others) else {}
+        usual = {key: plain(value) for key, value in defaults_of(result).items()}
         differing = [
-            key for key in own if key in changed or any(other.get(key, own[key]) != own[key] for other in same)
+            key
+            for key in own
+            if key in changed
+            or (own[key] != usual.get(key) and any(other.get(key, own[key]) != own[key] for other in same))
         ]
         details = ", ".join(f"{key}={own[key]}" for key in differing)
         labels.append(f"{result.label} ({details})" if details else result.label)
@@ -41,6 +47,35 @@ def distinct_labels(results: Sequence[Result]) -> list[str]:
         f"{label} [{result.result_id[:_ID_SHOWN]}]" if repeated[label] > 1 else label
         for label, result in zip(labels, results, strict=True)
     ]
+
+
+def row_named(name: str, labels: Iterable[str], kind: str) -> str:
+    """Find the row that a user means: by its label, or without what tables add to it where one alone is so.
+
+    Parameters
+    ----------
+    name : str
+        As the user wrote it.
+    labels : iterable of str
+    kind : str
+        What rows are, for messages.
+
+    Raises
+    ------
+    UserError
+        When no row is called so, or several may be meant.
+    """
+    known = list(dict.fromkeys(labels))
+    if name in known:
+        return name
+    found = [one for one in known if bare_name(one) == name] or [
+        one for one in known if bare_name(one).startswith((f"{name} (", f"{name} ["))
+    ]
+    if len(found) > 1:
+        raise UserError(f"{name!r} may be {counted(len(found), 'row')}", f"Name one of {', '.join(found)}")
+    if not found:
+        raise UnknownNameError(kind, name, known)
+    return found[0]
 
 
 def _settings(result: Result) -> dict[str, str]:

@@ -9,7 +9,7 @@ from p3d_eval.errors import UnknownNameError, UserError, counted
 from p3d_eval.protocols.result import Result
 from p3d_eval.reports.comparability import complete
 from p3d_eval.reports.document import Report
-from p3d_eval.reports.labels import plain
+from p3d_eval.reports.labels import plain, row_named
 from p3d_eval.reports.leaderboard_table import standings_table
 from p3d_eval.reports.loading import Loaded, Source, load_results
 from p3d_eval.reports.standings import Benchmark, Standing, find_benchmarks, make_standings
@@ -77,7 +77,8 @@ def leaderboard(
     top : int, optional
         Show that many rows; ranks and aggregates are of all.
     compared : tuple of two str, optional
-        Labels of two rows to test against each other on every benchmark that both are on.
+        Labels of two rows to test against each other on every benchmark that both are on; without what tables
+        add to a name, "(random weights)" and options, where one row alone is called so.
     seed : int
         Of the draws behind the intervals of ranks, and of the tests.
 
@@ -141,13 +142,11 @@ def _compared(
 ) -> dict[str, Found]:
     """Test two systems against each other on each benchmark."""
     known = {standing.system.label: standing.system for standing in standings}
-    for label in labels:
-        if label not in known:
-            raise UnknownNameError("system", label, known)
-    if labels[0] == labels[1]:
-        raise UserError(f"{labels[0]!r} is compared with itself", "Name two rows")
+    rows = [row_named(label, known, "system") for label in labels]
+    if rows[0] == rows[1]:
+        raise UserError(f"{rows[0]!r} is compared with itself", "Name two rows")
     files = {one.result.result_id: one for one in loaded}
-    return {one.name: _test([known[label] for label in labels], one, files, seed) for one in benchmarks}
+    return {one.name: _test([known[label] for label in rows], one, files, seed) for one in benchmarks}
 
 
 def _sentences(comparisons: Mapping[str, Found]) -> tuple[str, ...]:

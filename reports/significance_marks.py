@@ -8,6 +8,7 @@ from p3d_eval.protocols.paired_tests import holm
 from p3d_eval.protocols.result import Result
 from p3d_eval.protocols.significance import Comparison
 from p3d_eval.reports.footnotes import Footnotes
+from p3d_eval.reports.labels import row_named
 from p3d_eval.reports.layout import Layout, Shown
 from p3d_eval.reports.layouts import kind_of
 from p3d_eval.reports.pair_tests import pair_test
@@ -46,8 +47,13 @@ def mark_differences(
     """
     by_id = {result.result_id: result for system in systems for result in system.results.values()}
     measured = [row for row in rows if row.kind == "measured"]
-    if options.against is not None and options.against not in {row.label for row in measured}:
-        return list(rows), [f"Not tested: no row here is called {options.against}."]
+    if options.against is not None:
+        try:
+            options = replace(
+                options, against=row_named(options.against, (row.label for row in measured), "row")
+            )
+        except UnknownNameError:
+            return list(rows), [f"Not tested: no row here is called {options.against}."]
     marked = list(rows)
     alike: list[str] = []
     untested: dict[str, list[str]] = {}

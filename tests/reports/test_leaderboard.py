@@ -148,7 +148,16 @@ def test_what_a_reader_must_know_is_marked():
 def test_options_of_ones_own_make_a_row_of_their_own():
     usual = ucf101_result("i3d", 0.8, options={"C": 1.0, "layer": "pool5"})
     other = ucf101_result("i3d", 0.9, options={"C": 10.0, "layer": "pool5"})
-    assert order(leaderboard([usual, other])) == ["i3d (C=10)", "i3d (C=1)"]
+    assert order(leaderboard([usual, other])) == ["i3d (C=10)", "i3d"]
+
+
+def test_options_at_their_default_are_in_no_name():
+    known = {"C": 1.0, "pca": None, "layer": "pool5"}
+    found = [
+        ucf101_result("i3d", value, options={**known, **own}, default_options=known)
+        for value, own in ((0.9, {}), (0.8, {"pca": "100"}), (0.7, {"pca": "100", "C": 10.0}))
+    ]
+    assert order(leaderboard(found)) == ["i3d", "i3d (pca=100)", "i3d (C=10, pca=100)"]
 
 
 def test_defaults_that_differ_between_protocols_part_no_rows_names():
@@ -159,7 +168,7 @@ def test_defaults_that_differ_between_protocols_part_no_rows_names():
     other = {"C": 1.0, "normalise": None, "layers": None}
     pairs = aslan_result("i3d", options={**other, "layers": "pool5"}, default_options=other)
     found = order(leaderboard([usual, more, pairs]))
-    assert set(found) == {"i3d (C=1)", "i3d (C=100)", "i3d (layers=pool5)"}
+    assert set(found) == {"i3d", "i3d (C=100)", "i3d (layers=pool5)"}
 
 
 def test_filters_keep_what_matches():
@@ -218,6 +227,33 @@ def test_any_two_rows_are_compared(folder):
     assert board.comparisons["aslan"] == "bad is not on it"
     assert board.sentences[0].startswith("ucf101: good is better than bad: accuracy 100.00 % against 25.00 %")
     assert "not compared" in board.sentences[1]
+
+
+def test_a_compared_row_need_not_be_named_with_what_tables_add(tmp_path):
+    scored_result("good (random weights)", 40, random=True).save(tmp_path / "good.json")
+    scored_result("bad (as stated)", 10).save(tmp_path / "bad.json")
+    board = pe.leaderboard(tmp_path, compared=("good", "bad"))
+    (found,) = board.comparisons["ucf101"].comparisons
+    assert (found.first, found.second) == ("good (random weights)", "bad (as stated)")
+    assert pe.leaderboard(tmp_path, compared=("good (random weights)", "bad")).sentences == board.sentences
+    with pytest.raises(UserError, match="unknown system 'goo'"):
+        pe.leaderboard(tmp_path, compared=("goo", "bad"))
+    with pytest.raises(UserError, match="compared with itself"):
+        pe.leaderboard(tmp_path, compared=("good", "good (random weights)"))
+
+
+def test_a_compared_name_of_two_rows_is_refused():
+    known = {"C": 1.0, "layer": "pool5"}
+    rows = [
+        ucf101_result("i3d (random weights)", 0.8, options={**known, "C": C}, default_options=known, backbone=b)
+        for C, b in ((10.0, "a"), (100.0, "b"))
+    ]
+    with pytest.raises(UserError) as caught:
+        leaderboard([*rows, ucf101_result("c", 0.9)], compared=("i3d", "c"))
+    assert caught.value.message == "'i3d' may be 2 rows"
+    assert "i3d (random weights) (C=10), i3d (random weights) (C=100)" in caught.value.hint
+    board = leaderboard([*rows, ucf101_result("c", 0.9)], compared=("i3d (C=10)", "c"))
+    assert list(board.comparisons) == ["ucf101"]
 
 
 def test_the_command_prints_what_the_api_gives(folder):

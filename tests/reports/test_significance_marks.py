@@ -65,6 +65,13 @@ def test_against_a_row_of_ones_choice():
     assert "half" not in p_values(table)
 
 
+def test_the_row_of_ones_choice_need_not_be_named_with_what_tables_add():
+    results = [replace(one, label=f"{one.label} (random weights)") for one in RESULTS]
+    table = table_of(*results, against="half")
+    assert {label.partition(" ")[0] for label in marked(table)} == {"good", "also", "bad"}
+    assert any(note.text.startswith("differs from half (random weights)") for note in table.footnotes)
+
+
 def test_a_level_of_ones_own():
     assert marked(table_of(*RESULTS, alpha=1e-3)) == {"bad"}
 
