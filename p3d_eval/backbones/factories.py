@@ -13,7 +13,7 @@ import torch
 from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.backbones.checkpoint import hash_state, require_file
 from p3d_eval.backbones.factory_source import bind_options, unknown_factory
-from p3d_eval.backbones.network import Network, WeightsInfo
+from p3d_eval.backbones.network import CODE, Network, WeightsInfo, told_options
 from p3d_eval.errors import FOREIGN_FAILURES, UserError, one_line
 from p3d_eval.provenance import sha256_file, sha256_json
 
@@ -120,8 +120,13 @@ def call_factory(
         except UserError:
             raise
         except FOREIGN_FAILURES as error:
+            given = told_options(options)
+            mend = (
+                f"Give {' and '.join(options)} as the factory takes it, or mend the" if options else "Mend the"
+            )
             raise UserError(
-                f"backbone {name!r} failed with {one_line(error)}", "Mend the factory; --debug shows where"
+                f"backbone {name!r}{given} failed with {one_line(error)}",
+                f"{mend} factory; --debug shows where",
             ) from error
     return _backbone_of(name, made, path, options, device)
 
@@ -133,7 +138,7 @@ def _backbone_of(
     where = name.rpartition(":")[0]
     if where.endswith(".py"):
         # The same weights in other code are another network: resuming must not mix the two.
-        options = {**options, "code_sha256": sha256_file(Path(where))}
+        options = {**options, CODE: sha256_file(Path(where))}
     if isinstance(made, Backbone):
         return Backbone(made.name, made.network, made.weights, device, {**made.options, **options})
     if not isinstance(made, Network):

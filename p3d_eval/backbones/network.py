@@ -12,11 +12,18 @@ from p3d_eval.errors import UnknownNameError, UserError
 if TYPE_CHECKING:
     from p3d_eval.backbones.checkpoint import Inflater, Reader
 
+CODE = "code_sha256"  # beside the options that a user gives: which code they were given to
 CheckInput = Callable[[tuple[int, int, int, int]], None]
 
 
 def accept_any_input(shape: tuple[int, int, int, int]) -> None:
     """Take clips of every shape: the default for networks that state no limits."""
+
+
+def told_options(options: Mapping[str, Any]) -> str:
+    """Name what a user chose of a network, for messages: `` with width='5'``; empty where nothing was."""
+    chosen = [f"{key}={value!r}" for key, value in options.items() if key != CODE]
+    return f" with {', '.join(chosen)}" if chosen else ""
 
 
 @dataclass(frozen=True)

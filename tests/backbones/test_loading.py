@@ -81,6 +81,8 @@ def test_a_factory_in_a_module(factory, tmp_path, monkeypatch):
     [
         ("{}:absent", {}, "has no 'absent'"),
         ("{}:broken", {}, "failed with RuntimeError: two lines"),
+        ("{}:make", {"width": "abc"}, "make' with width='abc' failed with TypeError"),
+        ("{}:make", {"width": "abc"}, "Give width as the factory takes it, or mend the factory"),
         ("{}:leaves", {}, "failed with SystemExit: no licence"),
         ("{}:number", {}, "is a int, not a function"),
         ("{}:plain", {}, "returned Identity"),

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from p3d_eval.backbones.frames import FRAMES, fold_frames
+from p3d_eval.backbones.network import told_options
 from p3d_eval.errors import FOREIGN_FAILURES, MissingExtraError, UnknownNameError, UserError, one_line
 
 CLIP_LENGTH = 16  # of networks of images: the middle of a clip is where a video network's is
@@ -95,7 +96,7 @@ def blamed(wanted: Wanted, hint: str) -> Iterator[None]:
     except FOREIGN_FAILURES as error:
         text = one_line(error)
         short = text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"
-        raise UserError(f"backbone {wanted.name!r}: {short}", hint) from error
+        raise UserError(f"backbone {wanted.name!r}{told_options(wanted.options)}: {short}", hint) from error
 
 
 @contextmanager
