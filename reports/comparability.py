@@ -73,17 +73,27 @@ def same_trials(results: Sequence[Result]) -> bool:
 
 def trials_of(result: Result) -> tuple[Any, ...]:
     """Tell what a result was measured on; equal for results that may be ranked."""
+    coverage = result.coverage
+    sizes = tuple((split.n_train, split.n_test) for split in result.splits)
+    return (*asked_of(result), sizes, coverage.missing, coverage.counted_as)
+
+
+def asked_of(result: Result) -> tuple[Any, ...]:
+    """Tell what a result was to be measured on, whether or not every video was there."""
     if result.protocol == "profile":
         features = result.features
         return (json.dumps([features.get(name) for name in _MACHINE], sort_keys=True, default=str),)
-    coverage = result.coverage
     # The splits' own hashes, where a protocol gives them, see through where the annotations came from.
     hashes = result.annotations.get("split_hashes") or result.annotations.get("sha256")
     return (
         result.version,
         json.dumps(hashes, sort_keys=True),
-        tuple((split.name, split.n_train, split.n_test) for split in result.splits),
-        coverage.expected,
-        coverage.missing,
-        coverage.counted_as,
+        tuple(split.name for split in result.splits),
+        result.coverage.expected,
     )
+
+
+def ranked(results: Sequence[Result]) -> list[Result]:
+    """Choose the results that may be ranked: converged ones, and only complete ones where there are any."""
+    converged = [one for one in results if one.converged]
+    return [one for one in converged if complete(one)] or converged

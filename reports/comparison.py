@@ -6,7 +6,7 @@ from typing import Any
 
 from p3d_eval.errors import UserError
 from p3d_eval.protocols.result import Result
-from p3d_eval.reports.comparability import obstacles, published_method, same_trials
+from p3d_eval.reports.comparability import complete, obstacles, published_method, ranked, same_trials
 from p3d_eval.reports.entries import (
     Entry,
     Field,
@@ -128,6 +128,7 @@ def _build(
             for kind in own
             if rows and any(not obstacles(result, rules_of(layout, kind)) for result in own[kind])
         ),
+        whole=frozenset(kind for kind in own if any(map(complete, ranked(own[kind])))),
         versions=frozenset(kind for kind in own if len({result.version for result in own[kind]}) > 1),
         options=options,
         footnotes=Footnotes(),
@@ -138,8 +139,7 @@ def _build(
     unranked = [
         kind
         for kind in own
-        if kind in field.versions
-        or (kind not in field.beside and not same_trials([one for one in own[kind] if one.converged]))
+        if kind in field.versions or (kind not in field.beside and not same_trials(ranked(own[kind])))
     ]
     competing = _competing(entries, layout, unranked)
     drawn = mark_ranks([entry.row for entry in entries], competing)

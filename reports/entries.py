@@ -48,6 +48,8 @@ class Field:
         Published rows of the table, shown or not: differences are taken to them.
     beside : frozenset of str
         Kinds of results of which one at least may stand beside the published rows.
+    whole : frozenset of str
+        Kinds of which some result is complete: others are not ranked.
     versions : frozenset of str
         Kinds of results that several versions of a protocol made.
     options : TableOptions
@@ -57,6 +59,7 @@ class Field:
     layout: Layout
     rows: Sequence[PublishedRow]
     beside: frozenset[str]
+    whole: frozenset[str]
     versions: frozenset[str]
     options: TableOptions
     footnotes: Footnotes
@@ -134,6 +137,7 @@ def _measured_entry(system: System, field: Field, told: str) -> Entry:
         if shown.ranked
         and (result := system.results.get(layout.kind(shown))) is not None
         and result.converged
+        and (complete(result) or layout.kind(shown) not in field.whole)
         and (layout.kind(shown) in free or layout.kind(shown) not in field.beside)
     )
     return Entry(row, heading, competing)

@@ -14,6 +14,8 @@ from p3d_eval.reports.ranks import DRAWS, LEVEL, Rank
 from p3d_eval.reports.standings import Benchmark, Standing, metric_of
 from p3d_eval.reports.table import Cell, Column, Group, Row, Table
 
+_UNRANKED = "not ranked on every benchmark, so not overall"
+
 
 def standings_table(
     standings: Sequence[Standing], benchmarks: Sequence[Benchmark], sort: str, top: int | None
@@ -54,7 +56,7 @@ def standings_table(
     kept = len(rows) if top is None else top
     groups = [
         Group("on every benchmark" if several else "measured", tuple(whole[:kept])),
-        Group("not on every benchmark, so not ranked", tuple(part[: max(0, kept - len(whole))])),
+        Group(_UNRANKED, tuple(part[: max(0, kept - len(whole))])),
     ]
     return Table(
         protocol="leaderboard",
@@ -78,7 +80,7 @@ def _row(standing: Standing, benchmarks: Sequence[Benchmark], footnotes: Footnot
         if result is None or metric is None:
             continue
         value = None if metric.value is None else PERCENT * metric.value
-        cells[one.name] = Cell(value=value, marks=_marks(result, footnotes, told))
+        cells[one.name] = Cell(value=value, marks=_marks(result, one, footnotes, told))
         if one.name in standing.ranks:
             cells[f"{one.name}_rank"] = _rank_cell(standing.ranks[one.name])
     if standing.mean is not None and standing.points is not None:
@@ -91,13 +93,15 @@ def _rank_cell(rank: Rank) -> Cell:
     return Cell(value=rank.place, low=rank.low, high=rank.high, decimals=0)
 
 
-def _marks(result: Result, footnotes: Footnotes, told: str) -> tuple[str, ...]:
+def _marks(result: Result, benchmark: Benchmark, footnotes: Footnotes, told: str) -> tuple[str, ...]:
     """Mark what a reader must know of a number before comparing it."""
     marks = []
     if not result.converged:
         marks.append(footnotes.warn(f"NOT CONVERGED, do not quote; not ranked: {told}"))
     if not complete(result):
-        marks.append(footnotes.mark(coverage_remark(result)))
+        marks.append(
+            footnotes.mark(coverage_remark(result) + ("" if benchmark.ranks(result) else "; not ranked"))
+        )
     if random_weights(result):
         marks.append(footnotes.mark("features of random weights"))
     changed = departures(result)
@@ -114,9 +118,7 @@ def _notes(
     notes = []
     by = {"mean": "the mean", "borda": "Borda's count"}.get(sort, sort)
     if not whole:
-        notes.append(
-            "No system has a result that converged on every benchmark; --benchmarks chooses those to rank by."
-        )
+        notes.append("No system is ranked on every benchmark; --benchmarks chooses those to rank by.")
         by = "the value on the benchmark"
     elif len(benchmarks) > 1:
         listed = ", ".join(f"{one.name} ({one.metric})" for one in benchmarks)

@@ -8,7 +8,7 @@ import numpy as np
 
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.protocols.result import Metric, Result
-from p3d_eval.reports.comparability import trials_of
+from p3d_eval.reports.comparability import asked_of, complete, trials_of
 from p3d_eval.reports.layouts import kind_of
 from p3d_eval.reports.ranks import Rank, borda, overall, ranks
 from p3d_eval.reports.systems import System, join
@@ -38,12 +38,17 @@ class Benchmark:
         The kind; with a number where results of one kind were measured on different trials.
     kind, metric : str
     results : tuple of Result
+        Complete ones first; where there are some, the others are shown and not ranked.
     """
 
     name: str
     kind: str
     metric: str
     results: tuple[Result, ...]
+
+    def ranks(self, result: Result) -> bool:
+        """Whether a result of it may be ranked."""
+        return result.converged and (complete(result) or not complete(self.results[0]))
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Standing:
     system : System
         Its results by name of the benchmark.
     ranks : mapping of str to Rank
-        By benchmark; of converged results.
+        By benchmark; of results that may be ranked.
     rank : Rank or None
         Overall; None for a system that is not on every benchmark.
     mean, points : float or None
@@ -83,10 +88,7 @@ def find_benchmarks(results: Sequence[Result], wanted: Sequence[str] = ()) -> li
     UnknownNameError
         When there is no such benchmark, or its results lack the metric.
     """
-    groups: dict[tuple[str, object], list[Result]] = {}
-    for result in results:
-        if result.protocol != _NOT_RANKED:
-            groups.setdefault((kind_of(result), trials_of(result)), []).append(result)
+    groups = _groups([one for one in results if one.protocol != _NOT_RANKED])
     # Of a kind on several sets of trials, the one that most results were measured on has the plain name.
     ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
     counts: dict[str, int] = {}
@@ -98,6 +100,20 @@ def find_benchmarks(results: Sequence[Result], wanted: Sequence[str] = ()) -> li
     if not wanted:
         return list(found.values())
     return [_wanted(text, found) for text in dict.fromkeys(wanted)]
+
+
+def _groups(results: Sequence[Result]) -> dict[tuple[str, object], list[Result]]:
+    """Group results of the same trials; one that lacks videos joins complete ones of its annotations."""
+    groups: dict[tuple[str, object], list[Result]] = {}
+    home: dict[tuple[str, object], list[Result]] = {}
+    for result in sorted(results, key=lambda one: not complete(one)):
+        kind, asked = kind_of(result), asked_of(result)
+        whole = home.get((kind, asked))
+        own = groups.setdefault((kind, trials_of(result)), []) if whole is None else whole
+        own.append(result)
+        if complete(result):
+            home.setdefault((kind, asked), own)
+    return groups
 
 
 def _headline(kind: str, results: Sequence[Result]) -> str:
@@ -156,9 +172,9 @@ def _order(standing: Standing, sort: str) -> tuple[bool, int, str]:
 
 
 def metric_of(system: System, benchmark: Benchmark) -> Metric | None:
-    """Find the metric that ranks a system; None where it is not on the benchmark or not converged."""
+    """Find the metric that ranks a system; None where it is not on the benchmark or not ranked there."""
     result = system.results.get(benchmark.name)
-    metric = result.metrics.get(benchmark.metric) if result is not None and result.converged else None
+    metric = result.metrics.get(benchmark.metric) if result is not None and benchmark.ranks(result) else None
     return metric if metric is not None and metric.value is not None else None
 
 

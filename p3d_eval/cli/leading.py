@@ -63,8 +63,9 @@ def print_leaderboard(
 ) -> None:
     """Rank systems over benchmarks: values, ranks with intervals, the mean and Borda's count.
 
-    A benchmark is what results of one protocol share: annotations, splits, videos and version. Only systems
-    with a converged result on every benchmark are ranked overall.
+    A benchmark is what results of one protocol share: annotations, splits, videos and version. A result that
+    did not converge, or lacks videos where others have all, is shown and not ranked; only systems that are
+    ranked on every benchmark are ranked overall.
     """
     chosen = choose_format(format_, out, as_json)
 

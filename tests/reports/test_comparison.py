@@ -253,6 +253,39 @@ def test_the_best_is_the_largest_printed_value(thousandths):
     assert best(table_of(*results), "accuracy") == expected
 
 
+@pytest.mark.parametrize("official", [True, False])
+@pytest.mark.parametrize("published", [True, False])
+def test_an_incomplete_row_is_not_best_and_leaves_the_best_to_the_complete_ones(official, published):
+    table = table_of(
+        ucf101_result("low", 0.95, official=official),
+        ucf101_result("high", 0.96, official=official, backbone="b"),
+        ucf101_result("part", 0.97, official=official, backbone="c", missing=("x",)),
+        published=published,
+    )
+    assert best(table, "accuracy") == {"high"}
+    assert "part" not in {row.label for row in table.rows if row.cells["accuracy"].second}
+    assert any("1 missing" in text for text in remarks(table, "part"))
+    assert not any("none is marked best" in note for note in table.notes)
+
+
+def test_one_complete_row_beside_incomplete_ones_is_not_the_best_of_anything():
+    table = table_of(
+        ucf101_result("whole", 0.5, official=False),
+        *(ucf101_result(name, 0.6, official=False, backbone=name, missing=("x",)) for name in "ab"),
+    )
+    assert not table.has_best
+
+
+def test_rows_that_lack_the_same_videos_are_compared_where_no_row_is_complete():
+    results = [
+        ucf101_result(name, value, official=False, backbone=name, missing=("x",))
+        for name, value in (("a", 0.5), ("b", 0.6))
+    ]
+    assert best(table_of(*results), "accuracy") == {"b"}
+    other = ucf101_result("c", 0.7, official=False, backbone="c", missing=("y",))
+    assert not table_of(*results, other).has_best
+
+
 def test_failed_videos_make_another_result_of_the_same_file():
     whole, part = ucf101_result(), ucf101_result(missing=("Wave/v_Wave_g01_c01",))
     assert whole.result_id != part.result_id

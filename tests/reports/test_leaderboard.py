@@ -50,7 +50,7 @@ def test_systems_are_rows_and_benchmarks_are_columns():
     ]
     assert [(group.heading, [row.label for row in group.rows]) for group in table.groups] == [
         ("on every benchmark", ["b", "a"]),
-        ("not on every benchmark, so not ranked", ["c"]),
+        ("not ranked on every benchmark, so not overall", ["c"]),
     ]
     assert cells(board, "b")["mean"].value == pytest.approx((80 + 75) / 2)
     assert cells(board, "a")["borda"].value == cells(board, "b")["borda"].value == 1
@@ -74,10 +74,7 @@ def test_without_a_system_on_every_benchmark_nothing_is_said_of_all():
     board = leaderboard([*THREE[:2], aslan_result("d", backbone="d")])
     table = table_of(board)
     assert [column.key for column in table.columns] == ["ucf101", "ucf101_rank", "aslan", "aslan_rank"]
-    assert (
-        table.notes[0]
-        == "No system has a result that converged on every benchmark; --benchmarks chooses those to rank by."
-    )
+    assert table.notes[0] == "No system is ranked on every benchmark; --benchmarks chooses those to rank by."
     assert table.notes[1].startswith("Rank: by the value on the benchmark; equal ones")
     assert not any(note.startswith(("Mean", "Borda")) for note in table.notes)
     assert "aslan: accuracy, 1 result on 3697 videos, " in " ".join(table.notes)
@@ -169,6 +166,35 @@ def test_defaults_that_differ_between_protocols_part_no_rows_names():
     pairs = aslan_result("i3d", options={**other, "layers": "pool5"}, default_options=other)
     found = order(leaderboard([usual, more, pairs]))
     assert set(found) == {"i3d", "i3d (C=100)", "i3d (layers=pool5)"}
+
+
+def test_an_incomplete_result_is_shown_and_not_ranked_and_leaves_the_others_their_ranks():
+    partial = [
+        ucf101_result("part", 0.99, missing=("x",), backbone="p"),
+        aslan_result("part", 0.5, backbone="p"),
+    ]
+    board = leaderboard([*THREE, *partial])
+    usual = leaderboard([*THREE, partial[1]])
+    assert [column.key for column in table_of(board).columns] == [one.key for one in table_of(usual).columns]
+    for label in ("a", "b", "c"):
+        assert cells(board, label) == cells(usual, label)
+    found = cells(board, "part")
+    assert found["ucf101"].value == pytest.approx(99)
+    assert not found["ucf101"].best
+    assert not found["ucf101"].second
+    assert "ucf101_rank" not in found
+    assert "rank" not in found
+    assert found["aslan_rank"].value == 3
+    (note,) = [one for one in table_of(board).footnotes if one.mark in found["ucf101"].marks]
+    assert note.text.endswith("1 missing, counted as wrong; not ranked")
+
+
+def test_results_that_lack_the_same_videos_are_ranked_where_none_is_complete():
+    board = leaderboard(
+        [ucf101_result(name, v, missing=("x",), backbone=name) for name, v in (("a", 0.5), ("b", 0.6))]
+    )
+    assert cells(board, "b")["rank"].value == 1
+    assert not any("not ranked" in note.text for note in table_of(board).footnotes)
 
 
 def test_filters_keep_what_matches():
