@@ -1,26 +1,34 @@
 """A confusion matrix whose classes can be read, and its largest confusions in words."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from p3d_eval.reports.figures.confusion import largest_confusions, shares
+from p3d_eval.reports.figures.confusion import Confusion, largest_confusions, shares
 from p3d_eval.reports.figures.data import FigureData, Matrix
-from p3d_eval.reports.figures.style import FAINT, GREY, SHADES, shown
+from p3d_eval.reports.figures.lettering import POINTS, fitted, width_of
+from p3d_eval.reports.figures.style import FAINT, GREY, SHADES
 
 _ROW = 0.108  # inches: a line of 6 points with its space
 _SMALLEST = 2.4
 _FONT = 6
-_LISTED_WIDTH = 2.9  # inches of the list of confusions
-_LINE = 0.14  # inches of a line of it
-_SHARE_WIDTH = 0.33  # inches of its first column
+_HEADING_FONT = 8
+_LINE = 0.14  # inches of a line of the list of confusions
+_SHARE_WIDTH = 0.33  # of its first column
 _MOST_LISTED = 40
 _FEW = 12  # classes whose cells have their numbers written in
 _GAMMA = 0.5  # shades grow with the root, so that one video of a hundred is seen
-_LONGEST = 24
-_POINTS = 72  # an inch
-_LISTED = 19  # characters of a name in the list
+_NAME = 1.4  # inches of a class's name at the matrix
+_LISTED = 1.1  # of one in the list
+_LABEL = 0.25  # of an axis's label with its space
+_BAR, _BAR_HEIGHT, _BAR_SPACE = 0.1, 2.2, 0.1  # inches of the bar of shades, and before it
+_BAR_WORDS = 0.5  # of its numbers and label
+_HEADING = "Largest confusions"
+
+_Line = tuple[str, str]  # a share, and what is taken for what
 
 
 def draw_confusion(data: FigureData, figure: Figure) -> None:
@@ -29,25 +37,33 @@ def draw_confusion(data: FigureData, figure: Figure) -> None:
     if matrix is None:
         raise ValueError("a confusion figure has a matrix")
     side = max(_SMALLEST, _ROW * len(matrix.rows))
-    names = 0.055 * max((len(shown(name, _LONGEST)) for name in matrix.rows), default=0)
-    figure.set_size_inches(side + names + _LISTED_WIDTH + 0.9, side + names + 0.7)
-    left, right = figure.subplots(1, 2, width_ratios=(side + names, _LISTED_WIDTH))
-    _draw_cells(matrix, data, left, figure)
-    _list_confusions(matrix, right, min(_MOST_LISTED, int(side / _LINE) - 1))
+    font = _FONT if len(matrix.rows) > _FEW else _FONT + 1
+    rows = [fitted(name, _NAME, font) for name in matrix.rows]
+    columns = [fitted(name, _NAME, font) for name in matrix.columns]
+    upright = max((width_of(name, font) for name in columns), default=0) > 0.9 * side / max(1, len(columns))
+    below = max((width_of(name, font) for name in columns), default=0) if upright else 1.2 * font / POINTS
+    before = max((width_of(name, font) for name in rows), default=0)
+    found = largest_confusions(matrix, max(1, min(_MOST_LISTED, int(side / _LINE) - 1)))
+    lines = [_line(one) for one in found]
+    listed = _list_width(lines)
+    bar = _BAR_SPACE + _BAR + _BAR_WORDS
+    figure.set_size_inches(_LABEL + before + side + bar + listed + 0.25, side + below + _LABEL + 0.15)
+    left, right = figure.subplots(1, 2, width_ratios=(side, listed))
+    left.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=90 if upright else 0, fontsize=font)
+    left.set_yticks(np.arange(len(rows)) + 0.5, rows, fontsize=font)
+    left.set(xlabel=data.x_label, ylabel=data.y_label)
+    _draw_cells(matrix, left, side, figure)
+    _write_list(lines, right)
 
 
-def _draw_cells(matrix: Matrix, data: FigureData, axes: Axes, figure: Figure) -> None:
+def _draw_cells(matrix: Matrix, axes: Axes, side: float, figure: Figure) -> None:
+    """Fill cells of a matrix that is ``side`` inches high, and explain their shades beside it."""
     values = np.asarray(shares(matrix), float).reshape(len(matrix.rows), len(matrix.columns))
     mesh = axes.pcolormesh(
         np.ma.masked_equal(values, 0), cmap=SHADES, norm=PowerNorm(_GAMMA, 0, 100), antialiased=False
     )
-    axes.set_aspect("equal")
     axes.invert_yaxis()
     axes.grid(visible=False)
-    centres = np.arange(len(matrix.rows)) + 0.5
-    font = _FONT if len(matrix.rows) > _FEW else _FONT + 1
-    axes.set_xticks(centres, [shown(name, _LONGEST) for name in matrix.columns], rotation=90, fontsize=font)
-    axes.set_yticks(centres, [shown(name, _LONGEST) for name in matrix.rows], fontsize=font)
     axes.tick_params(length=0, pad=2)
     for place in range(5, len(matrix.rows), 5) if len(matrix.rows) > _FEW else ():
         axes.axhline(place, color=FAINT, linewidth=0.3, zorder=0)
@@ -56,10 +72,9 @@ def _draw_cells(matrix: Matrix, data: FigureData, axes: Axes, figure: Figure) ->
         _write_cells(values, axes)
     for spine in axes.spines.values():
         spine.set_visible(True)
-    axes.set(xlabel=data.x_label, ylabel=data.y_label)
-    bar = figure.colorbar(
-        mesh, ax=axes, shrink=min(1.0, 2.4 / (_ROW * len(matrix.rows) + 1)), aspect=25, pad=0.02
-    )
+    height = min(1.0, _BAR_HEIGHT / side)
+    beside = axes.inset_axes((1 + _BAR_SPACE / side, 1 - height, _BAR / side, height))
+    bar = figure.colorbar(mesh, cax=beside)
     bar.set_label("Share of the true class (%)")
     bar.set_ticks([0, 1, 5, 10, 25, 50, 75, 100])
 
@@ -73,12 +88,22 @@ def _write_cells(values: np.ndarray, axes: Axes) -> None:
             )
 
 
-def _list_confusions(matrix: Matrix, axes: Axes, count: int) -> None:
+def _line(one: Confusion) -> _Line:
+    true, predicted = (fitted(name, _LISTED, _FONT) for name in (one.true, one.predicted))
+    return f"{one.share:.0f} %", f"{true} → {predicted}"
+
+
+def _list_width(lines: Sequence[_Line]) -> float:
+    widths = [_SHARE_WIDTH + width_of(said, _FONT) for _, said in lines]
+    return max([width_of(_HEADING, _HEADING_FONT), *widths])
+
+
+def _write_list(lines: Sequence[_Line], axes: Axes) -> None:
     """Write the largest confusions, one a line, below the upper left corner of the axes."""
     axes.axis("off")
 
     def write(text: str, line: int, left: float = 0, font: float = _FONT, ink: str = "black") -> None:
-        down = -_POINTS * _LINE * (line + 1)  # of the baseline: the tops of lines depend on their letters
+        down = -POINTS * _LINE * (line + 1)  # of the baseline: the tops of lines depend on their letters
         axes.annotate(
             text,
             (0, 1),
@@ -90,10 +115,9 @@ def _list_confusions(matrix: Matrix, axes: Axes, count: int) -> None:
             color=ink,
         )
 
-    write("Largest confusions", 0, font=8)
-    found = largest_confusions(matrix, max(1, count))
-    for line, one in enumerate(found, 1):
-        write(f"{one.share:.0f} %", line)
-        write(f"{shown(one.true, _LISTED)} → {shown(one.predicted, _LISTED)}", line, _POINTS * _SHARE_WIDTH)
-    if not found:
+    write(_HEADING, 0, font=_HEADING_FONT)
+    for place, (share, said) in enumerate(lines, 1):
+        write(share, place)
+        write(said, place, POINTS * _SHARE_WIDTH)
+    if not lines:
         write("none", 1, ink=GREY)

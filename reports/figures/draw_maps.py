@@ -9,25 +9,25 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from p3d_eval.reports.figures.data import FigureData, Series
-from p3d_eval.reports.figures.style import COLOURS, GREY, MARKERS, colour_of, marker_of, shown
+from p3d_eval.reports.figures.lettering import POINTS, fitted, width_of
+from p3d_eval.reports.figures.sheet import EDGE, Entry, add_key
+from p3d_eval.reports.figures.style import COLOURS, GREY, MARKERS, colour_of, marker_of
 from p3d_eval.reports.figures.thumbnails import SIDE, read_thumbnail
 
 _PANEL = 3.5  # inches
 _LARGE_PANEL = 5.2  # of a single map of many classes
 _HEADING = 0.4
 _WIDEST = 3  # panels in a row
-_FEW = 28  # classes that a legend suffices for; names of more are written into the map, too
-_KEY_LINE, _KEY_WIDTH = 0.125, 1.3  # inches of a legend's entry
+_FEW = 28  # classes that a key suffices for; names of more are written into the map, too
 _KEY_FONT = 6
 _NAME_FONT = 4.0
-_LETTER = 0.62  # width of a letter, of its font's size
 _PICTURE = 0.36  # inches of a thumbnail's longer side
 _INK = 0.2  # share of a panel that markers would cover side by side
 _LARGEST, _SMALLEST = 14.0, 3.0  # points² of a marker
 _MARGIN = 1.06
 _PICTURE_MARGIN = 1.2
 _AS_DOTS = 2_000  # points from which they are stored as dots of 300 an inch, not as shapes: files stay small
-_POINTS = 72  # an inch
+_NAME = 1.0  # inches of a class's name
 
 Array = NDArray[np.float64]
 
@@ -35,30 +35,20 @@ Array = NDArray[np.float64]
 def draw_maps(data: FigureData, figure: Figure) -> None:
     """Draw one panel for each network, and below them the classes."""
     classes = sorted({name for one in data.series for name in one.classes})
-    columns = min(_WIDEST, len(data.series))
+    columns = min(_WIDEST, len(data.series)) if len(data.series) != 4 else 2
     rows = -(-len(data.series) // columns)
     panel = _LARGE_PANEL if columns == 1 and len(classes) > _FEW else _PANEL
-    in_row = max(1, int(panel * columns / _KEY_WIDTH))
-    listed = 1 < len(classes) <= len(COLOURS) * len(MARKERS)
-    below = _KEY_LINE * -(-len(classes) // in_row) + 0.1 if listed else 0.01
-    figure.set_size_inches(panel * columns, (panel + _HEADING) * rows + below)
-    grid = figure.add_gridspec(rows + 1, columns, height_ratios=[*[panel + _HEADING] * rows, below])
-    for place, one in enumerate(data.series):
-        axes = figure.add_subplot(grid[place // columns, place % columns])
+    figure.set_size_inches(panel * columns, (panel + _HEADING) * rows)
+    grid = figure.add_gridspec(rows, columns)
+    panels = [figure.add_subplot(grid[divmod(place, columns)]) for place in range(len(data.series))]
+    for one, axes in zip(data.series, panels, strict=True):
         _draw_panel(one, data, classes, axes, panel)
-    keys = figure.add_subplot(grid[rows, :])
-    keys.axis("off")
-    if listed:
-        keys.legend(
-            handles=_keys(classes),
-            loc="upper center",
-            ncols=in_row,
-            fontsize=_KEY_FONT,
-            borderaxespad=0,
-            labelspacing=0.3,
-            handletextpad=0.2,
-            columnspacing=1,
-        )
+    if len(classes) > _FEW and not data.thumbnails:
+        figure.draw_without_rendering()  # sets the panels' sizes
+        for one, axes in zip(data.series, panels, strict=True):
+            _write_classes(one, axes)
+    if 1 < len(classes) <= len(COLOURS) * len(MARKERS):
+        add_key(figure, _signs(classes), below=True, font=_KEY_FONT, sign=1)
 
 
 def told(one: Series) -> str:
@@ -88,15 +78,13 @@ def _draw_panel(one: Series, data: FigureData, classes: list[str], axes: Axes, p
     axes.set_box_aspect(1)
     for spine in axes.spines.values():
         spine.set(visible=True, color=GREY, linewidth=0.4)
-    axes.set_title(f"{shown(one.name)}\n{told(one)}", fontsize=8)
+    axes.set_title(f"{fitted(one.name, panel - 2 * EDGE, 8)}\n{told(one)}", fontsize=8)
     _draw_points(points, np.array(one.classes), classes, axes, panel)
     _draw_pictures(one, data, classes, axes)
-    if len(classes) > _FEW and not data.thumbnails:
-        _write_classes(points, np.array(one.classes), axes, 2 * half / panel)
 
 
 def _draw_points(points: Array, names: NDArray[np.str_], classes: list[str], axes: Axes, panel: float) -> None:
-    size = _INK * (panel * _POINTS) ** 2 / len(points)
+    size = _INK * (panel * POINTS) ** 2 / len(points)
     for place, name in enumerate(classes):
         own = points[names == name]
         axes.scatter(
@@ -111,24 +99,25 @@ def _draw_points(points: Array, names: NDArray[np.str_], classes: list[str], axe
         )
 
 
-def _write_classes(points: Array, names: NDArray[np.str_], axes: Axes, inch: float) -> None:
-    """Write classes' names at the medians of their videos, the densest first, where they cover no other.
-
-    ``inch`` is one in the units of the map.
-    """
+def _write_classes(one: Series, axes: Axes) -> None:
+    """Write classes' names at the medians of their videos, the densest first, where they cover no other."""
+    points, names = np.array([one.x, one.y], np.float64).T, np.array(one.classes)
     medians = {name: np.median(points[names == name], axis=0) for name in np.unique(names).tolist()}
-    width = {name: float(np.abs(points[names == name] - at).mean()) for name, at in medians.items()}
-    height = 1.2 * _NAME_FONT / _POINTS * inch
+    spread = {name: float(np.abs(points[names == name] - at).mean()) for name, at in medians.items()}
+    lower, upper = np.array([axes.get_xlim(), axes.get_ylim()], np.float64).T
+    inch = axes.figure.dpi * (upper - lower)[0] / axes.get_window_extent().width
     taken: list[Array] = []
-    for name in sorted(medians, key=lambda name: (width[name], name)):
-        half = np.array([_LETTER * _NAME_FONT / _POINTS * len(shown(name, 20)) * inch, height]) / 2
-        box = np.concatenate([medians[name] - half, medians[name] + half])
+    for name in sorted(medians, key=lambda name: (spread[name], name)):
+        words = fitted(name, _NAME, _NAME_FONT)
+        half = inch * np.array([width_of(words, _NAME_FONT), 1.2 * _NAME_FONT / POINTS]) / 2
+        at = np.clip(medians[name], lower + half, upper - half)  # within the panel
+        box = np.concatenate([at - half, at + half])
         if any((box[:2] < other[2:]).all() and (other[:2] < box[2:]).all() for other in taken):
             continue
         taken.append(box)
-        x, y = medians[name].tolist()
-        words = axes.text(x, y, shown(name, 20), fontsize=_NAME_FONT, ha="center", va="center")
-        words.set_path_effects([withStroke(linewidth=1, foreground="white")])
+        x, y = at.tolist()
+        text = axes.text(x, y, words, fontsize=_NAME_FONT, ha="center", va="center")
+        text.set_path_effects([withStroke(linewidth=1, foreground="white")])
 
 
 def _draw_pictures(one: Series, data: FigureData, classes: list[str], axes: Axes) -> None:
@@ -136,13 +125,13 @@ def _draw_pictures(one: Series, data: FigureData, classes: list[str], axes: Axes
     for name, x, y, own in zip(one.ids, one.x, one.y, one.classes, strict=True):
         if name not in data.thumbnails or x is None or y is None:
             continue
-        image = OffsetImage(read_thumbnail(data.thumbnails[name]), zoom=_PICTURE * _POINTS / SIDE)
+        image = OffsetImage(read_thumbnail(data.thumbnails[name]), zoom=_PICTURE * POINTS / SIDE)
         frame = {"edgecolor": colour_of(places[own]), "linewidth": 1.0, "boxstyle": "square,pad=0"}
         axes.add_artist(AnnotationBbox(image, (x, y), pad=0, bboxprops=frame))
 
 
-def _keys(classes: list[str]) -> list[Line2D]:
+def _signs(classes: list[str]) -> list[Entry]:
     return [
-        Line2D([], [], color=colour_of(place), marker=marker_of(place), linestyle="", label=shown(name, 22))
+        (Line2D([], [], color=colour_of(place), marker=marker_of(place), linestyle=""), name, "")
         for place, name in enumerate(classes)
     ]

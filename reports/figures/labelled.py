@@ -110,6 +110,11 @@ def spoken(metric: str) -> str:
     return _HEADINGS.get(metric, metric.replace("_", " "))
 
 
+def lowered(words: str) -> str:
+    """Begin words with a small letter, as after a colon; ``AUC``, ``R@1`` and ``mAP`` stay."""
+    return words[:1].lower() + words[1:] if words[1:2].islower() and words[:1].isupper() else words
+
+
 def percent(value: float | None) -> float | None:
     """Turn a fraction into percent; None stays None."""
     return None if value is None else PERCENT * value

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from p3d_eval.errors import UserError, counted
 from p3d_eval.protocols.result import Metric, Result
 from p3d_eval.reports.figures.data import FigureData, Series
-from p3d_eval.reports.figures.labelled import Labelled, cautions, percent, require_one_protocol
+from p3d_eval.reports.figures.labelled import Labelled, cautions, lowered, percent, require_one_protocol
 
 Table = Mapping[str, Metric]
 
@@ -46,7 +46,7 @@ def per_class_figure(results: Sequence[Labelled], most: int | None = None) -> Fi
     order = f"{results[1].label} minus {results[0].label}" if len(results) > 1 else "their value"
     return FigureData(
         kind="per-class",
-        title=f"{protocol}: {what} of each class",
+        title=f"{protocol}: {lowered(what)} of each class",
         x_label=f"{what} (%)",
         y_label="Class",
         series=tuple(_bars(one, kept, classes) for one in results),

@@ -1,7 +1,6 @@
 """A figure as a picture: drawn from its data, saved with the data beside it."""
 
 import io
-import textwrap
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 
 from matplotlib.figure import Figure as Drawing
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from p3d_eval.errors import UserError, shorten
 from p3d_eval.files import atomic_output, require_new, require_writable
@@ -19,7 +19,8 @@ from p3d_eval.reports.figures.draw_confusion import draw_confusion
 from p3d_eval.reports.figures.draw_lines import draw_precision_recall, draw_roc, draw_sweep
 from p3d_eval.reports.figures.draw_maps import draw_maps
 from p3d_eval.reports.figures.draw_trade_off import draw_trade_off
-from p3d_eval.reports.figures.style import GREY, shown, styled
+from p3d_eval.reports.figures.sheet import arrange
+from p3d_eval.reports.figures.style import shown, styled
 
 PICTURES = ("pdf", "svg", "png")
 
@@ -36,9 +37,6 @@ _DRAWN: Mapping[str, Callable[[FigureData, Drawing], None]] = {
 _METADATA: Mapping[str, Mapping[str, None]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
 _DOTS = 300  # an inch, of PNG and of dots inside PDF and SVG
 _MOST_PIXELS = 10_000  # of a side: a matrix of 1,000 classes is 9 feet wide
-_NOTE_FONT = 6
-_NOTE_CHARACTERS = 20  # of the notes' font in an inch
-_TITLE_CHARACTERS = 13  # of the title's
 
 
 @dataclass(frozen=True)
@@ -120,10 +118,7 @@ class Figure:
         """Draw once and give the bytes of each picture."""
         with styled(_texts(self.data), self.font), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing")  # told by `warning`
-            drawing = Drawing(layout="constrained")
-            _DRAWN[self.data.kind](self.data, drawing)
-            if not self.bare:
-                _frame(self.data, drawing)
+            drawing = compose(self.data, self.bare)
             return {path: _encode(drawing, path.suffix.lower()[1:]) for path in pictures}
 
 
@@ -157,20 +152,13 @@ def _encode(drawing: Drawing, kind: str) -> bytes:
     return content.getvalue()
 
 
-def _frame(data: FigureData, drawing: Drawing) -> None:
-    """Write the title above and the notes below."""
-    width = drawing.get_size_inches()[0]
-    title = textwrap.wrap(shown(data.title, longest=300), int(_TITLE_CHARACTERS * width))
-    drawing.suptitle("\n".join(title), fontsize=9)
-    lines = [
-        line
-        for note in data.notes
-        for line in textwrap.wrap(shown(note, longest=1000), int(_NOTE_CHARACTERS * width))
-    ]
-    if lines:
-        height = drawing.get_size_inches()[1] + 1.3 * len(lines) * _NOTE_FONT / 72
-        drawing.set_size_inches(width, height)
-        drawing.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=_NOTE_FONT, color=GREY)
+def compose(data: FigureData, bare: bool = False) -> Drawing:
+    """Draw a figure with title, key and notes, in the style in force; ``bare`` leaves out title and notes."""
+    drawing = Drawing(layout=ConstrainedLayoutEngine())
+    _DRAWN[data.kind](data, drawing)
+    title = "" if bare else shown(data.title, longest=300)
+    arrange(drawing, title, [] if bare else [shown(note, longest=1000) for note in data.notes])
+    return drawing
 
 
 def _texts(data: FigureData) -> list[str]:

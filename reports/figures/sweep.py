@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.reports.figures.data import FigureData, Series
-from p3d_eval.reports.figures.labelled import Labelled, cautions, percent, require_one_protocol, spoken
+from p3d_eval.reports.figures.labelled import Labelled, cautions, lowered, percent, require_one_protocol, spoken
 
 _POINT = "pca"  # option of the variants that are the points of a sweep
 
@@ -44,7 +44,7 @@ def sweep_figure(results: Sequence[Labelled], metric: str | None = None) -> Figu
     interval = () if level is None else (f"Shaded: {percent(level):g} % interval, {method}.",)
     return FigureData(
         kind="sweep",
-        title=f"{protocol}: {spoken(chosen)} by dimension",
+        title=f"{protocol}: {lowered(spoken(chosen))} by dimension",
         x_label="Dimensions (principal components)",
         y_label=f"{spoken(chosen)} (%)",
         series=series,

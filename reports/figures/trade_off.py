@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from p3d_eval.errors import UnknownNameError, UserError, counted, shorten
 from p3d_eval.protocols.result import Result
 from p3d_eval.reports.figures.data import FigureData, Series
-from p3d_eval.reports.figures.labelled import Labelled, cautions, percent, require_one_protocol, spoken
+from p3d_eval.reports.figures.labelled import Labelled, cautions, lowered, percent, require_one_protocol, spoken
 
 PROFILE = "profile"  # protocol of results that hold speed and size
 FRONT = "Pareto front"
@@ -99,7 +99,7 @@ def trade_off_figure(
     kind = COSTS[cost]
     return FigureData(
         kind="speed-accuracy",
-        title=f"{protocol}: {spoken(chosen)} against {kind.label[0].lower() + kind.label[1:]}",
+        title=f"{protocol}: {lowered(spoken(chosen))} against {lowered(kind.label)}",
         x_label=kind.label,
         y_label=f"{spoken(chosen)} (%)",
         series=(_series("networks", points), _series(FRONT, pareto_front(points, kind.more_is_better))),
