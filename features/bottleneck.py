@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from p3d_eval.features.meter import DECODERS, ELAPSED, Totals
+from p3d_eval.features.meter import DECODERS, ELAPSED, SET_UP, Totals
 
 _NETWORK_LIMITS = 0.8  # of the time: nothing else can be gained much
 _TOO_SHORT = 5.0  # seconds; starting up says nothing about a long run
@@ -25,6 +25,7 @@ _ROWS = (
     _Row("copy", "frames to the device", ELAPSED),
     _Row("prepare", "resize and crop", ELAPSED),
     _Row("preparing waits", "for the network to take clips", ELAPSED),
+    _Row(SET_UP, "the network: rewrite, compile, check", ELAPSED),
     _Row("network", "clips to activations", ELAPSED),
     _Row("average", "over the clips of a video", ELAPSED),
     _Row("network waits", "for clips", ELAPSED),
@@ -43,21 +44,31 @@ ADVICE = {
 
 
 def network_waits(totals: Totals) -> float:
-    """Part of the time in which the network had nothing to do, 0 to 1."""
-    return max(0.0, 1.0 - totals.share("network", "average")) if totals.seconds[ELAPSED] else 0.0
+    """Part of the time, once the network was set up, in which it had nothing to do, 0 to 1."""
+    return 1.0 - _share(totals, "network", "average") if _running(totals) > 0 else 0.0
+
+
+def _running(totals: Totals) -> float:
+    return totals.seconds[ELAPSED] - totals.seconds[SET_UP]
+
+
+def _share(totals: Totals, *stages: str) -> float:
+    """Part of the time after the network was set up, 0 to 1."""
+    return min(1.0, sum(totals.seconds[stage] for stage in stages) / _running(totals))
 
 
 def bottleneck(totals: Totals) -> str:
     """Name the stage that holds the others up: a key of `ADVICE`."""
-    if totals.seconds[ELAPSED] < _TOO_SHORT:
+    if _running(totals) < _TOO_SHORT:
         return "start"
-    if totals.share("network", "average") >= _NETWORK_LIMITS:
+    if _share(totals, "network", "average") >= _NETWORK_LIMITS:
         return "network"
+    decoding = totals.share("decode", "convert", "hand over", of=DECODERS)
     busy = {
-        "network": totals.share("network", "average"),
-        "decode": totals.share("decode", "convert", "hand over", of=DECODERS),
-        "prepare": totals.share("copy", "prepare"),
-        "write": totals.share("write"),
+        "network": _share(totals, "network", "average"),
+        "decode": min(1.0, decoding * totals.seconds[ELAPSED] / _running(totals)),
+        "prepare": _share(totals, "copy", "prepare"),
+        "write": _share(totals, "write"),
     }
     return max(busy, key=lambda stage: busy[stage])
 

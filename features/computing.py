@@ -15,7 +15,7 @@ from p3d_eval.features.blocks import Job
 from p3d_eval.features.clips import Batch, ClipCutter, ReadyClip
 from p3d_eval.features.decoding import DecoderPool
 from p3d_eval.features.groups import Group
-from p3d_eval.features.meter import Meter
+from p3d_eval.features.meter import SET_UP, Meter
 from p3d_eval.features.planning import ExtractionPlan, network_failed
 from p3d_eval.features.results import Outcome
 from p3d_eval.features.transfer import Stopwatch, wait_for
@@ -90,7 +90,7 @@ def _run(plan: ExtractionPlan, batches: Iterable[Batch], wanted: set[int], meter
     """Run batches; on a GPU, results are fetched while later batches run."""
     device = plan.backbone.device
     averager = Averager(wanted, plan.per_clip)
-    with _explained(plan):
+    with _explained(plan), meter.stage(SET_UP):
         runner = Runner(plan.backbone, plan.layers, plan.batch_clips, plan.compiling)
     launched: deque[tuple[Iterator[Outcome], Stopwatch]] = deque()
     depth = _LAUNCHED if device.type == "cuda" else 0

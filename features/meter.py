@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from p3d_eval.features.results import Usage
 
 ELAPSED = "elapsed"  # of the processes that compute, added up
+SET_UP = "set up"  # of the network, once before the first batch: what a long run does not feel
 DECODERS = "decoders"  # the same, times their decoders
 
 

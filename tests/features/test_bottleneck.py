@@ -47,6 +47,17 @@ def test_shares_are_of_the_time_of_those_who_work():
     assert stage_seconds(totals)["network"] == 40.0
 
 
+def test_setting_up_the_network_is_neither_its_work_nor_waiting():
+    totals = _totals(**{"set up": 60.0, "network": 38.0, "average": 0.0, "decode": 10.0})
+    assert network_waits(totals) == pytest.approx(0.05)  # 2 of the 40 seconds after it
+    assert bottleneck(totals) == "network"
+    (line,) = [line for line in profile_lines(totals) if line.startswith("set up")]
+    assert line.split()[:4] == ["set", "up", "60.00", "60%"]
+    assert stage_seconds(totals)["set up"] == 60.0
+    assert bottleneck(_totals(**{"set up": 96.0, "network": 4.0})) == "start"
+    assert network_waits(_totals(**{"set up": 100.0})) == 0.0
+
+
 def test_reports_of_several_processes_add_up():
     totals = Totals()
     for _ in range(2):

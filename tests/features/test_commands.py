@@ -123,7 +123,9 @@ def test_profiles_are_added_up_in_a_file_of_their_own(capfd, extracting, tmp_pat
     profile = tmp_path / "profile.txt"
     code, out, _ = run(capfd, *extracting, "--profile", profile, "--json")
     assert code == 0
-    assert json.loads(out)["stages"]["network"] > 0
+    stages = json.loads(out)["stages"]
+    assert stages["network"] > 0
+    assert stages["set up"] > 0
     run(capfd, *extracting, "--profile", profile)
     text = profile.read_text()
     assert text.count("p3d-eval profile") == 2
