@@ -39,7 +39,7 @@ class Options(ClassificationOptions):
 
     subset: Literal["validation", "testing"] = field(
         default="validation",
-        metadata={"help": "Which subset is evaluated; the labels of testing are withheld."},
+        metadata={"help": "Which subset is evaluated; the labels of testing are withheld.", "named": "{}"},
     )
 
 

@@ -48,7 +48,8 @@ class Options:
     """Options of the protocol; docs/protocols/aslan.md gives the reasons of the defaults."""
 
     view: Literal["1", "2"] = field(
-        default="2", metadata={"help": "View 2 is for reporting, View 1 for choosing options."}
+        default="2",
+        metadata={"help": "View 2 is for reporting, View 1 for choosing options.", "named": "view {}"},
     )
     layers: str | None = field(
         default=None,

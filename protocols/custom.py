@@ -61,7 +61,10 @@ class Options(ClassificationOptions):
 
     task: Literal["classification", "retrieval", "pairs"] = field(
         default="classification",
-        metadata={"help": "Classify; search by cosine; or tell pairs of one class from others, as on ASLAN."},
+        metadata={
+            "help": "Classify; search by cosine; or tell pairs of one class from others, as on ASLAN.",
+            "named": "{}",
+        },
     )
     scheme: Scheme = field(
         default="auto",

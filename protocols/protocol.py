@@ -123,9 +123,10 @@ class Protocol:
         One line for listings and ``--help``.
     options : type
         A frozen dataclass; each field has ``metadata={"help": …}`` and may have ``"flag"``, the option's
-        name on the command line without dashes. A method ``check_values()``, where it has one, raises
-        what can be told of the values alone, such as a number out of range; ``check(store)`` what can be told
-        before a feature is read, such as a layer that is not there.
+        name on the command line without dashes, and ``"named"`` (see `name_words`). A method
+        ``check_values()``, where it has one, raises what can be told of the values alone, such as a number
+        out of range; ``check(store)`` what can be told before a feature is read, such as a layer that is not
+        there.
     run : callable
         ``run(store, annotations, options) -> Result``, pure; ``annotations`` is None when there are none.
     reader : AnnotationReader or None
@@ -181,6 +182,25 @@ class Protocol:
 def flag(field: "Field[Any]") -> str:
     """Name of a field's command-line option, without dashes."""
     return field.metadata.get("flag", field.name.replace("_", "-"))
+
+
+def name_words(options: type, values: Mapping[str, Any]) -> list[str]:
+    """Words that the name of a result's file has after the protocol's: what it is about, where not as usual.
+
+    Parameters
+    ----------
+    options : type
+        A protocol's dataclass of options; ``metadata["named"]`` of a field is its word, with ``{}`` for the
+        value.
+    values : mapping
+        Option → value; the others have their defaults.
+    """
+    about = [field for field in fields(options) if "named" in field.metadata]
+    return [
+        field.metadata["named"].format(values[field.name])
+        for field in about
+        if values.get(field.name, default(field)) != default(field)
+    ]
 
 
 def default(field: "Field[Any]") -> Any:

@@ -58,7 +58,7 @@ class Options(RetrievalOptions):
     """Options of the protocol."""
 
     dataset: Literal["ucf101", "hmdb51"] = field(
-        default="ucf101", metadata={"help": "Whose classes and splits."}
+        default="ucf101", metadata={"help": "Whose classes and splits.", "named": "{}"}
     )
     split: Literal["1", "2", "3", "all"] = field(
         default="1", metadata={"help": "Test videos of this split query its training videos."}

@@ -9,7 +9,7 @@ import torch
 from p3d_eval.backbones.backbone import Backbone
 from p3d_eval.backbones.listing import find_layers
 from p3d_eval.backbones.loading import BACKBONES, build_backbone, is_listed_kind, load_architecture
-from p3d_eval.backbones.network import Architecture, Network, WeightsInfo
+from p3d_eval.backbones.network import CODE, Architecture, Network, WeightsInfo
 from p3d_eval.backbones.zoos.loading import without_weights
 
 
@@ -65,6 +65,23 @@ def _without_weights(name: str, architecture: Architecture, given: dict[str, str
         images=architecture.images,
     )
     return Backbone(name, network, WeightsInfo("none", "", random=True), torch.device("meta"), options)
+
+
+def chosen_options(backbone: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep of a network's options those that a built-in network has otherwise by default.
+
+    Parameters
+    ----------
+    backbone : str
+    options : mapping
+        All that a feature file tells, or those that were given.
+    """
+    usual = load_architecture(backbone).options if BACKBONES.is_builtin(backbone) else {}
+    return {
+        key: value
+        for key, value in options.items()
+        if key != CODE and (key not in usual or value != usual[key][0])
+    }
 
 
 def input_of(backbone: str, options: Mapping[str, str]) -> dict[str, Any]:

@@ -4,12 +4,15 @@ import inspect
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from p3d_eval.cli._shared import Json, Overwrite, Quiet, choice, console, file_name, print_json
+from p3d_eval.cli._shared import Json, Overwrite, Quiet, choice, console, default_result, print_json
 from p3d_eval.errors import UserError
+
+if TYPE_CHECKING:
+    from p3d_eval.features import FeatureStore
 
 _FEATURES = typer.Option("--features", help="Feature file made by extract or import.", show_default=False)
 
@@ -135,11 +138,21 @@ def _own_options(protocol: Any) -> dict[str, tuple[Any, Any]]:
     return own
 
 
+def _told_apart(store: "FeatureStore") -> str:
+    """Return the features' label, with the options of the network that it has not by default."""
+    from p3d_eval.backbones.description import chosen_options
+
+    chosen = chosen_options(store.provenance["backbone"], store.provenance["options"])
+    return " ".join([store.label, *(f"{key} {value}" for key, value in chosen.items())])
+
+
 def _run(name: str, common: dict[str, Any], options: dict[str, Any]) -> None:
     """Evaluate, save, and print the result as a table or as JSON."""
     from p3d_eval.features import open_features
     from p3d_eval.files import require_json
+    from p3d_eval.protocols import PROTOCOLS
     from p3d_eval.protocols.evaluation import evaluate
+    from p3d_eval.protocols.protocol import name_words
 
     if common["quiet"] and common["json_output"]:
         raise UserError("--quiet and --json contradict each other", "Choose one")
@@ -148,8 +161,9 @@ def _run(name: str, common: dict[str, Any], options: dict[str, Any]) -> None:
     stores = [open_features(path) for path in common["features"] or []]
     files = [store.path for store in stores] or [options.get("predictions") or Path("none")]
     source = " and ".join(map(str, files))
-    label = common["label"] or " + ".join(store.label for store in stores) or files[0].stem
-    out = common["out"] or Path("results") / f"{name}-{file_name(label) or 'features'}.json"
+    label = common["label"] or " + ".join(map(_told_apart, stores)) or files[0].stem
+    about = name_words(PROTOCOLS.load(name).options, options)
+    out = common["out"] or default_result(name, *about, label)
     screen = console(stderr=True)
     show = screen.is_terminal and not common["quiet"]
     status = screen.status(f"{name} on {source} …") if show else None

@@ -89,6 +89,11 @@ def file_name(label: str) -> str:
     return "-".join(kept.split())
 
 
+def default_result(*words: str) -> Path:
+    """Where a result goes that was given no name."""
+    return Path("results") / f"{file_name(' '.join(words))}.json"
+
+
 def console(stderr: bool = False) -> Any:
     """Return a rich console that neither wraps plain output, colours what is piped nor draws ``:words:``."""
     from rich.console import Console

@@ -12,7 +12,7 @@ from p3d_eval.cli._shared import (
     Overwrite,
     Quiet,
     console,
-    file_name,
+    default_result,
     parse_options,
     print_json,
     print_table,
@@ -80,7 +80,8 @@ def profile(
     Each network gives a result file, which reports join with accuracies. Nothing else should run on the
     machine meanwhile. Where the memory holds no such batch, the others are measured and the exit status is 3.
     """
-    outputs = _outputs(list(dict.fromkeys(backbone)), out, overwrite)
+    own = parse_options(option)
+    outputs = _outputs(list(dict.fromkeys(backbone)), own, out, overwrite)
     from p3d_eval.allocator import keep_freed_memory
     from p3d_eval.backbones import BACKBONES, load_backbone
     from p3d_eval.backbones.loading import is_listed_kind
@@ -97,7 +98,7 @@ def profile(
     results = []
     for name, path in outputs.items():
         given = weights or without_weights(name)
-        network = load_backbone(name, given, device, **changed, **parse_options(option))
+        network = load_backbone(name, given, device, **changed, **own)
         result = profile_network(network, options)
         result.save(path, overwrite)
         results.append(result)
@@ -109,13 +110,18 @@ def profile(
         raise typer.Exit(SOME_FAILED)
 
 
-def _outputs(names: list[str], out: Path | None, overwrite: bool) -> dict[str, Path]:
-    """Network → file of its result, which can be written; of a path only the file's own name is in it."""
+def _outputs(names: list[str], own: dict[str, str], out: Path | None, overwrite: bool) -> dict[str, Path]:
+    """Network → file of its result, which can be written.
+
+    Its name has a path's last part alone, and the network's options that are not as usual.
+    """
+    from p3d_eval.backbones.description import chosen_options
     from p3d_eval.files import require_json, require_new, require_writable
 
     if out is not None and len(names) > 1:
         raise UserError(f"--out {out} is one file for {len(names)} networks", "Leave --out out")
-    paths = {name: out or Path("results") / f"{NAME}-{file_name(Path(name).name)}.json" for name in names}
+    words = {name: [f"{key} {value}" for key, value in chosen_options(name, own).items()] for name in names}
+    paths = {name: out or default_result(NAME, Path(name).name, *words[name]) for name in names}
     for path in paths.values():
         if list(paths.values()).count(path) > 1:
             raise UserError(f"two networks would be written to {path}", "Profile them one by one, with --out")

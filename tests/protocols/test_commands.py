@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -15,7 +16,7 @@ from p3d_eval.cli import app
 from p3d_eval.cli._protocols import protocol_command
 from p3d_eval.cli._results import percent
 from p3d_eval.errors import UserError
-from p3d_eval.features import open_features
+from p3d_eval.features import open_features, write_store
 from p3d_eval.protocols import PROTOCOLS
 from p3d_eval.protocols.evaluation import _require_different, _require_outputs, evaluate
 from p3d_eval.protocols.result import Metric, Result
@@ -122,6 +123,46 @@ def test_aslan_as_typed_after_annotate(run, tmp_path):
     other = run("annotate", "aslan.h5", "aslan", "lists/View2.mat")
     assert other.exit_code == 2
     assert "--overwrite" in other.output
+
+
+def test_default_names_tell_results_apart(run, tmp_path):
+    """What a result is about, and options of the network that are not as usual, stand in its file's name."""
+    ids = data.ucf_ids()
+    rng = np.random.default_rng(0)
+    for name, backbone, options in (
+        ("three", "net.py:make", {"width": "3", "code_sha256": "0" * 64}),
+        ("five", "net.py:make", {"width": "5", "code_sha256": "0" * 64}),
+        ("usual", "p3d63", {"variant": "ABC", "modality": "rgb"}),
+        ("flow", "p3d63", {"variant": "ABC", "modality": "flow"}),
+    ):
+        provenance = {"backbone": backbone, "options": options}
+        write_store(tmp_path / f"{name}.h5", ids, {"pool5": rng.random((len(ids), 4))}, provenance=provenance)
+    rows = [f"{video},{video.split('/')[0]}" for video in ids]
+    (tmp_path / "t.csv").write_text("\n".join(["id,label", *rows]))
+    for words in (
+        "ucf101 --features three.h5",
+        "ucf101 --features five.h5",
+        "ucf101 --features usual.h5",
+        "ucf101 --features flow.h5",
+        "ucf101 --features five.h5 --label mine",
+        "ucf101 --features three.h5 --features five.h5",
+        "custom --features usual.h5 --table t.csv",
+        "custom --features usual.h5 --table t.csv --task retrieval",
+        "custom --features usual.h5 --table t.csv --task pairs --pairs 20 --folds 2",
+    ):
+        done = run(*words.split(), *(["--split", "1"] if "ucf101" in words else ()), "--quiet")
+        assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in (tmp_path / "results").glob("*.json")) == [
+        "custom-p3d63.json",
+        "custom-pairs-p3d63.json",
+        "custom-retrieval-p3d63.json",
+        "ucf101-mine.json",
+        "ucf101-net.py-make-width-3-net.py-make-width-5.json",
+        "ucf101-net.py-make-width-3.json",
+        "ucf101-net.py-make-width-5.json",
+        "ucf101-p3d63-modality-flow.json",
+        "ucf101-p3d63.json",
+    ]
 
 
 def test_warnings_are_printed(run, tmp_path):

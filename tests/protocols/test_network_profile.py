@@ -86,6 +86,9 @@ def test_the_command_writes_one_result_a_network(tmp_path, monkeypatch):
     listed = json.loads(run(*words, "--json", "--out", "other.json").stdout)
     assert [one["metrics"]["macs"]["value"] for one in listed] == [MACS]
     assert run(*words, "--overwrite", "--quiet").output == ""
+    wider = run(*words, "--option", "gain=9", "--quiet")
+    assert wider.exit_code == 0, wider.output
+    assert (tmp_path / "results" / "profile-tiny.py-factory-gain-9.json").is_file()
 
 
 def test_large_rates_are_written_out(tmp_path, monkeypatch):
