@@ -113,7 +113,12 @@ def overflow(driver) -> list[str]:
 
 
 def screenshot(driver, path: Path, box: tuple[float, float, float, float]) -> None:
-    """Write a picture of a part of the page: left, top, width and height, in pixels from its corner."""
+    """Write a picture of a part of the page: left, top, width and height, in pixels from its corner.
+
+    Where the part is not in the window, the window grows for a moment, and what the pointer shows disappears.
+    """
     clip = dict(zip(("x", "y", "width", "height"), box, strict=True)) | {"scale": 1}
-    shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip, "captureBeyondViewport": True})
+    top, height = driver.execute_script("return [scrollY, innerHeight]")
+    beyond = not top <= box[1] <= box[1] + box[3] <= top + height
+    shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip, "captureBeyondViewport": beyond})
     path.write_bytes(base64.b64decode(shot["data"]))
