@@ -2,8 +2,8 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from p3d_eval.reports.figures.data import FigureData, Series
 from p3d_eval.reports.figures.lettering import fitted
@@ -30,19 +30,19 @@ def draw_bars(data: FigureData, figure: Figure) -> None:
     order = list(range(len(classes)))[::-1]
     for column in range(columns):
         axes = figure.add_subplot(1, columns, column + 1)
-        bars = _draw_column(data, axes, order[column * rows : (column + 1) * rows], rows)
+        _draw_column(data, axes, order[column * rows : (column + 1) * rows], rows)
         axes.set_xlabel(data.x_label)
     if len(data.series) > 1:
-        add_key(figure, [(bar, one.name, _mean(one)) for bar, one in zip(bars, data.series, strict=True)])
+        signs = [Patch(color=colour_of(number)) for number in range(len(data.series))]
+        add_key(figure, [(sign, one.name, _mean(one)) for sign, one in zip(signs, data.series, strict=True)])
 
 
-def _draw_column(data: FigureData, axes: Axes, places: list[int], rows: int) -> list[BarContainer]:
-    bars = []
+def _draw_column(data: FigureData, axes: Axes, places: list[int], rows: int) -> None:
     thickness = 0.8 / len(data.series)
     for number, one in enumerate(data.series):
         heights = np.arange(len(places)) - 0.4 + thickness * (number + 0.5)
         values = [one.y[place] or 0.0 for place in places]
-        bars.append(axes.barh(heights, values, thickness, color=colour_of(number)))
+        axes.barh(heights, values, thickness, color=colour_of(number))
         if one.low and one.high:
             ends = [(one.low[place], one.high[place]) for place in places]
             for height, (low, high) in zip(heights, ends, strict=True):
@@ -55,7 +55,6 @@ def _draw_column(data: FigureData, axes: Axes, places: list[int], rows: int) -> 
     axes.set_ylim(rows - 0.5, -0.5)
     lows = [value for one in data.series for value in one.low if value is not None]
     axes.set_xlim(min([0.0, *lows]), 100)
-    return bars
 
 
 def _mean(one: Series) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from matplotlib.artist import Artist
-from matplotlib.container import Container
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.legend import Legend
@@ -20,9 +19,7 @@ _KEY_SPACING = 2.0  # between columns of a key, of its font's size, as are the t
 _PAD = 0.8  # between a sign and its name
 _BELOW = "key below"  # marks a key that stands below the plots
 
-Entry = tuple[
-    Artist | Container, str, str
-]  # a sign, its name, which may be shortened, and what follows it, which may not
+Entry = tuple[Artist, str, str]  # a sign, its name, which may be shortened, and what follows it, which may not
 
 
 def add_key(

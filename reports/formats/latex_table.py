@@ -53,13 +53,21 @@ _SPECIAL = {
 _MARKS = {"°": r"\circ", "†": r"\dagger", "‡": r"\ddagger", "§": r"\S", "¶": r"\P", "‖": r"\|", "#": r"\#"}
 # Letters that LaTeX's T1 encoding has; anything else gets a stand-in where a font may lack it.
 _LETTERS = re.compile("[\x20-\x7eÀ-ÖØ-öø-ÿĂăĄąĆćČčĎďĐđĘęĚěĞğİıŁłŃńŇňŐőŒœŔŕŘřŚśŞşŠšŢţŤťŮůŰűŸŹźŻżŽž]")
+# With glyphtounicode the marks of footnotes, in fonts of mathematics, are copied from the PDF as what they are.
 _PREAMBLE = r"""\documentclass{article}
 \usepackage{iftex}
+\ifluatex
+\protected\def\pdfglyphtounicode{\pdfextension glyphtounicode}
+\pdfvariable gentounicode=1
+\fi
 \ifpdftex
-\IfFileExists{cmap.sty}{\usepackage{cmap}}{}
+\pdfgentounicode=1
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
 \IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}
+\fi
+\ifdefined\pdfglyphtounicode
+\IfFileExists{glyphtounicode.tex}{\input{glyphtounicode}\pdfglyphtounicode{bardbl}{2016}}{}
 \fi
 \usepackage[margin=2cm]{geometry}
 \usepackage{booktabs}
@@ -112,7 +120,7 @@ def to_latex_fragment(table: Table, caption: str | None = None, label: str | Non
             lines += [r"\addtocounter{table}{-1}", rf"\caption{{{title} (continued)}}"]
         else:
             lines += [rf"\caption{{{title}}}", rf"\label{{{key}}}"]
-        lines += _tabular(table, groups)
+        lines += [r"\par\smallskip", *_tabular(table, groups)]  # article's captions have no space below
         if number == len(pages) - 1 and remarks and not apart:
             lines += [r"\par\medskip", r"\begin{minipage}{0.95\linewidth}\footnotesize"]
             lines += ["\\par\n".join(remarks), r"\end{minipage}"]

@@ -60,6 +60,7 @@ def test_latex_golden():
         "\\centering\n"
         "\\caption{50\\% \\& more}\n"
         "\\label{tab:x-y}\n"
+        "\\par\\smallskip\n"
         "\\sbox0{\\begin{tabular}{llrr}\n"
         "\\toprule\n"
         "Method & Model & Accuracy (\\%) & AUC (\\%) \\\\\n"

@@ -1,6 +1,7 @@
 """LaTeX as TeX reads it: compiled, with nothing that runs off the line or the page, and the PDF's text."""
 
 import re
+import shutil
 
 import pytest
 from hypothesis import example, given, settings
@@ -58,6 +59,16 @@ def test_footnotes_stand_below_their_marks(tmp_path):
     assert "‡notcomparablewiththepublishedrows:nottheofficialsplits" in text
     assert "differsfromthebestmeasuredrowofitscolumnatp≤0.05afterHolm" in text
     assert "NOTCONVERGED" not in text
+
+
+@pytest.mark.parametrize("engine", ["pdflatex", *UNICODE])
+def test_marks_are_copied_from_the_pdf_as_they_are_seen(tmp_path, engine):
+    if shutil.which(engine) is None or shutil.which("pdftotext") is None:
+        pytest.skip(f"{engine} or pdftotext is not installed; `make test-all` installs what is needed (Debian)")
+    marks = ("‡", "§", "¶", "‖", "#", "‡‡")
+    table = Table("p", "T", "Method", (), (Group("g", (Row("net", "measured", {}, marks),)),))
+    _, (page,) = compile_pdf(tmp_path, to_latex_document([to_latex_fragment(table)]), engine=engine)
+    assert "net‡,§,¶,‖,#,‡‡" in squeezed([page]).replace("∥", "‖")  # XeTeX names it as mathematics does
 
 
 @needs_tex
