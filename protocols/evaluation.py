@@ -14,6 +14,7 @@ from p3d_eval.protocols import PROTOCOLS, Protocol
 from p3d_eval.protocols.annotations.sources import find_annotations
 from p3d_eval.protocols.fused_store import FusedStore
 from p3d_eval.protocols.protocol import AnnotationFiles, default
+from p3d_eval.protocols.rehearsal import rehearse
 from p3d_eval.protocols.result import Result, scores_path
 
 File = str | PathLike[str]
@@ -94,7 +95,11 @@ def evaluate(
         annotations = find_annotations(protocol, store, given)
         if hasattr(parsed, "check"):
             parsed.check(store)
-        _require_outputs(outputs, overwrite)  # after the other mistakes that show at once
+        try:
+            _require_outputs(outputs, overwrite)
+        except UserError:  # a mistake in the inputs is told first: else it is met after another name is chosen
+            rehearse(protocol, store, annotations, parsed)
+            raise
         result = protocol.run(store, annotations, parsed)
         result = result if label is None else replace(result, label=honest_name(label, store.provenance))
     defaults = {option.name: default(option) for option in fields(protocol.options)}

@@ -86,7 +86,7 @@ def compare_results(
     report = compare(
         results or [],
         metric=metric,
-        test=test,
+        test=test,  # type: ignore[arg-type]  # compare refuses other words
         common=common,
         seed=seed,
         level=level,

@@ -322,3 +322,9 @@ def test_other_mistakes_are_told_before_an_existing_result(folder, tmp_path, opt
         evaluate("aslan", folder / "aslan.h5", tmp_path / "r.json", **options)
     with pytest.raises(UserError, match=r"r\.json exists"):
         evaluate("aslan", folder / "aslan.h5", tmp_path / "r.json")
+    store = open_features(folder / "aslan.h5")
+    part = {layer: np.asarray(store[layer])[1:] for layer in store.layers}
+    provenance = {"aslan_layers": list(store.layers)}
+    lacking = write_store(tmp_path / "part.h5", store.ids[1:], part, provenance=provenance)
+    with pytest.raises(UserError, match="1 of .* have no features"):
+        evaluate("aslan", lacking, tmp_path / "r.json", pairs=folder / "View2.mat")

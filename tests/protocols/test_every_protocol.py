@@ -75,16 +75,42 @@ MADE = [ucf101, hmdb51, scenes, custom, custom_left_out, activitynet, kinetics40
 
 
 @pytest.fixture(params=MADE, ids=lambda make: make.__name__)
-def run(request, tmp_path):
+def make_study(request, tmp_path):
+    """Make a protocol's annotations; return its videos' ids, and how it is run on a store."""
+    ids, own = request.param(tmp_path)
+    name = request.param.__name__.removesuffix("_left_out")
+    return ids, lambda store, **options: evaluate(name, store, **own, **options)
+
+
+@pytest.fixture
+def run(make_study, tmp_path):
     """Evaluate a protocol on nine videos of each of three classes that lie far apart, in 30 dimensions."""
-    make = request.param
-    ids, own = make(tmp_path)
+    ids, evaluate_on = make_study
     generator = np.random.default_rng(0)
     centres = np.repeat(generator.random((3, 30)), 9, axis=0)
     values = np.abs(centres + 0.05 * generator.normal(size=(27, 30))).astype(np.float32)
     store = open_features(write_store(tmp_path / "f.h5", ids, {"pool5": values}))
-    name = make.__name__.removesuffix("_left_out")
-    return lambda **options: evaluate(name, store, **own, **options)
+    return lambda **options: evaluate_on(store, **options)
+
+
+def test_missing_videos_are_told_before_an_existing_result(make_study, tmp_path, monkeypatch):
+    """Both without reading a feature: the mistakes in the inputs first, then that the output is there."""
+    monkeypatch.setattr("p3d_eval.features.layer.read_rows", None)
+    ids, evaluate_on = make_study
+    (tmp_path / "r.json").write_text("mine")
+    values = np.ones((len(ids), 4), np.float32)
+    whole = open_features(write_store(tmp_path / "whole.h5", ids, {"pool5": values}))
+    lacking = write_store(tmp_path / "lacking.h5", ids[1:], {"pool5": values[1:]}, failed={ids[0]: "broken"})
+    with pytest.raises(UserError, match=r"lacking\.h5: 1 of \d+ videos of the splits have no features"):
+        evaluate_on(open_features(lacking), out=tmp_path / "r.json")
+    with pytest.raises(UserError, match=r"r\.json exists"):
+        evaluate_on(whole, out=tmp_path / "r.json")
+    other = open_features(write_store(tmp_path / "other.h5", ids, {"pool5": values + 1}))
+    with pytest.raises(UserError, match=r"lacking\.h5: 1 of \d+ videos of the splits have no features"):
+        evaluate_on([other, lacking], out=tmp_path / "r.json")
+    with pytest.raises(UserError, match=r"r\.json exists"):
+        evaluate_on([other, whole], out=tmp_path / "r.json")
+    assert (tmp_path / "r.json").read_text() == "mine"
 
 
 @pytest.mark.parametrize("classifier", SAID)
