@@ -10,6 +10,7 @@ from p3d_eval.backbones import Backbone, load_backbone, views_of
 from p3d_eval.errors import UserError
 from p3d_eval.features.engines import Engine, choose_engine
 from p3d_eval.features.extractor import run_extraction
+from p3d_eval.features.meter import SET_UP, Totals
 from p3d_eval.features.planning import ExtractionPlan, plan_extraction
 from p3d_eval.features.sampling import choose_sampling
 from p3d_eval.study.layers import Taken, layer_problems
@@ -101,8 +102,8 @@ def _input_changes(asked: ExtractSettings) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
-def seconds_per_video(plan: ExtractionPlan, folder: Path) -> float:
-    """Measure an extraction on its first video, without what is done once: starting, compiling, checking.
+def time_first_video(plan: ExtractionPlan, folder: Path) -> tuple[float, float]:
+    """Measure an extraction on its first video: seconds to set the network up, once, and seconds a video.
 
     Parameters
     ----------
@@ -113,7 +114,26 @@ def seconds_per_video(plan: ExtractionPlan, folder: Path) -> float:
     """
     first = replace(plan.store, videos=plan.store.videos[:1])
     alone = replace(plan, videos=plan.videos[:1], out=folder / "first.h5", store=first, workers=1, all_videos=1)
-    seconds = run_extraction(alone).usage.seconds
-    computing = sum(seconds[stage] for stage in ("copy", "prepare", "network", "average", "write"))
+    return split_seconds(run_extraction(alone).usage, alone.batch_clips, plan.workers)
+
+
+def split_seconds(usage: Totals, batch_clips: int, workers: int) -> tuple[float, float]:
+    """Tell what a run on one video took once, to set the network up, from what each video will take.
+
+    The last batch was padded; in a run on many videos nearly all are full.
+
+    Parameters
+    ----------
+    usage : Totals
+        Of one video, decoded by one process.
+    batch_clips : int
+        Clips of a batch.
+    workers : int
+        Processes that will decode.
+    """
+    seconds, clips = usage.seconds, usage.counts["clips"]
+    padded = -(-clips // batch_clips) * batch_clips
+    computing = seconds["network"] * clips / padded if clips else 0.0
+    computing += sum(seconds[stage] for stage in ("copy", "prepare", "average", "write"))
     decoding = sum(seconds[stage] for stage in ("decode", "convert", "hand over"))
-    return max(computing, decoding / max(1, plan.workers))
+    return seconds[SET_UP], max(computing, decoding / max(1, workers))

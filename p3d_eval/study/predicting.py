@@ -1,6 +1,7 @@
 """How long a study will take, and how much disk: measured on one video, or noted from an earlier run."""
 
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from p3d_eval.study.plan import (
     saved_result,
 )
 from p3d_eval.study.profiling import PlannedProfile, ProfileTask, plan_profiles, predict_profile
-from p3d_eval.study.protocol_times import Time, protocol_seconds
+from p3d_eval.study.protocol_times import START_SECONDS, Time, kind_of_work, protocol_seconds
 from p3d_eval.study.running import Cell
 from p3d_eval.study.screen import Screen
 from p3d_eval.study.state import time_name
@@ -71,15 +72,17 @@ class PredictTask:
     timed: bool
 
     def perform(self, tell: Tell) -> dict[str, Any]:  # noqa: ARG002  (there are no steps)
-        """Return bytes of the file, seconds a video, and why evaluations will not find their layers."""
-        from p3d_eval.study.extracting import plan_task, require_taken, seconds_per_video
+        """Return bytes of the file, seconds done once and a video, and why evaluations lack their layers."""
+        from p3d_eval.study.extracting import plan_task, require_taken, time_first_video
 
+        began = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             plan, _ = plan_task(replace(self.task, out=Path(folder, "features.h5")))
+            once = time.perf_counter() - began
             problems = require_taken(plan, self.task.takers)
-            seconds = seconds_per_video(plan, Path(folder)) if self.timed else 0.0
+            set_up, seconds = time_first_video(plan, Path(folder)) if self.timed else (0.0, 0.0)
         missing = {name: problem.message for name, problem in problems.items()}
-        return {"bytes": plan.nbytes, "seconds": seconds, "missing": missing}
+        return {"bytes": plan.nbytes, "once": once + set_up, "seconds": seconds, "missing": missing}
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,9 @@ def predict(plan: Plan, times: Mapping[str, Time], quiet: bool = False) -> Itera
         Show no progress.
     """
     reasons: dict[str, str] = {}  # why a cell fails that depends on an extraction, by its name or its file
-    with Screen("predict", len(plan.extractions), quiet) as screen, Measurer(screen) as measurer:
+    profiles = plan_profiles(plan)
+    total = len(plan.extractions) + len(profiles)
+    with Screen("predict", total, quiet) as screen, Measurer(screen) as measurer:
         for extraction in plan.extractions:
             found, missing = _extraction(extraction, times, measurer)
             reasons |= missing
@@ -113,10 +118,15 @@ def predict(plan: Plan, times: Mapping[str, Time], quiet: bool = False) -> Itera
                 reasons[str(extraction.task.out)] = found.cell.name
             yield found
             screen.count()
+        start = START_SECONDS  # of a process that then does one evaluation after the other
         for evaluation in plan.evaluations:
-            yield _evaluation(evaluation, plan, times, reasons)
-        for profile in plan_profiles(plan):
+            found = _evaluation(evaluation, plan, times, reasons)
+            if found.seconds:
+                found, start = replace(found, seconds=found.seconds + start), 0.0
+            yield found
+        for profile in profiles:
             yield _profile(profile, measurer)
+            screen.count()
 
 
 class Measurer:
@@ -140,13 +150,17 @@ class Measurer:
         self._worker = self._worker or TaskWorker()
         event = watch(self._worker, task, self._screen, name)
         if event.facts.get("died"):
-            self.__exit__(None, None, None)
+            self.close()
         self._screen.finish(name, "done" if event.kind == "done" else f"{_FAILS}{event.text}")
         return event
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process; the next task starts another."""
         if self._worker is not None:
             self._worker.close()
             self._worker = None
@@ -167,7 +181,8 @@ def _extraction(
     if event.kind == "failed":
         return _failing(planned.cell, event.text, event.facts.get("hint")), {}
     total = len(planned.task.videos)
-    seconds = (total - done) * (event.facts["seconds"] if known is None else known[0] / known[1])
+    each = event.facts["seconds"] if known is None else known[0] / known[1]
+    seconds = event.facts["once"] + (total - done) * each
     state, nbytes = (f"to go on: {done} of {total} videos", 0) if done else ("to do", event.facts["bytes"])
     return Prediction(planned.cell, state, seconds, nbytes), event.facts["missing"]
 
@@ -193,8 +208,9 @@ def _evaluation(
             videos = max(videos, features.videos)
     if len(found) == len(planned.sources) and saved_result(planned.task(plan.folder, found).out) is not None:
         return Prediction(planned.cell, "done")
-    name = time_name(planned.cell)
-    return Prediction(planned.cell, "to do", protocol_seconds(name, videos, times.get(name)))
+    kind = kind_of_work(planned.cell.protocol, planned.cell.options)
+    seconds = protocol_seconds(kind, videos, times.get(time_name(planned.cell)))
+    return Prediction(planned.cell, "to do", seconds)
 
 
 def _profile(planned: PlannedProfile, measurer: Measurer) -> Prediction:

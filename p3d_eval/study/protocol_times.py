@@ -30,7 +30,9 @@ _MEASURED = {
 }
 """Seconds and videos of whole protocols on two AMD EPYC cores (docs/performance.md, "Whole protocols")."""
 
-_START_SECONDS = 2.8  # of each row, imports ("about 3 s", the same page)
+START_SECONDS = (
+    2.8  # of each row, imports ("about 3 s", the same page); a study's process does many evaluations
+)
 _ENOUGH = 0.1  # of the videos: what is done once weighs too much in a smaller run
 _JUDGES_SCORES = ("kinetics400", "sports1m", "ssv2")
 _OTHER_WORK = {"task": ("retrieval", "pairs"), "measure": ("video",), "scheme": ("left-out",)}
@@ -52,7 +54,7 @@ def kind_of_work(protocol: str, options: Mapping[str, Any]) -> str:
 
 
 def protocol_seconds(kind: str, videos: int, earlier: Time | None) -> float | None:
-    """Predict a protocol's time.
+    """Predict a protocol's time, without the start of a process.
 
     Parameters
     ----------
@@ -60,8 +62,7 @@ def protocol_seconds(kind: str, videos: int, earlier: Time | None) -> float | No
         As `kind_of_work` names it.
     videos : int
     earlier : (float, int), optional
-        Seconds and videos of a run on this machine, without imports; it counts when it had a tenth of the
-        videos at least.
+        Seconds and videos of a run on this machine; it counts when it had a tenth of the videos at least.
 
     Returns
     -------
@@ -69,8 +70,8 @@ def protocol_seconds(kind: str, videos: int, earlier: Time | None) -> float | No
         Seconds; None where nobody measured it.
     """
     if earlier is not None and earlier[1] >= _ENOUGH * videos:
-        return _START_SECONDS + earlier[0] * videos / earlier[1]
+        return earlier[0] * videos / earlier[1]
     if kind not in _MEASURED:
         return None
     seconds, measured = _MEASURED[kind]
-    return _START_SECONDS + max(0.0, seconds - _START_SECONDS) * videos / measured
+    return max(0.0, seconds - START_SECONDS) * videos / measured

@@ -32,7 +32,7 @@ class State:
 
     @property
     def times(self) -> Mapping[str, Time]:
-        """Seconds of the last run and the videos they were for, by `time_name`."""
+        """Seconds of the last run and the videos of its feature files, by `time_name`."""
         found = self._notes.get("times", {})
         times = found.items() if isinstance(found, dict) else ()
         return {name: (float(time[0]), int(time[1])) for name, time in times if _is_time(time)}
@@ -41,7 +41,7 @@ class State:
         """Note how long the work took that was done."""
         times: dict[str, Sequence[float]] = {name: list(time) for name, time in self.times.items()}
         for one in outcomes:
-            videos, seconds = one.facts.get("videos", 0), one.facts.get("seconds", 0.0)
+            videos, seconds = one.facts.get("stored", one.facts.get("videos", 0)), one.facts.get("seconds", 0.0)
             if one.status == MADE and videos:
                 times[time_name(one.cell)] = [seconds, videos]
         self._note("times", times)
@@ -84,8 +84,12 @@ class State:
 
 
 def time_name(cell: Any) -> str:
-    """Name under which a cell's time is noted: an extraction's row and data set, or the kind of work."""
-    return cell.name if isinstance(cell, Extraction) else kind_of_work(cell.protocol, cell.options)
+    """Name under which a cell's time is noted: an extraction's row and data, or the kind of work and layers."""
+    if isinstance(cell, Extraction):
+        return cell.name
+    kind = kind_of_work(cell.protocol, cell.options)
+    layers = cell.options.get("layer") or cell.options.get("layers")
+    return f"{kind}, {layers}" if layers else kind
 
 
 def _is_time(value: Any) -> bool:

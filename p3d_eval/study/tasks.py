@@ -81,8 +81,9 @@ class ExtractTask:
     takers: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
 
     def perform(self, tell: Tell) -> dict[str, Any]:
-        """Extract; return the number of new videos, the seconds of the network and the failed videos."""
+        """Extract; return the number of new videos, their seconds without setting up, and the failed videos."""
         from p3d_eval.features.extractor import run_extraction
+        from p3d_eval.features.meter import SET_UP
         from p3d_eval.study.extracting import plan_task, require_taken
 
         plan, engine = plan_task(self)
@@ -98,7 +99,7 @@ class ExtractTask:
         )
         return {
             "videos": summary.expected - summary.skipped,
-            "seconds": summary.seconds,
+            "seconds": summary.seconds * (1 - summary.usage.share(SET_UP)),
             "failed": dict(summary.failed),
         }
 
@@ -134,7 +135,8 @@ class EvaluateTask:
     weights: str | None = None
 
     def perform(self, tell: Tell) -> dict[str, Any]:  # noqa: ARG002  (protocols count no steps)
-        """Evaluate; return the headline and the number of videos."""
+        """Evaluate; return the seconds, the number of videos that were judged, and of those in the files."""
+        from p3d_eval.features import open_features
         from p3d_eval.protocols.evaluation import evaluate
 
         result = evaluate(
@@ -148,7 +150,8 @@ class EvaluateTask:
             **self.annotations,
             **self.options,
         )
-        return {"videos": result.coverage.used, "seconds": sum(result.seconds.values())}
+        stored = max(len(open_features(path).ids) for path in self.features)
+        return {"videos": result.coverage.used, "stored": stored, "seconds": sum(result.seconds.values())}
 
 
 Task = Any  # whatever has ``perform(tell)`` and can be pickled

@@ -39,16 +39,16 @@ def test_failures_are_listed_with_what_to_do_even_when_quiet(study, in_threads):
     assert done.stdout == ""
     assert "failed: extract two on tiny: backbone" in done.stderr.replace("\n", " ")
     assert "failed: retrieval on two, tiny: its features failed" in done.stderr
-    assert "Mend the factory" in done.stderr
+    assert "Give gain as the factory takes it, or mend the factory" in done.stderr
     assert "Traceback" not in done.stderr
     dry = run(study, "--dry-run")
     assert dry.exit_code == 3
-    assert "extract two on tiny: Mend the factory" in dry.stdout
+    assert "extract two on tiny: Give gain as the factory takes it" in dry.stdout
     cells = {one["cell"]: one for one in json.loads(run(study, "--dry-run", "--json", "-q").stdout)["cells"]}
-    assert "Mend the factory" in cells["extract two on tiny"]["hint"]
+    assert "Give gain as" in cells["extract two on tiny"]["hint"]
     assert cells["extract one on tiny"]["hint"] is None
     cells = {one["cell"]: one for one in json.loads(run(study, "--json", "-q").stdout)["cells"]}
-    assert "Mend the factory" in cells["extract two on tiny"]["hint"]
+    assert "Give gain as" in cells["extract two on tiny"]["hint"]
 
 
 def test_a_dry_run_prints_a_plan_with_its_sum(study, in_threads):

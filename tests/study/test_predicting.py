@@ -2,12 +2,19 @@
 
 import json
 import shutil
+import time
 
 import pytest
 
+from p3d_eval.backbones.runner import Runner
+from p3d_eval.features.meter import SET_UP, Totals
+from p3d_eval.features.results import Usage
 from p3d_eval.protocols import PROTOCOLS
-from p3d_eval.study.protocol_times import kind_of_work, protocol_seconds
+from p3d_eval.study.extracting import split_seconds
+from p3d_eval.study.grid import Evaluation
+from p3d_eval.study.protocol_times import START_SECONDS, kind_of_work, protocol_seconds
 from p3d_eval.study.run import run_study
+from p3d_eval.study.running import MADE, Outcome
 from p3d_eval.study.state import State
 from tests.support.tiny_study import change
 
@@ -93,7 +100,8 @@ def test_what_changes_a_protocols_work_is_told_apart(protocol, options, kind):
 
 
 def test_an_earlier_run_is_scaled_unless_it_was_a_small_trial():
-    assert protocol_seconds("ucf101", 1000, (50.0, 500)) == protocol_seconds("ucf101", 0, None) + 100.0
+    assert protocol_seconds("ucf101", 1000, (50.0, 500)) == 100.0
+    assert protocol_seconds("ucf101", 13_320, None) == 17.0 - START_SECONDS  # docs/performance.md
     assert protocol_seconds("ucf101", 1000, (50.0, 99)) == protocol_seconds("ucf101", 1000, None)
 
 
@@ -101,6 +109,56 @@ def test_notes_of_times_that_are_none_are_left_out(tmp_path):
     times = {"a": [1.5, 3], "b": [1.5, 0], "c": "soon", "d": [-1, 2], "e": [1.0, 2.0], "f": [1]}
     (tmp_path / ".study.json").write_text(json.dumps({"times": times}))
     assert State(tmp_path).times == {"a": (1.5, 3)}
+
+
+def outcome(cell, **facts):
+    return Outcome(cell, MADE, facts=facts)
+
+
+def test_times_are_noted_by_layer_and_by_the_videos_of_the_files(tmp_path):
+    def cell(**options):
+        return Evaluation("mine", "custom", "row", "data", options)
+
+    State(tmp_path).remember(
+        [
+            outcome(cell(layer="pool5", C=1), videos=40, stored=400, seconds=2.0),
+            outcome(cell(layer="res5c", C=1), videos=40, stored=400, seconds=60.0),
+            outcome(cell(task="pairs"), videos=0, stored=400, seconds=5.0),
+        ]
+    )
+    assert State(tmp_path).times == {
+        "custom, pool5": (2.0, 400),
+        "custom, res5c": (60.0, 400),
+        "custom pairs": (5.0, 400),
+    }
+
+
+def test_what_an_extraction_does_once_is_in_no_videos_time(study, in_threads, monkeypatch):
+    """C3D here took 15 s to set up and 1.9 s a video: a trial of few videos must not multiply the former."""
+    slow = 1.5
+    made = Runner.__init__
+
+    def slowly(self, *arguments, **named):
+        time.sleep(slow)
+        made(self, *arguments, **named)
+
+    monkeypatch.setattr(Runner, "__init__", slowly)
+    change(study, "seed = 1", "seed = 5")
+    (study.parent / "study" / ".study.json").unlink()  # times of an earlier run come first
+    dry = {one.cell.name: one for one in run_study(study, dry_run=True, quiet=True).predictions}
+    assert dry["extract two on tiny"].seconds > slow
+    done = run_study(study, quiet=True)
+    facts = next(one.facts for one in done.outcomes if one.cell.name == "extract two on tiny")
+    assert facts["videos"] == 6
+    assert facts["seconds"] < slow
+
+
+def test_a_video_is_not_charged_for_padding_nor_for_what_is_done_once():
+    usage = Totals()
+    usage.add(Usage({"network": 48.0, "prepare": 2.0, SET_UP: 8.0, "decode": 90.0}, {"clips": 20}))
+    assert split_seconds(usage, 8, workers=3) == (8.0, 48.0 * 20 / 24 + 2.0)
+    assert split_seconds(usage, 8, workers=2) == (8.0, 45.0)
+    assert split_seconds(Totals(), 8, workers=2) == (0.0, 0.0)
 
 
 def test_given_features_and_profiles_have_predicted_times(study, in_threads):
@@ -111,10 +169,13 @@ def test_given_features_and_profiles_have_predicted_times(study, in_threads):
     change(study, "C = [1, 10]", "C = 2")
     change(study, "[report]", "[profile]\nbatch_sizes = [1]\nrepeats = 1\n[report]")
     found = {one.cell.name: one for one in run_study(study, dry_run=True, quiet=True).predictions}
-    seconds, videos = State(study.parent / "study").times["ucf101"]
-    assert videos == 6
-    own = found["ucf101 on theirs, tiny"]
-    assert own.state == "to do"
-    assert own.seconds == pytest.approx(protocol_seconds("ucf101", 0, None) + seconds)
+    times = State(study.parent / "study").times
+    assert times["ucf101, flat"][1] == 6
+    todo = [one for one in found.values() if one.cell.name.startswith("ucf101")]
+    assert [one.state for one in todo] == ["to do"] * 3
+    # One process starts once, and does them all.
+    assert [one.seconds for one in todo] == pytest.approx(
+        [times["ucf101, flat"][0] + start for start in (START_SECONDS, 0, 0)]
+    )
     assert found["profile one"].seconds > 0
     assert all(one.seconds is not None for one in found.values())

@@ -114,7 +114,7 @@ def test_a_failed_cell_stops_no_other_and_is_shown(study, in_threads):
         "retrieval on two, tiny",
     ]
     assert "could not convert string to float: 'loud'" in done.failed[0].reason
-    assert "Mend the factory" in done.failed[0].hint
+    assert "mend the factory" in done.failed[0].hint
     assert not done.whole
     assert "failed: retrieval on two, tiny: its features failed</p>" in done._repr_html_()
     text = (done.folder / "report" / "tables.md").read_text(encoding="utf-8")
