@@ -12,7 +12,6 @@ nearly all the work (the decoders' share is left out for ours and (a), not for (
 """
 
 import argparse
-import copy
 import json
 import os
 import shutil
@@ -27,12 +26,10 @@ import av
 import numpy as np
 import psutil
 import torch
+from extraction_peers import LAYER, Found, Times, competent, now, usual
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from p3d_eval.backbones import Backbone, load_backbone
-from p3d_eval.backbones.precision import low_type
 from p3d_eval.features import open_features
 from p3d_eval.features.extractor import run_extraction
 from p3d_eval.features.ids import VideoFile
@@ -40,7 +37,6 @@ from p3d_eval.features.planning import plan_extraction
 from p3d_eval.features.sampling import Sampling
 
 HEIGHT, WIDTH, RATE, MEAN_FRAMES = 240, 320, 25, 186  # UCF101's
-LAYER = "pool5"
 # Largest difference of a mean activation between two ways, of the layer's largest.
 BOUNDS = {"fp32": 1e-5, "tf32": 5e-3, "bf16": 5e-2, "fp16": 1e-2}
 
@@ -73,14 +69,6 @@ def make_videos(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-Times = list[tuple[float, float]]  # seconds from the start, and of the processor, when each video was done
-Found = tuple[NDArray[np.float64], Times]
-
-
-def now(started: float) -> tuple[float, float]:
-    return time.perf_counter() - started, time.process_time()
-
-
 def ours(backbone: Backbone, paths: list[Path], given: argparse.Namespace, out: Path) -> Found:
     times: Times = []
 
@@ -109,92 +97,6 @@ def ours(backbone: Backbone, paths: list[Path], given: argparse.Namespace, out: 
     plan = plan_extraction(backbone, videos, LAYER, out, sampling=sampling, overwrite=True, **options)
     run_extraction(plan, lambda *_: Watch())
     return np.asarray(open_features(out)[LAYER][:], np.float64), times
-
-
-class Decoded(Dataset):
-    """Peer (a)'s videos: all frames as bytes, and the starts of the clips."""
-
-    def __init__(self, paths: list[Path], sampling: Sampling) -> None:
-        self.paths, self.sampling = paths, sampling
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        torch.set_num_threads(1)
-        with av.open(str(self.paths[index])) as file:
-            frames = np.stack([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)])
-        return torch.from_numpy(frames), torch.from_numpy(self.sampling.starts(len(frames), ""))
-
-
-class Eager:
-    """Peer (a)'s network: in eager mode, converted as a whole for 16 bits, its layer taken with a hook."""
-
-    def __init__(self, backbone: Backbone, precision: str) -> None:
-        self.dtype = low_type(precision) or torch.float32
-        self.tf32 = precision == "tf32"
-        self.module = copy.deepcopy(backbone.module).to(self.dtype)
-        self.module.get_submodule(LAYER).register_forward_hook(self._keep)
-
-    def _keep(self, _module: object, _inputs: object, output: Tensor) -> None:
-        self.kept = output
-
-    def __call__(self, x: Tensor) -> Tensor:
-        torch.backends.cuda.matmul.allow_tf32 = self.tf32
-        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=self.tf32):
-            self.module(x.to(self.dtype))
-        return self.kept.float()
-
-
-def competent(backbone: Backbone, paths: list[Path], given: argparse.Namespace) -> Found:
-    plain, network = backbone.with_precision("fp32"), Eager(backbone, backbone.precision)
-    sampling = Sampling(backbone.input_spec.clip_length, clips=given.clips)
-    on_gpu = backbone.device.type == "cuda"
-    loader = DataLoader(
-        Decoded(paths, sampling), batch_size=None, num_workers=max(1, given.workers), pin_memory=on_gpu
-    )
-    started, times, means = time.perf_counter(), [], []
-    for frames, starts in loader:
-        with torch.inference_mode():
-            prepared = plain.prepare_frames(frames.to(plain.device, non_blocking=True))
-            numbers = starts[:, None] + torch.arange(sampling.clip_length)
-            parts = [
-                network(plain.finish_clips(prepared[part.to(plain.device)]))
-                for part in numbers.split(given.batch)
-            ]
-            means.append(torch.cat(parts).double().mean(0).cpu().numpy())
-        times.append(now(started))
-    return np.stack(means), times
-
-
-def _seek(path: Path, start: int, length: int) -> NDArray[np.uint8]:
-    with av.open(str(path)) as file:
-        stream = file.streams.video[0]
-        tick = 1 / (stream.average_rate * stream.time_base)
-        file.seek(int(start * tick), stream=stream)
-        frames: list[NDArray[np.uint8]] = []
-        for frame in file.decode(stream):
-            if round(frame.pts / tick) >= start:
-                frames.append(frame.to_ndarray(format="rgb24"))
-            if len(frames) == length:
-                break
-    return np.stack(frames)
-
-
-def usual(backbone: Backbone, paths: list[Path], given: argparse.Namespace) -> Found:
-    plain = backbone.with_precision("fp32")
-    sampling = Sampling(backbone.input_spec.clip_length, clips=given.clips)
-    started, times, means = time.perf_counter(), [], []
-    for path in paths:
-        with av.open(str(path)) as file:
-            count = file.streams.video[0].frames
-        rows = []
-        for start in sampling.starts(count, "").tolist():
-            clip = torch.from_numpy(_seek(path, start, sampling.clip_length))[None]
-            rows.append(plain(clip, LAYER)[LAYER][0].cpu())
-        means.append(torch.stack(rows).double().mean(0).numpy())
-        times.append(now(started))
-    return np.stack(means), times
 
 
 def warm_rates(times: Times, warm: int) -> tuple[float, float]:

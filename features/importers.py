@@ -1,6 +1,5 @@
 """Features made elsewhere (IDT, another program's network) to a feature file."""
 
-import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p3d_eval.backbones import BACKBONES
-from p3d_eval.errors import UserError, shorten, unread
+from p3d_eval.errors import UserError, shorten
 from p3d_eval.features.class_names import read_classes
-from p3d_eval.features.ids import read_ids, without_video_extension
+from p3d_eval.features.csv_rows import read_csv_rows
+from p3d_eval.features.ids import read_ids
 from p3d_eval.features.layout import require_plan, require_stored_type, stored_type
 from p3d_eval.features.memory import AXES_BY_RANK, default_provenance, save_rows
 from p3d_eval.features.schema import LayerPlan, StorePlan, VideoRecord
@@ -20,9 +20,6 @@ from p3d_eval.provenance import sha256_file, sha256_json
 
 Row = Mapping[str, NDArray[Any]]
 _ARRAYS = (".npy", ".npz")
-# First fields that call a CSV's first line a header, where its numbers count its columns.
-_HEADER_WORDS = ("", "id", "video", "name", "filename")
-_COUNTED = 3  # columns numbered 0, 1, 2, …: fewer may well be a video's values
 
 
 @dataclass(frozen=True)
@@ -207,7 +204,7 @@ def _read_csv(path: Path, layer: str) -> Source:
     names: list[str] = []
     places: list[str] = []
     width = 0
-    for line, video, numbers in _csv_rows(path):
+    for line, video, numbers in read_csv_rows(path):
         if not names:
             width = len(numbers)
         elif len(numbers) != width:
@@ -221,58 +218,5 @@ def _read_csv(path: Path, layer: str) -> Source:
         tuple(places),
         {layer: (width,)},
         sha256_file(path),
-        lambda: ({layer: numbers} for _, _, numbers in _csv_rows(path)),
+        lambda: ({layer: numbers} for _, _, numbers in read_csv_rows(path)),
     )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_header(path: Path, fields: Sequence[str]) -> bool:
-    """Tell whether a CSV's first line names columns instead of holding a video.
-
-    It does when none of its fields after the first is a number, and when they number the columns from 0 or 1,
-    as pandas does by default, under a first field that is empty or a word such as id.
-
-    Raises
-    ------
-    UserError
-        When only one of the two, the numbers or the first field, says so.
-    """
-    values = [field.strip() for field in fields[1:]]
-    if not any(map(_is_number, values)):
-        return True
-    worded = fields[0].strip().lower() in _HEADER_WORDS
-    counted = any(values == [str(number + base) for number in range(len(values))] for base in (0, 1))
-    if worded and counted:
-        return True
-    if (worded and all(map(_is_number, values))) or (counted and len(values) >= _COUNTED):
-        raise UserError(
-            f"{path}: line 1 may be a header or the video {fields[0]!r}: {shorten(values, 3)}",
-            "Begin a header with id and name its columns in words; give a video another id than that, and "
-            "write its numbers as 0.0, 1.0, …",
-        )
-    return False
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[int, str, NDArray[np.float64]]]:
-    """Yield line, id and numbers of each video."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            lines = (fields for fields in reader if any(field.strip() for field in fields))
-            for position, fields in enumerate(lines):
-                if position == 0 and _is_header(path, fields):
-                    continue
-                video = without_video_extension(fields[0].strip())
-                wrong = next((field for field in fields[1:] if not _is_number(field)), None)
-                if wrong is not None:
-                    raise UserError(f"{path}: line {reader.line_num}, id {video!r}: {wrong!r} is not a number")
-                yield reader.line_num, video, np.array(fields[1:], np.float64)
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise UserError(f"{path}: cannot be read as CSV ({unread(error)})") from error

@@ -44,8 +44,17 @@ class Drawing:
         from p3d_eval.reports.figures.plotting import plot
 
         files = require_outputs(self.out, self.overwrite)  # before the work
-        how = {"font": self.font, "bare": self.bare, "overwrite": self.overwrite, "quiet": self.quiet}
-        self._tell(plot(kind, sources, self.out, **how, **options), files)
+        figure = plot(
+            kind,
+            sources,
+            self.out,
+            font=self.font,
+            bare=self.bare,
+            overwrite=self.overwrite,
+            quiet=self.quiet,
+            **options,
+        )
+        self._tell(figure, files)
 
     def draw_again(self, data: Path) -> None:
         """Draw a figure from the data beside it."""
