@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
@@ -224,7 +224,7 @@ def _verify(
     drawn = draw_pairs(videos, options.folds, options.pairs, options.seed)
     own = aslan.Options(
         layers=options.layer,
-        normalise=options.normalise,
+        normalise=cast("Literal['l2', 'none']", options.normalise),  # no other passed `check_values`
         negatives=options.negatives,
         classifier=options.classifier,
         C=options.C,

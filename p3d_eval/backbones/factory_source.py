@@ -112,13 +112,14 @@ def _sees_more(tree: ast.Module) -> bool:
 
 def _signature(arguments: ast.arguments) -> Signature:
     """Make the signature that the function will have, without its defaults' values."""
-    positional = [*arguments.posonlyargs, *arguments.args]
+    positional = [
+        *((one, Parameter.POSITIONAL_ONLY) for one in arguments.posonlyargs),
+        *((one, Parameter.POSITIONAL_OR_KEYWORD) for one in arguments.args),
+    ]
     required = len(positional) - len(arguments.defaults)
-    kinds = [Parameter.POSITIONAL_ONLY] * len(arguments.posonlyargs)
-    kinds += [Parameter.POSITIONAL_OR_KEYWORD] * len(arguments.args)
     found = [
         Parameter(one.arg, kind, default=Parameter.empty if place < required else None)
-        for place, (one, kind) in enumerate(zip(positional, kinds, strict=True))
+        for place, (one, kind) in enumerate(positional)
     ]
     if arguments.vararg:
         found.append(Parameter(arguments.vararg.arg, Parameter.VAR_POSITIONAL))

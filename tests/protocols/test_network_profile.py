@@ -3,14 +3,17 @@
 import json
 import statistics
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
 from p3d_eval.backbones import load_backbone, speed
+from p3d_eval.backbones.speed import Speed
 from p3d_eval.cli import app
 from p3d_eval.errors import UserError
+from p3d_eval.protocols import network_profile
 from p3d_eval.protocols.network_profile import ProfileOptions, profile_network
 from p3d_eval.protocols.result import Result
 from tests.support.exported import write_onnx
@@ -171,3 +174,15 @@ def test_what_a_file_does_not_say_of_its_input_can_be_said(tmp_path):
 def test_options_name_something():
     with pytest.raises(UserError, match="no precision"):
         ProfileOptions(precisions=())
+
+
+def test_the_prediction_counts_every_batch_that_is_run(monkeypatch):
+    """One clip takes 0.5 s: of 2.5 s with a check, a warm-up and a timed batch, 1.0 s is done once a size."""
+    network = load_backbone(TINY)
+    clock = iter((10.0, 12.5))
+    monkeypatch.setattr(network_profile, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr(
+        network_profile, "measure_speed", lambda *_: Speed("fp32", 1, (0.5,), None, "as written")
+    )
+    options = ProfileOptions(layers="flat", precisions=("fp32",), batch_sizes=(1, 8, 8), repeats=5)
+    assert network_profile.predict_seconds(network, options) == 2 * 1.0 + (1 + 8) * (2 + 5) * 0.5
