@@ -74,7 +74,7 @@ def row_named(name: str, labels: Iterable[str], kind: str) -> str:
     if len(found) > 1:
         raise UserError(f"{name!r} may be {counted(len(found), 'row')}", f"Name one of {', '.join(found)}")
     if not found:
-        raise UnknownNameError(kind, name, known)
+        raise UnknownNameError(kind, name, dict.fromkeys(map(bare_name, known)))
     return found[0]
 
 

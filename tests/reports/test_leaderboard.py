@@ -262,7 +262,7 @@ def test_a_compared_row_need_not_be_named_with_what_tables_add(tmp_path):
     (found,) = board.comparisons["ucf101"].comparisons
     assert (found.first, found.second) == ("good (random weights)", "bad (as stated)")
     assert pe.leaderboard(tmp_path, compared=("good (random weights)", "bad")).sentences == board.sentences
-    with pytest.raises(UserError, match="unknown system 'goo'"):
+    with pytest.raises(UserError, match="(?s)unknown system 'goo'.*Did you mean good[?] Available: bad, good$"):
         pe.leaderboard(tmp_path, compared=("goo", "bad"))
     with pytest.raises(UserError, match="compared with itself"):
         pe.leaderboard(tmp_path, compared=("good", "good (random weights)"))
