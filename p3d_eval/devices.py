@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import torch
 
-from p3d_eval.errors import UserError
+from p3d_eval.errors import UserError, did_you_mean
 
 Found = TypeVar("Found")
 
@@ -25,7 +25,8 @@ def find_device(device: str | torch.device | None) -> torch.device:
     try:
         found = torch.device(device or "cpu")
     except RuntimeError as error:
-        raise UserError(f"device: {device!r} is unknown", "Choose auto, cpu or cuda") from error
+        guess = did_you_mean(str(device), ("auto", "cpu", "cuda"))
+        raise UserError(f"device: {device!r} is unknown", f"{guess}Choose auto, cpu or cuda") from error
     if found.type not in ("cpu", "cuda"):
         raise UserError(f"device: {device!r} is not supported", "Choose auto, cpu or cuda")
     if found.type == "cpu" and found.index is not None:

@@ -43,11 +43,9 @@ class UnknownNameError(UserError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        close = nearest(name, names)
         more = "" if len(names) <= _NAMES_SHOWN else f", … ({len(names)} in all)"
         listing = ", ".join(names[:_NAMES_SHOWN]) + more if names else "none"
-        guess = f"Did you mean {', '.join(close)}? " if close else ""
-        super().__init__(f"unknown {kind} {name!r}", f"{guess}Available: {listing}")
+        super().__init__(f"unknown {kind} {name!r}", f"{did_you_mean(name, names)}Available: {listing}")
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
@@ -57,6 +55,12 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
         by_folded.setdefault(one.casefold(), []).append(one)
     close = difflib.get_close_matches(name.casefold(), by_folded, n=_CLOSEST_SHOWN)
     return [one for folded in close for one in by_folded[folded]][:_CLOSEST_SHOWN]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Begin a hint with the nearest of the known names; empty where none is near."""
+    close = nearest(name, known)
+    return f"Did you mean {', '.join(close)}? " if close else ""
 
 
 class MissingExtraError(UserError):

@@ -29,6 +29,12 @@ def test_devices_that_are_not_there(device, message):
     assert "cpu" in caught.value.hint
 
 
+def test_a_misspelt_device():
+    with pytest.raises(UserError) as caught:
+        find_device("cdua")
+    assert caught.value.hint == "Did you mean cuda? Choose auto, cpu or cuda"
+
+
 def test_a_device_counts_from_zero(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

@@ -6,7 +6,7 @@ from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any
 
-from p3d_eval.errors import UserError, nearest, shorten
+from p3d_eval.errors import UserError, did_you_mean, nearest, shorten
 
 # Type in an annotation → what it takes, and how messages call it. A whole number is a number; True is none.
 _SCALARS: Mapping[str, tuple[tuple[type, ...], str]] = {
@@ -58,8 +58,7 @@ def check_factory(name: str, path: Path, attribute: str, options: Mapping[str, A
 
 def unknown_factory(name: str, where: str, attribute: str, known: list[str]) -> UserError:
     """Say that a module has no such factory, and which functions it has, the one that was meant first."""
-    close = nearest(attribute, known)
-    guess = f"Did you mean {', '.join(close)}? " if close else "Name a factory function. "
+    guess = did_you_mean(attribute, known) or "Name a factory function. "
     return UserError(f"{name}: {where} has no {attribute!r}", f"{guess}It has {shorten(known) or 'none'}")
 
 

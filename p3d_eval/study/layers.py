@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from p3d_eval.backbones import BACKBONES, Architecture
 from p3d_eval.backbones.layers import parse_layers
-from p3d_eval.errors import UserError, nearest
+from p3d_eval.errors import UserError, did_you_mean
 from p3d_eval.protocols import PROTOCOLS
 from p3d_eval.study.grid import Evaluation, Extraction, Study
 from p3d_eval.study.rows import parts
@@ -109,8 +109,7 @@ def _problem(name: str, taken: Taken, stored: Collection[str], registered: Seque
     if not absent:
         return None
     own = " of its network's layers for ASLAN" if taken is None else ""
-    close = nearest(absent[0], stored)
-    guess = f"Did you mean {', '.join(close)}? " if close else ""
+    guess = did_you_mean(absent[0], stored)
     return UserError(
         f"{name}: no {', '.join(absent)}{own} in its features",
         f"{guess}{stores}: let the protocol take these, or extract more",

@@ -200,8 +200,8 @@ MISTAKES = {
             "[backbones.two]",
             '[backbones.p3d63]\nweights = "random"\noptions = { variant = 3 }\n[backbones.two]',
         ),
-        "[backbones.p3d63] in other.toml: p3d63: variant=3 is not a choice",
-        "Choose one of",
+        "[backbones.p3d63] in other.toml: unknown value of p3d63's option variant '3'",
+        "Available: A, ABC, B, C",
     ),
     "a misspelt module": (
         ("[backbones.two]", '[backbones.mine]\nbackbone = "no_such_module:make"\n[backbones.two]'),
