@@ -38,7 +38,7 @@ def main(page: Path, folder: Path) -> None:
         open_page(driver, page, PHONE)
         screenshot(driver, folder / "page-phone.png", (0, 0, *PHONE))
     for path in folder.glob("page-*.png"):
-        Image.open(path).convert("RGB").quantize(64).save(path, optimize=True)
+        Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
         sys.stdout.write(f"{path}: {path.stat().st_size / 1000:.0f} kB\n")
 
 

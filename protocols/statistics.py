@@ -38,7 +38,8 @@ def wilson_interval(correct: int, n: int, level: float = LEVEL) -> tuple[float, 
     centre = share + z * z / (2 * n)
     spread = z * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
     scale = 1 + z * z / n
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+    low, high = (centre - spread) / scale, (centre + spread) / scale
+    return (low if correct > 0 else 0.0), (high if correct < n else 1.0)  # 0 and 1 but for rounding
 
 
 def exact_interval(correct: int, n: int, level: float = LEVEL) -> tuple[float, float]:

@@ -11,6 +11,12 @@ from p3d_eval.protocols.resampling import Part, percentile_interval, resampled_m
 from p3d_eval.protocols.statistics import mean_precision
 
 
+@pytest.mark.parametrize("n", [1, 3, 6, 7, 40, 999])
+def test_wilson_ends_at_the_bounds_exactly(n):
+    assert statistics.wilson_interval(0, n)[0] == 0
+    assert statistics.wilson_interval(n, n)[1] == 1
+
+
 @pytest.mark.parametrize(("correct", "n"), [(0, 10), (7, 10), (10, 10), (3019, 3783)])
 def test_wilson_against_scipy(correct, n):
     expected = stats.binomtest(correct, n).proportion_ci(0.95, "wilson")

@@ -101,6 +101,17 @@ def test_a_long_name_leaves_the_numbers_in_sight(driver, page, size):
     assert right <= size[0]
 
 
+def test_a_phone_has_no_high_rows_of_tables_that_scroll(driver, page):
+    """Columns out of sight are not squeezed until their words make every row high."""
+    open_page(driver, page, PHONE)
+    driver.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    heights = driver.execute_script(
+        "return [...document.querySelectorAll('details .scroll tbody tr')].map((row) => row.offsetHeight)"
+    )
+    assert heights
+    assert max(heights) <= 100  # pixels: four lines
+
+
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
 def test_every_figure_is_drawn_and_fits(driver, page, size):
     open_page(driver, page, size)
