@@ -109,7 +109,7 @@ def test_a_phone_has_no_high_rows_of_tables_that_scroll(driver, page):
         "return [...document.querySelectorAll('details .scroll tbody tr')].map((row) => row.offsetHeight)"
     )
     assert heights
-    assert max(heights) <= 100  # pixels: four lines
+    assert max(heights) <= 60  # pixels: two lines
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
