@@ -1,6 +1,7 @@
 """What the source of a user's factory says of it: its name, its parameters. Nothing of it is run."""
 
 import ast
+import warnings
 from collections.abc import Iterator, Mapping
 from inspect import Parameter, Signature
 from pathlib import Path
@@ -39,7 +40,8 @@ def check_factory(name: str, path: Path, attribute: str, options: Mapping[str, A
         annotation that it takes them of another type.
     """
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
+        with warnings.catch_warnings(action="ignore"):
+            tree = ast.parse(path.read_bytes(), str(path))
     except SyntaxError as error:
         raise UserError(f"{name}: {path}: line {error.lineno}: {error.msg}", "Mend the file") from None
     except ValueError as error:

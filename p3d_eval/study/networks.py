@@ -13,7 +13,7 @@ from p3d_eval.backbones.download import cached
 from p3d_eval.backbones.exported.loading import OPTIONS, is_exported
 from p3d_eval.backbones.factory_source import bind_options, check_factory
 from p3d_eval.backbones.zoos.loading import ZOOS, is_from_zoo, require_listed
-from p3d_eval.errors import UnknownNameError, UserError, nearest
+from p3d_eval.errors import FOREIGN_FAILURES, UnknownNameError, UserError, nearest
 from p3d_eval.provenance import sha256_file
 from p3d_eval.study.grid import Study
 from p3d_eval.study.settings import RowSettings
@@ -52,21 +52,31 @@ def find_network(study: Study, row: str, settings: RowSettings) -> Network:
     where = f"[backbones.{row}] in {study.name}"
     name = settings.backbone or row
     module, _, attribute = name.rpartition(":")
-    code = None
+    source: Path | None = None  # the file of its code
     _check_keys(where, settings.options)
     if module.endswith(".py"):
-        path = there(study.base, module, f"{where}: backbone")
-        name, code = f"{path}:{attribute}", sha256_file(path)
-        check_factory(where, path, attribute, settings.options)
+        source = there(study.base, module, f"{where}: backbone")
+        name = f"{source}:{attribute}"
     elif is_exported(name):
-        path = there(study.base, name, f"{where}: backbone")
-        name, attribute, code = str(path), path.name, sha256_file(path)
+        source = there(study.base, name, f"{where}: backbone")
+        name, attribute = str(source), source.name
         _check_exported(where, settings.options)
     elif module:
-        code = _module_hash(where, name, settings)
+        source = _module_file(where, name)
     else:
         _check_registered(where, name, settings)
-    weights, digest = settings.weights, settings.weights
+    weights, digest = _find_weights(study, where, name, settings)
+    if source is not None and source.suffix == ".py" and not is_from_zoo(name):
+        check_factory(where, source, attribute, _arguments(settings))
+    code = None if source is None else sha256_file(source)
+    label = f"{module.rpartition('/')[2]}:{attribute}".lstrip(":") if code else name
+    content = {"backbone": label, "code": code, "weights": digest, "options": settings.options}
+    return Network(name, weights, content)
+
+
+def _find_weights(study: Study, where: str, name: str, settings: RowSettings) -> tuple[str | None, str | None]:
+    """Return the weights as ``load_backbone`` takes them, and what stands for their content."""
+    weights = settings.weights
     if weights == FETCHED:
         found = cached(name)
         if found is None:
@@ -75,12 +85,10 @@ def find_network(study: Study, row: str, settings: RowSettings) -> Network:
     named = is_from_zoo(name) and not (study.base / str(weights)).is_file()  # by a name of the collection's
     if is_from_zoo(name):
         _check_listed(where, name, weights if named else None)
-    if weights not in (None, RANDOM) and not named:
-        path = there(study.base, str(weights), f"{where}: weights")
-        weights, digest = str(path), _file_hash(path, path.stat().st_mtime_ns)
-    label = f"{module.rpartition('/')[2]}:{attribute}".lstrip(":") if code else name
-    content = {"backbone": label, "code": code, "weights": digest, "options": settings.options}
-    return Network(name, weights, content)
+    if weights in (None, RANDOM) or named:
+        return weights, settings.weights
+    path = there(study.base, str(weights), f"{where}: weights")
+    return str(path), _file_hash(path, path.stat().st_mtime_ns)
 
 
 def _check_keys(where: str, options: Mapping[str, Any]) -> None:
@@ -93,6 +101,12 @@ def _check_keys(where: str, options: Mapping[str, Any]) -> None:
         elif key in inspect.signature(load_backbone).parameters:
             own = "crop_size" if key == "crop" else key
             raise UserError(f"{where}: {key} is no option of a network", f"Write {own} = … beside options")
+
+
+def _arguments(settings: RowSettings) -> dict[str, Any]:
+    """Return what a factory will be called with: the options, and the weights where they are a file."""
+    weights = {} if settings.weights in (None, RANDOM) else {"weights": settings.weights}
+    return {**settings.options, **weights}
 
 
 def _own_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,7 +130,7 @@ def _check_registered(where: str, name: str, settings: RowSettings) -> None:
     found = BACKBONES.load(name)
     if not isinstance(found, Architecture):
         if callable(found):
-            bind_options(where, inspect.signature(found), settings.options)
+            bind_options(where, inspect.signature(found), _arguments(settings))
         return
     if settings.weights is None:
         raise UserError(f"{where}: {name} needs weights", 'Give weights = "FILE", "random" or "fetched"')
@@ -145,17 +159,16 @@ def _file_hash(path: Path, _changed: int) -> str:
     return sha256_file(path)
 
 
-def _module_hash(where: str, name: str, settings: RowSettings) -> str | None:
-    """Check a module's factory and hash its file; None where it has none, and is named by its name alone."""
-    module, _, attribute = name.rpartition(":")
+def _module_file(where: str, name: str) -> Path | None:
+    """Find a module's own file; None where it has none, and is named by its name alone."""
+    module = name.rpartition(":")[0]
     try:
         spec = find_spec(module)
     except ModuleNotFoundError as error:
-        if error.name and f"{module}.".startswith(f"{error.name}."):
-            spec = None
-        else:
+        if not (error.name and f"{module}.".startswith(f"{error.name}.")):
             return None  # a package that needs another; loading the network says which
-    except (ImportError, ValueError):
+        spec = None
+    except FOREIGN_FAILURES:  # the package around it was run, and failed
         return None
     if spec is None and not is_from_zoo(name):
         close = nearest(module, ZOOS)
@@ -165,11 +178,7 @@ def _module_hash(where: str, name: str, settings: RowSettings) -> str | None:
             f"{where}: backbone = {name!r}: there is no module {module!r}",
             f"{guess}Write module:factory, file.py:factory; or {others} and a name",
         )
-    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
-        return None
-    if spec.origin.endswith(".py") and not is_from_zoo(name):
-        check_factory(where, Path(spec.origin), attribute, settings.options)
-    return sha256_file(Path(spec.origin))
+    return Path(spec.origin) if spec and spec.origin and Path(spec.origin).is_file() else None
 
 
 def _check_listed(where: str, name: str, weights: str | None) -> None:

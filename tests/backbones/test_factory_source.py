@@ -83,6 +83,11 @@ def test_a_file_that_is_no_python(source):
         check_factory("mine", source("\ndef (:"), "factory", {})
 
 
+def test_what_the_compiler_warns_of_is_left_to_the_run(source, recwarn):
+    check_factory("mine", source("def factory():\n    return '\\d'"), "factory", {})
+    assert not recwarn.list
+
+
 def test_a_file_that_cannot_be_decoded(tmp_path):
     path = tmp_path / "net.py"
     path.write_bytes(b"\xff = 1\0")

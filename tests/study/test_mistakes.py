@@ -292,6 +292,37 @@ def test_a_misspelt_name_of_a_collection(written, row, message, hint):
     assert hint in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("code", "weights", "complaint"),
+    [
+        ("def make(weights): ...", 'weights = "w.pt"', None),
+        ("def make(weights=None): ...", 'weights = "random"', None),
+        ("def make(weights): ...", 'weights = "random"', "missing a required argument: 'weights'"),
+        ("def make(): ...", 'weights = "w.pt"', "unexpected keyword argument 'weights'"),
+        ("def make(classes): ...", "options = { classes = 3 }", None),
+    ],
+)
+def test_a_factory_is_given_weights_where_the_row_names_a_file(written, folder, code, weights, complaint):
+    (folder / "mine.py").write_text(code, encoding="utf-8")
+    (folder / "w.pt").write_bytes(b"")
+    row = f'[backbones.mine]\nbackbone = "mine.py:make"\n{weights}\n'
+    path = written(DOCUMENT.replace("[backbones.two]", f"{row}[backbones.two]"))
+    if complaint is None:
+        assert len(plan_study(study_of(path)).extractions) == 3
+        return
+    with pytest.raises(UserError, match=complaint):
+        plan_study(study_of(path))
+
+
+def test_a_package_that_fails_when_it_is_looked_into_leaves_the_other_rows(written, folder, monkeypatch):
+    monkeypatch.syspath_prepend(folder)
+    (folder / "failing_package").mkdir(exist_ok=True)
+    (folder / "failing_package" / "__init__.py").write_text("raise SystemExit('no licence')", encoding="utf-8")
+    row = '[backbones.mine]\nbackbone = "failing_package.nets:make"\n'
+    plan = plan_study(study_of(written(DOCUMENT.replace("[backbones.two]", f"{row}[backbones.two]"))))
+    assert [one.cell.row for one in plan.extractions] == ["one", "mine", "two"]
+
+
 def test_a_collection_that_cannot_be_had_leaves_the_other_rows(written, monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)  # importing it fails
     row = '[backbones."timm:resnet18"]\nweights = "random"\n'
