@@ -8,7 +8,7 @@ import numpy as np
 
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.protocols.result import Metric, Result
-from p3d_eval.reports.comparability import asked_of, complete, trials_of
+from p3d_eval.reports.comparability import asked_of, complete, ranked, trials_of
 from p3d_eval.reports.layouts import kind_of
 from p3d_eval.reports.ranks import Rank, borda, overall, ranks
 from p3d_eval.reports.systems import System, join
@@ -48,7 +48,7 @@ class Benchmark:
 
     def ranks(self, result: Result) -> bool:
         """Whether a result of it may be ranked."""
-        return result.converged and (complete(result) or not complete(self.results[0]))
+        return any(result is one for one in ranked(self.results))
 
 
 @dataclass(frozen=True)

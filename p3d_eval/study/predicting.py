@@ -26,6 +26,8 @@ from p3d_eval.study.tasks import Event, ExtractTask, Task, Tell
 from p3d_eval.study.workers import TaskWorker, watch
 
 _FAILS = "fails: "
+Reason = tuple[str, str]
+"""Why a cell fails, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class PredictTask:
             once = time.perf_counter() - began
             problems = require_taken(plan, self.task.takers)
             set_up, seconds = time_first_video(plan, Path(folder)) if self.timed else (0.0, 0.0)
-        missing = {name: problem.message for name, problem in problems.items()}
+        missing = {name: (problem.message, problem.hint or "") for name, problem in problems.items()}
         return {"bytes": plan.nbytes, "once": once + set_up, "seconds": seconds, "missing": missing}
 
 
@@ -107,7 +109,7 @@ def predict(plan: Plan, times: Mapping[str, Time], quiet: bool = False) -> Itera
     quiet : bool
         Show no progress.
     """
-    reasons: dict[str, str] = {}  # why a cell fails that depends on an extraction, by its name or its file
+    reasons: dict[str, Reason] = {}  # why a cell fails that depends on an extraction, by its name or its file
     profiles = plan_profiles(plan)
     total = len(plan.extractions) + len(profiles)
     with Screen("predict", total, quiet) as screen, Measurer(screen) as measurer:
@@ -115,7 +117,7 @@ def predict(plan: Plan, times: Mapping[str, Time], quiet: bool = False) -> Itera
             found, missing = _extraction(extraction, times, measurer)
             reasons |= missing
             if found.failed:
-                reasons[str(extraction.task.out)] = found.cell.name
+                reasons[str(extraction.task.out)] = (f"{found.cell.name} fails", "")
             yield found
             screen.count()
         start = START_SECONDS  # of a process that then does one evaluation after the other
@@ -168,7 +170,7 @@ class Measurer:
 
 def _extraction(
     planned: PlannedExtraction, times: Mapping[str, Time], measurer: Measurer
-) -> tuple[Prediction, Mapping[str, str]]:
+) -> tuple[Prediction, Mapping[str, Reason]]:
     """Predict an extraction; say which evaluations will not find their layers, and why."""
     try:
         if planned.features() is not None:
@@ -188,16 +190,16 @@ def _extraction(
 
 
 def _evaluation(
-    planned: PlannedEvaluation, plan: Plan, times: Mapping[str, Time], reasons: Mapping[str, str]
+    planned: PlannedEvaluation, plan: Plan, times: Mapping[str, Time], reasons: Mapping[str, Reason]
 ) -> Prediction:
     if planned.cell.name in reasons:
-        return _failing(planned.cell, reasons[planned.cell.name])
+        return _failing(planned.cell, *reasons[planned.cell.name])
     found: list[Features] = []
     videos = 0
     for source in planned.sources:
         if not isinstance(source, GivenFeatures):
             if str(source.task.out) in reasons:
-                return _failing(planned.cell, f"{reasons[str(source.task.out)]} fails")
+                return _failing(planned.cell, *reasons[str(source.task.out)])
             videos = max(videos, len(source.task.videos))
         try:
             features = source.features()

@@ -50,6 +50,8 @@ def test_layers_that_only_the_network_tells_are_missed_before_the_first_video(by
     assert found["ucf101 layer=falt on one, tiny"] == f"fails: {problem}"
     assert found["ucf101 layer=flat on one, tiny"] == "to do"
     assert found["extract one on tiny"] == "to do"
+    hints = {one.cell.name: one.hint for one in run_study(by_default, dry_run=True, quiet=True).predictions}
+    assert hints["ucf101 layer=falt on one, tiny"].startswith("Did you mean flat? ")
     done = run_study(by_default, quiet=True)
     assert [one.cell.name for one in done.failed] == [
         f"ucf101 layer=falt on {row}, tiny" for row in ("one", "two")
