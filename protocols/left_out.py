@@ -83,7 +83,7 @@ def _folds(data: TaskFeatures) -> Iterator[Fold]:
     if len(classes) < 2:
         ((label, *_),) = classes
         raise UserError(
-            f"{task.dataset}: all videos are of the class {task.classes[label]!r}", "Two classes are needed"
+            f"{task.dataset}: all videos are of one class, {task.classes[label]!r}", "Two classes are needed"
         )
     one = task.cluster_kind
     for name in names:

@@ -165,7 +165,7 @@ def test_bad_input(tmp_path):
     table = tmp_path / "t.csv"
     for text, message in (
         ("id,label\nx/1,a\n", "one video alone, 'x/1'"),
-        ("id,label\nx/1,a\nx/2,a\n", "all videos are of the class 'a'"),
+        ("id,label\nx/1,a\nx/2,a\n", "all videos are of one class, 'a'"),
     ):
         table.write_text(text)
         with pytest.raises(UserError, match=message):
