@@ -26,6 +26,7 @@ _LISTED = 1.1  # of one in the list
 _LABEL = 0.25  # of an axis's label with its space
 _BAR, _BAR_HEIGHT, _BAR_SPACE = 0.1, 2.2, 0.1  # inches of the bar of shades, and before it
 _BAR_WORDS = 0.5  # of its numbers and label
+_SPACE_X, _SPACE_Y = 0.25, 0.15  # that stay empty between and around all of these
 _HEADING = "Largest confusions"
 
 _Line = tuple[str, str]  # a share, and what is taken for what
@@ -47,7 +48,7 @@ def draw_confusion(data: FigureData, figure: Figure) -> None:
     lines = [_line(one) for one in found]
     listed = _list_width(lines)
     bar = _BAR_SPACE + _BAR + _BAR_WORDS
-    figure.set_size_inches(_LABEL + before + side + bar + listed + 0.25, side + below + _LABEL + 0.15)
+    figure.set_size_inches(_LABEL + before + side + bar + listed + _SPACE_X, side + below + _LABEL + _SPACE_Y)
     left, right = figure.subplots(1, 2, width_ratios=(side, listed))
     left.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=90 if upright else 0, fontsize=font)
     left.set_yticks(np.arange(len(rows)) + 0.5, rows, fontsize=font)
