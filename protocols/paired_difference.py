@@ -17,7 +17,14 @@ from p3d_eval.protocols.paired_tests import (
     student_test,
 )
 from p3d_eval.protocols.resampled_precision import resampled_average_precision
-from p3d_eval.protocols.resampling import RESAMPLES, Part, cluster_table, percentile_interval, resampled_means
+from p3d_eval.protocols.resampling import (
+    RESAMPLES,
+    Part,
+    cluster_table,
+    lonely_splits,
+    percentile_interval,
+    resampled_means,
+)
 from p3d_eval.protocols.result import Metric
 from p3d_eval.protocols.scores import Scores
 
@@ -80,7 +87,8 @@ def paired_difference(
 class _Means:
     """Two systems' values by split, and what each cluster contributes to the difference of the means.
 
-    ``in_folds`` tells whether every split is one cluster: then clusters are folds.
+    ``in_folds`` tells whether every split is one cluster: then clusters are folds. ``lonely`` tells whether
+    some split is one, so that clusters cannot be drawn.
     """
 
     a: Array
@@ -89,6 +97,7 @@ class _Means:
     parts: list[Part]
     contributions: Array
     in_folds: bool
+    lonely: bool
     kind: str
 
     @classmethod
@@ -104,7 +113,23 @@ class _Means:
         sums, sizes = cluster_table(parts)
         contributions = (sums / sizes.sum(axis=0) / len(parts)).sum(axis=1)
         in_folds = len(rows) > 1 and bool(((sizes > 0).sum(axis=0) == 1).all())
-        return cls(a, b, (by_split[0], by_split[1]), parts, contributions, in_folds, kind)
+        lonely = bool(lonely_splits(parts).any())
+        return cls(a, b, (by_split[0], by_split[1]), parts, contributions, in_folds, lonely, kind)
+
+    def resampled(self, seed: int) -> Array:
+        """Differences of the means of many samples: of clusters, or of folds that are a cluster each.
+
+        Raises
+        ------
+        UserError
+            When a split that is one cluster alone has no other sample than itself.
+        """
+        parts = self.parts
+        if self.in_folds and len(self.contributions) == len(parts):
+            parts = [Part(self.by_split[0] - self.by_split[1], range(len(parts)))]
+        elif self.lonely:
+            raise UserError(f"bootstrap: a split tests one alone of the {self.kind}", "Use --test sign-flip")
+        return resampled_means(parts, seed)
 
 
 def _of_means(
@@ -118,8 +143,12 @@ def _of_means(
     if test == "student" or (means.in_folds and test != "bootstrap"):
         difference = _student_interval(means.by_split[0] - means.by_split[1], splits, level)
         resampled = np.empty(0)
+    elif means.lonely and test != "bootstrap":
+        method = f"no interval: a split tests one alone of the {means.kind}"
+        difference = Metric(first - second, method=method, n=len(means.a), unit="trials")
+        resampled = np.empty(0)
     else:
-        resampled = resampled_means(means.parts, seed)
+        resampled = means.resampled(seed)
         difference = _percentile_metric(first - second, resampled, units, len(means.a), level)
     if test == "sign-flip":
         return Difference(first, second, difference, test, sign_flip_test(means.contributions, seed), units)
@@ -160,6 +189,8 @@ def _of_rankings(
     if len(np.unique(one.split)) > 1:
         raise UserError(f"metric {metric.name}: scores of several splits are not one ranking")
     clusters, wanted = cluster_names(one), indicator(one)
+    if len(np.unique(clusters)) < 2:
+        raise UserError(f"metric {metric.name}: one alone of the {one.cluster_kind} has no other sample")
     drawn = [
         np.nanmean(
             resampled_average_precision(

@@ -100,7 +100,7 @@ class ComparisonReport:
                 one.second,
                 f"{100 * one.second_value:.2f}",
                 f"{100 * (one.first_value - one.second_value):+z.2f}",
-                f"{100 * (one.difference.low or 0):+z.2f} to {100 * (one.difference.high or 0):+z.2f}",
+                _ends(one.difference.low, one.difference.high, "+"),
                 f"{one.p_value:.2g}",
                 *([f"{one.adjusted_p_value:.2g}"] if len(self.comparisons) > 1 else []),
             )
@@ -197,9 +197,9 @@ def _require_same_quantity(results: Sequence[Scored], metric: str, pairs: Sequen
             continue
         if abs(own.value - value) > _SAME:
             raise UserError(
-                f"{one.name}: its scores tell another {metric}, {100 * value:.1f} %, than the result, "
-                f"{100 * own.value:.1f} %",
-                "Compare by a metric that the scores tell, such as accuracy",
+                f"{one.name}: its {metric}, {100 * own.value:.1f} %, is of rankings that its scores do not "
+                f"hold (they give {100 * value:.1f} %), so it cannot be tested",
+                "Compare by accuracy, which they tell; of a retrieval that is R@1",
             )
 
 
@@ -228,24 +228,31 @@ def _sentence(one: Comparison, metric: str, several: bool, level: float) -> str:
     """Say in one sentence whether there is a difference, which way, how large, and how it was tested."""
     better, worse = one.first, one.second
     high, low, d = one.first_value, one.second_value, one.difference
-    ends = (d.low or 0.0, d.high or 0.0)
+    ends = (d.low, d.high)
     size = high - low
     if abs(size) < _ROUNDING:
         return f"{one.first} and {one.second} have the same {metric}, {100 * high:.2f} %."
     if size < 0:
         better, worse, high, low, size = worse, better, low, high, -size
-        ends = (-ends[1], -ends[0])
+        ends = (None if d.high is None else -d.high, None if d.low is None else -d.low)
     p = one.adjusted_p_value
     shown_p = "p < 0.0001" if p < 1e-4 else f"p = {p:.4f}"
     adjusted = ", corrected for all comparisons" if several else ""
+    interval = "no interval" if None in ends else f"{100 * level:g} % interval {_ends(*ends)}"
     figures = (
         f"{metric} {100 * high:.2f} % against {100 * low:.2f} %, difference {100 * size:.2f} points, "
-        f"{100 * level:g} % interval {100 * ends[0]:z.2f} to {100 * ends[1]:z.2f}; "
-        f"{shown_p}{adjusted}, {_SPOKEN[one.test]} over {one.units}"
+        f"{interval}; {shown_p}{adjusted}, {_SPOKEN[one.test]} over {one.units}"
     )
     if p <= 1 - level + 1e-12:
         return f"{better} is better than {worse}: {figures}."
     return f"No difference is shown between {one.first} and {one.second}: {better} has {figures}."
+
+
+def _ends(low: float | None, high: float | None, sign: str = "") -> str:
+    """Write an interval in percent; a dash where there is none."""
+    if low is None or high is None:
+        return "–"
+    return f"{100 * low:{sign}z.2f} to {100 * high:{sign}z.2f}"
 
 
 def _warnings(results: Sequence[Scored], left_out: int, pairs: Sequence[Comparison]) -> tuple[str, ...]:
