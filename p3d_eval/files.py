@@ -1,6 +1,7 @@
 """Outputs that are whole or absent: written under a temporary name, synced, then renamed."""
 
 import errno
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +12,26 @@ from p3d_eval.errors import UserError
 _RESULT_SUFFIX = ".json"
 # What a disk that is full, or holds no more for this user, answers.
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LONGEST_NAME = 160  # bytes of the 255 that file systems take: suffixes and temporary names need some
 
 
 def followed(path: Path) -> Path:
     """Return the file that a symbolic link leads to, there or not; other paths as they are."""
     return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def file_name(*words: str) -> str:
+    """Make words a file name: what is neither letter, digit, dot nor underscore becomes one dash.
+
+    A name that is too long for a file is cut, and ends in a hash of the whole.
+    """
+    text = " ".join(words)
+    name = "-".join("".join(letter if letter.isalnum() or letter in "._" else " " for letter in text).split())
+    whole = name.encode()
+    if len(whole) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(whole).hexdigest()[:8]
+    return f"{whole[: _LONGEST_NAME - len(digest) - 1].decode(errors='ignore')}-{digest}"
 
 
 def require_new(path: Path, overwrite: bool, option: str = "") -> None:

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from p3d_eval.errors import UserError
-from p3d_eval.files import atomic_output, followed, require_writable, write_text
+from p3d_eval.files import atomic_output, file_name, followed, require_writable, write_text
 from p3d_eval.provenance import sha256_file, sha256_json
 
 
@@ -92,3 +92,15 @@ def test_hashes_are_sha256(tmp_path):
     path.write_bytes(data)
     assert sha256_file(path) == hashlib.sha256(data).hexdigest()
     assert sha256_json({"b": 1, "a": [2]}) == hashlib.sha256(b'{"a":[2],"b":1}').hexdigest()
+
+
+def test_words_become_a_file_name():
+    assert file_name("ucf101", "my net/v2 (C=1), x_1.5") == "ucf101-my-net-v2-C-1-x_1.5"
+
+
+@pytest.mark.parametrize("letter", ["a", "界"])
+def test_a_name_too_long_for_a_file_is_cut_and_told_apart(tmp_path, letter):
+    one, other = file_name(letter * 600), file_name(letter * 601)
+    assert one != other
+    (tmp_path / f".{one}.scores.npz.tmp-0123456789abcdef").touch()
+    assert one.startswith(letter * 50)

@@ -83,15 +83,11 @@ def parse_options(texts: list[str] | None) -> dict[str, Any]:
     return options
 
 
-def file_name(label: str) -> str:
-    """Make a label a file name: what is neither letter, digit, dot nor underscore becomes one dash."""
-    kept = "".join(letter if letter.isalnum() or letter in "._" else " " for letter in label)
-    return "-".join(kept.split())
-
-
 def default_result(*words: str) -> Path:
     """Where a result goes that was given no name."""
-    return Path("results") / f"{file_name(' '.join(words))}.json"
+    from p3d_eval.files import file_name
+
+    return Path("results") / f"{file_name(*words)}.json"
 
 
 def console(stderr: bool = False) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 from p3d_eval.errors import UserError
 from p3d_eval.features import FeatureStore, open_features
 from p3d_eval.features.row_names import honest_name
+from p3d_eval.files import file_name
 from p3d_eval.protocols import PROTOCOLS
 from p3d_eval.protocols.result import Result
 from p3d_eval.study.content import Judged, evaluation_key, shown
@@ -156,12 +157,6 @@ class Plan:
             return None
         trial = "" if self.limit is None else f" --limit {self.limit}"
         return f"p3d-eval run {shlex.quote(study.name)}{trial}"
-
-
-def file_name(*words: str) -> str:
-    """Make words a file name: what is neither letter, digit, dot nor underscore becomes one dash."""
-    text = " ".join(words)
-    return "-".join("".join(letter if letter.isalnum() or letter in "._" else " " for letter in text).split())
 
 
 def saved_result(path: Path) -> Result | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from p3d_eval.errors import UserError
 from p3d_eval.features import open_features
+from p3d_eval.files import file_name
 from p3d_eval.protocols import PROTOCOLS
 from p3d_eval.study.checking import check_extraction
 from p3d_eval.study.content import Judged, extraction_key, find_judged, find_videos, shown
@@ -20,7 +21,6 @@ from p3d_eval.study.plan import (
     PlannedEvaluation,
     PlannedExtraction,
     Source,
-    file_name,
 )
 from p3d_eval.study.rows import parts
 from p3d_eval.study.tasks import ExtractTask

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from p3d_eval.features.row_names import honest_name
+from p3d_eval.files import file_name
 from p3d_eval.provenance import machine, sha256_json
 from p3d_eval.study.content import shown
 from p3d_eval.study.networks import find_network
-from p3d_eval.study.plan import RESULTS, Plan, file_name, saved_result
+from p3d_eval.study.plan import RESULTS, Plan, saved_result
 from p3d_eval.study.running import FAILED, KEPT, MADE, Outcome, StudyRunner, bring_back
 from p3d_eval.study.screen import Screen
 from p3d_eval.study.settings import INPUT_KEYS, ProfileSettings
