@@ -18,7 +18,7 @@ from p3d_eval.reports.entries import (
 )
 from p3d_eval.reports.failed import Failed
 from p3d_eval.reports.footnotes import Footnotes
-from p3d_eval.reports.labels import departures, row_named
+from p3d_eval.reports.labels import departures, row_named, unlike_published
 from p3d_eval.reports.layout import Layout
 from p3d_eval.reports.layouts import free_layout, kind_of, layout_of, published_layout
 from p3d_eval.reports.notes import interval_notes, sensitivity
@@ -198,7 +198,10 @@ def _notes(
         result
         for system in systems
         for kind, result in system.results.items()
-        if published_method(result) and not field.hindered(kind, result) and not departures(result)
+        if published_method(result)
+        and not field.hindered(kind, result)
+        and not departures(result)
+        and not unlike_published(result)
     ]
     if field.beside and field.options.delta and free:
         notes.append("Δ: measured minus the published row of the same network, in percentage points.")

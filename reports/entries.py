@@ -7,7 +7,7 @@ from p3d_eval.protocols.result import Result
 from p3d_eval.reports.comparability import complete, obstacles, published_method
 from p3d_eval.reports.failed import Failed
 from p3d_eval.reports.footnotes import Footnotes
-from p3d_eval.reports.labels import departures
+from p3d_eval.reports.labels import departures, unlike_published
 from p3d_eval.reports.layout import Layout
 from p3d_eval.reports.layouts import METHODS, layout_of, usual_column
 from p3d_eval.reports.measured import attributes, coverage_remark, failure_mark, measured_cells, unconverged
@@ -127,7 +127,8 @@ def _measured_entry(system: System, field: Field, told: str) -> Entry:
     hindered = {kind: field.hindered(kind, result) for kind, result in system.results.items()}
     free = [kind for kind, one in system.results.items() if not hindered[kind] and not field.changed(one)]
     if field.rows and not layout.reference:
-        row = _with_differences(row, [(kind, system.results[kind]) for kind in free], field)
+        as_published = [(kind, one) for kind in free if not unlike_published(one := system.results[kind])]
+        row = _with_differences(row, as_published, field)
     heading = "measured" if system.results else "failed"
     if field.beside and system.results and all(hindered.values()):
         heading = "measured, not comparable with the published rows"
@@ -160,6 +161,9 @@ def _marks(result: Result, kind: str, field: Field, told: str) -> tuple[str, ...
     changed = field.changed(result)
     if changed:
         marks.append(footnotes.mark(f"not the protocol's defaults: {changed}"))
+    unlike = unlike_published(result) if kind in field.beside and not hindered else ""
+    if unlike:
+        marks.append(footnotes.mark(f"no difference to the published row is taken: {unlike}"))
     return tuple(dict.fromkeys(marks))
 
 

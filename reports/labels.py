@@ -110,6 +110,23 @@ def _default(value: Any) -> str:
     return "not given by default" if value is None else f"default {plain(value)}"
 
 
+def unlike_published(result: Result) -> str:
+    """Name the options in which a result departs from its network's published rows, where those have their own.
+
+    ``layer = pool5 (published with fc6)``; empty for none.
+    """
+    own = _own_options(result)
+    given = {key: plain(result.options[key]) for key in own if key in result.options}
+    return ", ".join(
+        f"{key} = {value} (published with {own[key]})" for key, value in given.items() if value != own[key]
+    )
+
+
+def _own_options(result: Result) -> Mapping[str, str]:
+    """Options with which the published rows of a result's network were made, where they are no defaults."""
+    return OWN_OPTIONS.get(str(result.features.get("backbone", "")), {})
+
+
 def changed_options(result: Result) -> dict[str, str]:
     """Return the options that are not the protocol's defaults, as `plain` text.
 
@@ -117,7 +134,7 @@ def changed_options(result: Result) -> dict[str, str]:
     defaults, of a plug-in that is not installed here, is shown without.
     """
     defaults = defaults_of(result)
-    own = OWN_OPTIONS.get(str(result.features.get("backbone", "")), {})
+    own = _own_options(result)
     return {
         key: plain(value)
         for key, value in result.options.items()

@@ -40,11 +40,6 @@ def test_an_official_complete_row_gets_its_difference_to_the_paper():
     assert rows(table)["p3d199"].attributes["compared_with"] == "P3D ResNet"
 
 
-def test_c3d_is_compared_with_c3d():
-    cells = rows(table_of(ucf101_result("c3d", 0.823, backbone="c3d")))["c3d"].cells
-    assert cells["accuracy_difference"].shown == "+0.0"
-
-
 @pytest.mark.parametrize(
     ("result", "reason"),
     [
@@ -311,7 +306,33 @@ def test_options_that_change_no_number_are_none_of_ones_own():
 def test_c3d_is_compared_with_its_own_layer():
     options = {"C": 1.0, "layer": "fc6"}
     row = rows(table_of(ucf101_result("c3d", 0.823, backbone="c3d", options=options)))["c3d"]
-    assert "accuracy_difference" in row.cells
+    assert row.cells["accuracy_difference"].shown == "+0.0"
+    assert row.attributes["compared_with"] == "C3D"
+    assert row.marks == ()
+
+
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        (
+            ucf101_result("c3d", 0.95, backbone="c3d", options={"C": 1.0, "layer": "pool5"}),
+            "layer = pool5 (published with fc6)",
+        ),
+        (
+            aslan_result("c3d", 0.9, backbone="c3d", options={"C": 1.0, "recipe": "p3d"}),
+            "recipe = p3d (published with c3d)",
+        ),
+    ],
+)
+def test_c3d_at_the_protocols_defaults_is_not_what_was_published(result, told):
+    """The paper's C3D rows are of fc6, and of C3D's recipe for ASLAN; others are ranked only."""
+    table = table_of(result)
+    row = rows(table)["c3d"]
+    assert not [key for key in row.cells if key.endswith("_difference")]
+    assert "compared_with" not in row.attributes
+    assert remarks(table, "c3d") == [f"no difference to the published row is taken: {told}"]
+    assert not any(note.startswith("Δ") for note in table.notes)
+    assert best(table, "accuracy") == {"c3d"}
 
 
 def test_copies_within_official_splits_are_the_data_sets_own():
