@@ -1,8 +1,10 @@
 """Every figure that a set of results allows, for pages and studies."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from p3d_eval.errors import UserError, shorten
 from p3d_eval.reports.figures.confusion import confusion_figure
@@ -33,9 +35,10 @@ def draw_everything(loaded: Iterable[Loaded]) -> tuple[dict[str, FigureData], tu
     dict of str to FigureData
         By a name that may be a file's, such as ``ucf101-confusion-i3d``.
     tuple of str
-        One line for each figure that could not be made though its results call for it.
+        What could not be made though its results call for it: one line for figures of the same reason.
     """
-    results = label_results(list(loaded))
+    loaded = list(loaded)
+    results = label_results(loaded)
     profiles = [one for one in results if one.result.protocol == PROFILE]
     wanted: list[Named] = []
     for key in dict.fromkeys((r.result.protocol, r.result.version) for r in results):
@@ -50,8 +53,21 @@ def draw_everything(loaded: Iterable[Loaded]) -> tuple[dict[str, FigureData], tu
         try:
             figures[_unused(name, figures)] = describe()
         except UserError as error:
-            problems.append(f"{name}: {error.message}")
-    return figures, tuple(problems)
+            problems.append((name, error.message))
+    return figures, tuple(_folded(problems, [one.path for one in loaded if one.path is not None]))
+
+
+def _folded(problems: Iterable[tuple[str, str]], paths: Sequence[Path]) -> list[str]:
+    """Write one line for figures that could not be made for the same reason, whichever file it names."""
+    names = {text for path in paths for text in (str(path.with_suffix("")), path.name)}
+    files = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))) or "(?!)")
+    alike: dict[str, list[tuple[str, str]]] = {}
+    for name, message in problems:
+        alike.setdefault(files.sub("", message), []).append((name, message))
+    return [
+        f"{shorten((name for name, _ in own), 3)}: {own[0][1]}{', and so with the others' * (len(own) > 1)}"
+        for own in alike.values()
+    ]
 
 
 def _some_by_class(results: Sequence[Labelled]) -> FigureData:

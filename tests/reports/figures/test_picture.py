@@ -10,6 +10,7 @@ from matplotlib import font_manager
 from PIL import Image
 
 from p3d_eval.errors import UnknownNameError, UserError
+from p3d_eval.protocols.result import Result
 from p3d_eval.reports.figures import picture
 from p3d_eval.reports.figures.catalogue import draw_everything
 from p3d_eval.reports.figures.confusion import confusion_figure
@@ -187,3 +188,18 @@ def test_a_huge_figure_has_a_bounded_number_of_pixels(tmp_path, monkeypatch):
     monkeypatch.setattr(picture, "_MOST_PIXELS", 500)
     path, *_ = Figure(MAKERS["roc"]()).save(tmp_path / "huge.png")
     assert 490 < max(Image.open(path).size) <= 500
+
+
+def test_figures_that_fail_for_the_same_reason_share_a_line(tmp_path):
+    loaded = []
+    for place in range(10):
+        path = class_result(f"n{place}", seed=place).save(tmp_path / f"n{place}.json")
+        loaded.append(Loaded(Result.load(path), path))
+        scores = path.with_name(f"n{place}.scores.npz")
+        scores.write_bytes(b"changed") if place == 7 else scores.unlink()
+    _, problems = draw_everything(loaded)
+    told = "ucf101-confusion-n0, ucf101-confusion-n1, ucf101-confusion-n2 … and 6 more"
+    assert problems == (
+        f"{told}: {tmp_path / 'n0.scores.npz'}: the scores of n0.json are not there, and so with the others",
+        f"ucf101-confusion-n7: {tmp_path / 'n7.scores.npz'}: not the scores that n7.json was made with",
+    )
