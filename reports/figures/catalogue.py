@@ -14,6 +14,7 @@ from p3d_eval.reports.figures.labelled import Labelled, label_results
 from p3d_eval.reports.figures.per_class import per_class_figure
 from p3d_eval.reports.figures.sweep import has_sweep, sweep_figure
 from p3d_eval.reports.figures.trade_off import PROFILE, trade_off_figure
+from p3d_eval.reports.labels import changed_options
 from p3d_eval.reports.loading import Loaded
 
 _CLASSES_COMPARED = 3  # results whose bars are drawn side by side; more are not told apart
@@ -71,11 +72,21 @@ def _folded(problems: Iterable[tuple[str, str]], paths: Sequence[Path]) -> list[
 
 
 def _some_by_class(results: Sequence[Labelled]) -> FigureData:
-    """Describe the first results by class, and name those left out."""
-    figure = per_class_figure(results[:_CLASSES_COMPARED])
-    rest = results[_CLASSES_COMPARED:]
+    """Describe the first networks by class, or a single one's settings, and name what is left out."""
+    networks: dict[str, list[Labelled]] = {}
+    for one in results:
+        networks.setdefault(one.result.label, []).append(one)
+    several = [_usual(own) for own in networks.values()] if len(networks) > 1 else results
+    compared = several[:_CLASSES_COMPARED]
+    figure = per_class_figure(compared)
+    rest = [one for one in results if one not in compared]
     told = (f"Not shown: {shorten(one.label for one in rest)}.",) if rest else ()
     return replace(figure, notes=(*figure.notes, *told))
+
+
+def _usual(settings: Sequence[Labelled]) -> Labelled:
+    """Choose the result of a network with the protocol's defaults; the first where there is none."""
+    return next((one for one in settings if not changed_options(one.result)), settings[0])
 
 
 def _wanted(protocol: str, results: Sequence[Labelled]) -> list[Named]:

@@ -203,3 +203,17 @@ def test_figures_that_fail_for_the_same_reason_share_a_line(tmp_path):
         f"{told}: {tmp_path / 'n0.scores.npz'}: the scores of n0.json are not there, and so with the others",
         f"ucf101-confusion-n7: {tmp_path / 'n7.scores.npz'}: not the scores that n7.json was made with",
     )
+
+
+def test_bars_of_classes_are_of_one_setting_of_each_network():
+    def judged(label, cost, **changes):
+        return class_result(label, options={"C": cost}, default_options={"C": 1.0}, **changes)
+
+    several = [judged("a", 0.1), judged("a", 1.0), judged("a", 10.0), judged("b", 10.0, seed=1)]
+    figures, _ = draw_everything(Loaded(one) for one in several)
+    figure = figures["ucf101-per-class"]
+    assert [one.name for one in figure.series] == ["a", "b"]  # the default where there is one, else the first
+    assert figure.sources["a"] == several[1].result_id
+    assert figure.notes[-1] == "Not shown: a (C=0.1), a (C=10)."
+    figures, _ = draw_everything(Loaded(one) for one in several[:3])
+    assert [one.name for one in figures["ucf101-per-class"].series] == ["a (C=0.1)", "a", "a (C=10)"]
