@@ -1,4 +1,4 @@
-"""How long a study will take, and how much disk: measured on one video, or noted from an earlier run."""
+"""How long a study will take, and how much disk: networks are measured on one video, protocols scaled."""
 
 import tempfile
 import time
@@ -61,17 +61,9 @@ class Prediction:
 
 @dataclass(frozen=True)
 class PredictTask:
-    """Load a network and measure it on the first video.
-
-    Parameters
-    ----------
-    task : ExtractTask
-    timed : bool
-        Whether to measure; otherwise only the size is found.
-    """
+    """Load a network and measure it on the first video."""
 
     task: ExtractTask
-    timed: bool
 
     def perform(self, tell: Tell) -> dict[str, Any]:  # noqa: ARG002  (there are no steps)
         """Return bytes of the file, seconds done once and a video, and why evaluations lack their layers."""
@@ -82,7 +74,7 @@ class PredictTask:
             plan, _ = plan_task(replace(self.task, out=Path(folder, "features.h5")))
             once = time.perf_counter() - began
             problems = require_taken(plan, self.task.takers)
-            set_up, seconds = time_first_video(plan, Path(folder)) if self.timed else (0.0, 0.0)
+            set_up, seconds = time_first_video(plan, Path(folder))
         missing = {name: (problem.message, problem.hint or "") for name, problem in problems.items()}
         return {"bytes": plan.nbytes, "once": once + set_up, "seconds": seconds, "missing": missing}
 
@@ -105,7 +97,7 @@ def predict(plan: Plan, times: Mapping[str, Time], quiet: bool = False) -> Itera
     ----------
     plan : Plan
     times : mapping of str to (float, int)
-        Seconds and videos of earlier runs (`p3d_eval.study.state.State.times`).
+        Seconds and videos of protocols in an earlier run (`p3d_eval.study.state.State.times`).
     quiet : bool
         Show no progress.
     """
@@ -114,7 +106,7 @@ def predict(plan: Plan, times: Mapping[str, Time], quiet: bool = False) -> Itera
     total = len(plan.extractions) + len(profiles)
     with Screen("predict", total, quiet) as screen, Measurer(screen) as measurer:
         for extraction in plan.extractions:
-            found, missing = _extraction(extraction, times, measurer)
+            found, missing = _extraction(extraction, measurer)
             reasons |= missing
             if found.failed:
                 reasons[str(extraction.task.out)] = (f"{found.cell.name} fails", "")
@@ -168,9 +160,7 @@ class Measurer:
             self._worker = None
 
 
-def _extraction(
-    planned: PlannedExtraction, times: Mapping[str, Time], measurer: Measurer
-) -> tuple[Prediction, Mapping[str, Reason]]:
+def _extraction(planned: PlannedExtraction, measurer: Measurer) -> tuple[Prediction, Mapping[str, Reason]]:
     """Predict an extraction; say which evaluations will not find their layers, and why."""
     try:
         if planned.features() is not None:
@@ -178,13 +168,11 @@ def _extraction(
         done = planned.done()
     except UserError as error:
         return _failing(planned.cell, error.message, error.hint), {}
-    known = times.get(time_name(planned.cell))
-    event = measurer.measure(f"measure: {planned.cell.name}", PredictTask(planned.task, known is None))
+    event = measurer.measure(f"measure: {planned.cell.name}", PredictTask(planned.task))
     if event.kind == "failed":
         return _failing(planned.cell, event.text, event.facts.get("hint")), {}
     total = len(planned.task.videos)
-    each = event.facts["seconds"] if known is None else known[0] / known[1]
-    seconds = event.facts["once"] + (total - done) * each
+    seconds = event.facts["once"] + (total - done) * event.facts["seconds"]
     state, nbytes = (f"to go on: {done} of {total} videos", 0) if done else ("to do", event.facts["bytes"])
     return Prediction(planned.cell, state, seconds, nbytes), event.facts["missing"]
 

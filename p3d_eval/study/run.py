@@ -131,9 +131,8 @@ def run_study(
     if jobs is not None and jobs < 1:
         raise UserError(f"--jobs {jobs}: must be 1 at least")
     plan = plan_study(read_any(study, out), limit)
-    state = State(plan.study.folder)
     if dry_run:
-        return StudyRun(plan, predictions=tuple(predict(plan, state.times, quiet)))
+        return StudyRun(plan, predictions=tuple(predict(plan, State(plan.folder).times, quiet)))
     with WriterLock(plan.folder / LOCK):
         return _run(plan, jobs or default_jobs(), retry, overwrite, quiet)
 
@@ -163,7 +162,7 @@ def _run(plan: Plan, jobs: int, retry: bool, overwrite: bool, quiet: bool) -> St
     State(plan.folder).claim(plan.study.name, [one.task.out for one in plan.extractions])
     with Screen(plan.study.name, stages, quiet) as screen, StudyRunner(plan, screen, jobs, retry) as runner:
         outcomes = _once([*runner.run(), *measure(profiles, runner, screen)])
-        State(plan.study.folder).remember(outcomes)
+        State(plan.folder).remember(outcomes)
         done = [one for one in outcomes if not isinstance(one.cell, Extraction) and one.status != FAILED]
         paths = tuple(one.path for one in done if one.path is not None)
         put_aside(plan.folder / RESULTS, set(paths))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from p3d_eval.files import write_text
-from p3d_eval.study.grid import Extraction
+from p3d_eval.study.grid import Evaluation
 from p3d_eval.study.protocol_times import Time, kind_of_work
 from p3d_eval.study.running import MADE, Outcome
 
@@ -32,18 +32,17 @@ class State:
 
     @property
     def times(self) -> Mapping[str, Time]:
-        """Seconds of the last run and the videos of its feature files, by `time_name`."""
+        """Seconds of protocols in the last run and the videos of its feature files, by `time_name`."""
         found = self._notes.get("times", {})
         times = found.items() if isinstance(found, dict) else ()
         return {name: (float(time[0]), int(time[1])) for name, time in times if _is_time(time)}
 
     def remember(self, outcomes: Sequence[Outcome]) -> None:
-        """Note how long the work took that was done."""
+        """Note how long the protocols took that were run."""
         times: dict[str, Sequence[float]] = {name: list(time) for name, time in self.times.items()}
         for one in outcomes:
-            videos, seconds = one.facts.get("stored", one.facts.get("videos", 0)), one.facts.get("seconds", 0.0)
-            if one.status == MADE and videos:
-                times[time_name(one.cell)] = [seconds, videos]
+            if one.status == MADE and isinstance(one.cell, Evaluation) and one.facts["stored"]:
+                times[time_name(one.cell)] = [one.facts["seconds"], one.facts["stored"]]
         self._note("times", times)
 
     def files_of(self, study: str) -> list[str]:
@@ -83,10 +82,8 @@ class State:
             write_text(self._path, json.dumps(self._notes, indent=2) + "\n", overwrite=True)
 
 
-def time_name(cell: Any) -> str:
-    """Name under which a cell's time is noted: an extraction's row and data, or the kind of work and layers."""
-    if isinstance(cell, Extraction):
-        return cell.name
+def time_name(cell: Evaluation) -> str:
+    """Name under which an evaluation's time is noted: the kind of work, and its layers."""
     kind = kind_of_work(cell.protocol, cell.options)
     layers = cell.options.get("layer") or cell.options.get("layers")
     return f"{kind}, {layers}" if layers else kind

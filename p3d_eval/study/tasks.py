@@ -81,9 +81,8 @@ class ExtractTask:
     takers: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
 
     def perform(self, tell: Tell) -> dict[str, Any]:
-        """Extract; return the number of new videos, their seconds without setting up, and the failed videos."""
+        """Extract; return the number of new videos, and those that failed."""
         from p3d_eval.features.extractor import run_extraction
-        from p3d_eval.features.meter import SET_UP
         from p3d_eval.study.extracting import plan_task, require_taken
 
         plan, engine = plan_task(self)
@@ -97,11 +96,7 @@ class ExtractTask:
             lambda total, done: ToldProgress("count frames", total, "videos counted", tell, done),
             engine,
         )
-        return {
-            "videos": summary.expected - summary.skipped,
-            "seconds": summary.seconds * (1 - summary.usage.share(SET_UP)),
-            "failed": dict(summary.failed),
-        }
+        return {"videos": summary.expected - summary.skipped, "failed": dict(summary.failed)}
 
 
 @dataclass(frozen=True)
