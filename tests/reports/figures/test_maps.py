@@ -175,7 +175,7 @@ def test_layers_of_one_file_are_told_apart(make_store, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"normalise": "zscore"}, "normalise: 'zscore'"),
+        ({"normalise": "zscore"}, "unknown value of normalise 'zscore'"),
         ({"neighbours": 0}, "neighbours: 0"),
         ({"thumbnails": -1}, "thumbnails: -1"),
         ({"components": 1}, "pca: 1"),
