@@ -10,7 +10,7 @@ from p3d_eval.reports.failed import Failed
 from p3d_eval.reports.formats.csv_table import to_csv, to_frame
 from p3d_eval.reports.formats.html_table import to_html
 from p3d_eval.reports.formats.json_table import to_json, to_plain
-from p3d_eval.reports.formats.latex_table import to_latex_document, to_latex_fragment
+from p3d_eval.reports.formats.latex_table import label_key, to_latex_document, to_latex_fragment
 from p3d_eval.reports.formats.markdown_table import to_markdown
 from p3d_eval.reports.formats.text_table import to_text
 from p3d_eval.reports.loading import Loaded, Source, load_results, with_scores
@@ -101,6 +101,11 @@ class Report:
             A document that compiles on its own; otherwise tables alone, for ``\input``.
         caption, label : str, optional
             For ``\caption`` and ``\label``; where there are several tables the label gets ``-PROTOCOL``.
+
+        Raises
+        ------
+        UserError
+            When ``label`` has a character that a key cannot have.
         """
         fragments = [
             to_latex_fragment(table, caption, self._label(label, table.protocol)) for table in self.tables
@@ -108,7 +113,7 @@ class Report:
         return to_latex_document(fragments) if standalone else "\n".join(fragments)
 
     def _label(self, label: str | None, protocol: str) -> str | None:
-        return f"{label}-{protocol}" if label is not None and len(self.tables) > 1 else label
+        return f"{label}-{label_key(protocol)}" if label is not None and len(self.tables) > 1 else label
 
     def to_markdown(self) -> str:
         """All tables as GitHub's Markdown."""

@@ -3,6 +3,7 @@ r"""LaTeX with booktabs: a document that compiles on its own, or the table alone
 import re
 from collections.abc import Iterator, Sequence
 
+from p3d_eval.errors import UserError
 from p3d_eval.reports.formats.text_table import display_width, one_line
 from p3d_eval.reports.table import Cell, Column, Group, Row, Table
 
@@ -107,9 +108,14 @@ def to_latex_fragment(table: Table, caption: str | None = None, label: str | Non
         Plain text; the table's title by default.
     label : str, optional
         Key for ``\ref``; ``tab:p3d-eval-PROTOCOL`` by default.
+
+    Raises
+    ------
+    UserError
+        When ``label`` has a character that a key cannot have.
     """
     title = escape(table.title if caption is None else caption)
-    key = label_key(label if label is not None else f"tab:p3d-eval-{table.protocol}")
+    key = f"tab:p3d-eval-{label_key(table.protocol)}" if label is None else require_key(label)
     remarks = _remarks(table)
     apart = sum(map(len, remarks)) > _REMARKS_A_FLOAT
     pages = list(_pages(table.groups))
@@ -173,9 +179,27 @@ def to_latex_document(fragments: Sequence[str]) -> str:
     return f"{_PREAMBLE}\\begin{{document}}\n{body}\\end{{document}}\n"
 
 
-def label_key(label: str) -> str:
-    r"""``label`` as a key that ``\label`` takes: letters, digits and ``:.-/``, the rest as ``-``."""
-    return re.sub(r"[^A-Za-z0-9:./-]+", "-", label)
+def label_key(name: str) -> str:
+    r"""``name`` as a part of a key that ``\label`` takes: letters, digits and ``:.-/``, the rest as ``-``."""
+    return re.sub(r"[^A-Za-z0-9:./-]+", "-", name)
+
+
+def require_key(label: str) -> str:
+    r"""Return a key as it was given, since a ``\ref`` elsewhere names it so.
+
+    Raises
+    ------
+    UserError
+        When it has a character that not every ``\label`` and ``\ref`` takes, or none at all.
+    """
+    wrong = "".join(dict.fromkeys(re.findall(r"[^A-Za-z0-9:./_+-]", label)))
+    if wrong or not label:
+        told = f"{wrong!r} cannot stand in a key" if wrong else "empty"
+        raise UserError(
+            f"label {label!r}: {told}",
+            "Use letters without accents, digits and : . / _ + -",
+        )
+    return label
 
 
 def breakable(text: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from p3d_eval.errors import UserError
 from p3d_eval.reports import Report
 from p3d_eval.reports.formats.latex_table import (
     escape,
@@ -198,7 +199,22 @@ def test_latex_escapes_can_be_undone(text):
 @given(st.text(max_size=20))
 @settings(max_examples=50)
 def test_label_keys_are_safe(text):
-    assert not set(label_key(text)) & set("\\{}%#&~^_ $")
+    assert not set(label_key(text)) & set("\\{}%#&~^_ $,")
+
+
+@pytest.mark.parametrize("label", ["tab:my_table", "tab:a.b/c-d_1+2"])
+def test_a_label_of_ones_own_is_kept(label):
+    assert f"\\label{{{label}}}" in Report((SMALL,)).to_latex(label=label)
+
+
+@pytest.mark.parametrize(
+    ("label", "told"),
+    [("tab: a", "' '"), ("a{b}", "'{}'"), ("50%", "'%'"), ("a,b", "','"), ("é", "'é'"), ("", "empty")],
+)
+def test_a_label_that_ref_cannot_name_is_refused(label, told):
+    with pytest.raises(UserError, match=f"^label {re.escape(repr(label))}: {told}") as caught:
+        Report((SMALL,)).to_latex(label=label)
+    assert "\n" not in caught.value.message
 
 
 def test_latex_structure():
