@@ -109,8 +109,10 @@ def _prune(
 
     def decide(files: Mapping[Path, int]) -> bool:
         if shown:
-            rows = [(path, size(nbytes)) for path, nbytes in files.items()]
-            print_table("Files that nothing refers to any more", ("", "disk"), rows)
+            screen = console()
+            screen.print("Files that nothing refers to any more", style="bold")
+            for path, nbytes in files.items():
+                screen.print(f"{size(nbytes):>8}  {path}", markup=False)
         if delete is None and shown and sys.stdin.isatty():
             return typer.confirm(f"\nDelete {total(files)}?", err=True)
         return bool(delete)

@@ -5,8 +5,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from p3d_eval.errors import UserError
 from p3d_eval.features.lock import WriterLock, lock_path
 from p3d_eval.protocols.result import scores_path
+from p3d_eval.reports.figures.data import csv_path
 from p3d_eval.study.maps import MAPS
 from p3d_eval.study.plan import EARLIER, FEATURES, RESULTS, Plan
 from p3d_eval.study.planning import plan_study
@@ -38,19 +40,19 @@ def prune_study(
     Returns
     -------
     dict
-        Path → bytes of each file that nothing refers to; after ``delete`` they are gone.
+        Path → bytes of each file that nothing refers to, by path; after ``delete`` they are gone.
 
     Raises
     ------
     UserError
-        When the study file is wrong, or another process runs the study.
+        When the study file is wrong, its folder is not there, or another process runs the study.
     """
     plan = plan_study(read_any(study, out), limit)
     if not plan.folder.is_dir():
-        return {}
+        raise UserError(f"{plan.folder}: no such folder", "Run the study first, or name its folder with --out")
     with WriterLock(plan.folder / LOCK):
         state = State(plan.folder)
-        found = {path: name for path, name in _leftovers(plan, state) if path.is_file()}
+        found = {path: name for path, name in sorted(_leftovers(plan, state)) if path.is_file()}
         sizes = {path: path.stat().st_size for path in found}
         if sizes and (delete(sizes) if callable(delete) else delete):
             for path in found:
@@ -73,8 +75,10 @@ def _leftovers(plan: Plan, state: State) -> Iterator[tuple[Path, str]]:
         if folder == RESULTS:
             earlier = path.parent / EARLIER / file
             yield from ((earlier, name), (scores_path(earlier), name))
-        elif folder in (FEATURES, MAPS):
+        elif folder == FEATURES:
             yield path, name
+        elif folder == MAPS:
+            yield from ((path, name), (csv_path(path), name))
 
 
 def _results(plan: Plan) -> Iterator[Path]:

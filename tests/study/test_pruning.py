@@ -8,8 +8,11 @@ from typer.testing import CliRunner
 
 import p3d_eval as pe
 from p3d_eval.cli import app
+from p3d_eval.errors import UserError
+from p3d_eval.reports.figures.data import csv_path
 from p3d_eval.study import running
 from p3d_eval.study.run import run_study
+from p3d_eval.study.state import State
 from tests.support.tiny_study import ThreadWorker, change
 
 
@@ -95,11 +98,35 @@ def test_names_outside_the_folder_in_the_notes_are_left_alone(former):
     assert (former.parent / "study" / "report" / "mine.txt").exists()
 
 
+def test_a_map_goes_with_its_csv(former):
+    """Beside the data of a figure lies a CSV, which no notes name."""
+    folder = former.parent / "study"
+    maps = [folder / ".maps" / f"tsne-tiny-{key * 10}.figure.json" for key in "ab"]
+    files = [one for path in maps for one in (path, csv_path(path))]
+    maps[0].parent.mkdir()
+    for path in files:
+        path.write_text("drawn", encoding="utf-8")
+    State(folder).claim("study.toml", maps)
+    State(folder).show("study.toml", maps[1:])
+    found = pe.prune_study(former, delete=True)
+    assert {path for path in found if path.parent == maps[0].parent} == set(files[:2])
+    assert all(path.is_file() for path in files[2:])
+    assert list(found) == sorted(found)
+
+
+def test_a_folder_that_is_not_there_is_a_mistake(former):
+    with pytest.raises(UserError, match=r"nowhere: no such folder"):
+        pe.prune_study(former, out=former.parent / "nowhere")
+    assert run(former, "--prune", "--out", former.parent / "nowhere").exit_code == 2
+
+
 def test_the_command_lists_before_it_deletes(former):
     before = everything(former)
     listed = run(former, "--prune")
     assert listed.exit_code == 0
-    assert "tiny-two-" in listed.stdout
+    paths = [line.split(maxsplit=2)[2] for line in listed.stdout.splitlines()[1:]]  # after "12.3 kB"
+    assert paths == sorted(map(str, pe.prune_study(former)))  # whole, however long
+    assert len(paths) == 9
     assert "9 files, " in listed.stderr
     assert "kept; --yes deletes them" in listed.stderr
     assert json.loads(run(former, "--prune", "--yes", "--dry-run", "--json").stdout)["deleted"] is False
