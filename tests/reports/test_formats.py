@@ -55,7 +55,7 @@ def test_markdown_golden():
 
 
 def test_latex_golden():
-    assert Report((SMALL,)).to_latex(standalone=False, caption="50% & more", label="tab:x y") == (
+    assert Report((SMALL,)).to_latex(standalone=False, caption="50% & more", label="tab:x-y") == (
         "\\begin{table}[htbp]\n"
         "\\centering\n"
         "\\caption{50\\% \\& more}\n"
