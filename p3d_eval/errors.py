@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 # What other people's code may end with; an interrupt is not its fault.
 FOREIGN_FAILURES = (Exception, SystemExit)
+_HDF5 = b"\x89HDF\r\n\x1a\n"  # how every HDF5 file begins (its format's specification, section II.A)
 _CLOSEST_SHOWN = 3
 _NAMES_SHOWN = 20
 
@@ -96,6 +97,8 @@ def unread(error: Exception) -> str:
     """Say in a few words why a file cannot be read as the text, or the JSON, that it should be."""
     if isinstance(error, OSError):
         return "no such file" if isinstance(error, FileNotFoundError) else str(error.strerror or error)
+    if isinstance(error, UnicodeDecodeError) and error.object.startswith(_HDF5):
+        return "an HDF5 file, as feature files are"
     if isinstance(error, UnicodeDecodeError):
         return f"not text: byte {error.start} is not UTF-8"
     if isinstance(error, json.JSONDecodeError):

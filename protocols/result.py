@@ -16,6 +16,7 @@ from p3d_eval.provenance import now, package_versions, sha256_file, sha256_json
 __all__ = ["Certificate", "Coverage", "Metric", "Result", "Scores", "Split", "Variant", "scores_path"]
 
 SCHEMA_VERSION = 1
+_WANTED = "Give the JSON that a protocol wrote, e.g. p3d-eval ucf101 --features feats.h5"
 _NO_FIELDS = ("schema_version", "scores")  # of a result that is read: its scores stay in their file
 WANTED_GAP = 1e-6  # relative duality gap of a fit whose number may be quoted
 
@@ -264,11 +265,9 @@ class Result:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise UserError(
-                f"{path}: no such result file", "Run a protocol first, e.g. p3d-eval ucf101"
-            ) from None
+            raise UserError(f"{path}: no such result file", _WANTED) from None
         except (OSError, ValueError, RecursionError) as error:
-            raise UserError(f"{path}: not a result of p3d-eval ({unread(error)})") from error
+            raise UserError(f"{path}: not a result of p3d-eval ({unread(error)})", _WANTED) from error
         if not isinstance(document, dict) or "protocol" not in document:
             raise UserError(f"{path}: not a result of p3d-eval (it has no 'protocol')")
         if document.get("schema_version") != SCHEMA_VERSION:

@@ -9,6 +9,7 @@ import typer
 
 from p3d_eval.cli._shared import choice, console
 from p3d_eval.errors import UserError
+from p3d_eval.printable import for_terminal
 
 
 class Format(StrEnum):
@@ -44,18 +45,24 @@ def choose_format(named: str | None, out: Path | None, as_json: bool) -> Format:
     Raises
     ------
     UserError
-        When the suffix names none, or two things want standard output.
+        When the suffix names none or another than was named, or two things want standard output.
     """
     if as_json and out is None and named is not None:
         raise UserError(f"--json and --format {named} both want standard output", "Add --out FILE")
+    known = None if out is None else _BY_SUFFIX.get(out.suffix.lower())
+    if named is not None and known not in (None, named):
+        raise UserError(
+            f"{out}: the suffix {out.suffix} is that of {known}, not of {named}",
+            f"Leave out --format, or use {next(one for one, own in _BY_SUFFIX.items() if own == named)}",
+        )
     if named is not None or out is None or not out.suffix:
         return Format(named or Format.TEXT)
-    if out.suffix.lower() not in _BY_SUFFIX:
+    if known is None:
         raise UserError(
             f"{out}: no format has the suffix {out.suffix}",
             f"Use one of {', '.join(_BY_SUFFIX)}, or add --format",
         )
-    return _BY_SUFFIX[out.suffix.lower()]
+    return known
 
 
 def split_names(text: str | None) -> tuple[str, ...]:
@@ -66,4 +73,4 @@ def split_names(text: str | None) -> tuple[str, ...]:
 def warn(warnings: Iterable[str]) -> None:
     """Print warnings on standard error, quiet or not: they are about numbers that were asked for."""
     for warning in warnings:
-        console(stderr=True).print(f"warning: {warning}", style="bold red", markup=False)
+        console(stderr=True).print(f"warning: {for_terminal(warning)}", style="bold red", markup=False)

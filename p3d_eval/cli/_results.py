@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from p3d_eval.cli._shared import console, print_whole
 from p3d_eval.errors import counted
+from p3d_eval.printable import for_terminal
 
 if TYPE_CHECKING:
     from p3d_eval.protocols.result import Metric, Result
@@ -86,7 +87,7 @@ def _table(result: "Result") -> object:
     shown = [name for name in result.metrics if any(name in split.metrics for split in result.splits)]
     columns = [*shown, *(name for name in result.metrics if name not in shown)]
     table = Table(
-        title=escape(f"{result.protocol} · {result.label} (in %)"),
+        title=escape(for_terminal(f"{result.protocol} · {result.label} (in %)")),
         title_justify="left",
         title_style="bold",
         box=None,

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from p3d_eval.errors import UnknownNameError, UserError
+from p3d_eval.printable import for_terminal
 
 SOME_FAILED = 3  # exit code: finished, with failures listed
 _FAILURES_SHOWN = 20
@@ -111,9 +112,9 @@ def print_error(message: str, hint: str | None = None) -> None:
     from rich.text import Text
 
     screen = console(stderr=True)
-    screen.print(Text.assemble(("error: ", "bold red"), message))
+    screen.print(Text.assemble(("error: ", "bold red"), for_terminal(message)))
     if hint:
-        screen.print(Text(hint, style="dim"))
+        screen.print(Text(for_terminal(hint), style="dim"))
 
 
 def debugging() -> bool:

@@ -75,10 +75,11 @@ _PREAMBLE = r"""\documentclass{article}
 \usepackage{graphicx}
 """
 # pdfTeX stops at a letter that the document declares nowhere; the other engines drop what their font lacks.
+# Brackets part a code point from the letters that follow, which may be its digits: U+7EDC and B.
 _STAND_IN = r"""\ifdefined\standin\else\ifdefined\Umathchar
-\protected\def\standin#1#2{\iffontchar\font"#1 #2\else\texttt{U+#1}\fi}
+\protected\def\standin#1#2{\iffontchar\font"#1 #2\else\texttt{[U+#1]}\fi}
 \else
-\protected\def\standin#1#2{\ifcsname u8:\detokenize{#2}\endcsname#2\else\texttt{U+#1}\fi}
+\protected\def\standin#1#2{\ifcsname u8:\detokenize{#2}\endcsname#2\else\texttt{[U+#1]}\fi}
 \fi\fi
 """
 _LONG_WORD = 24  # letters; longer ones, such as file names, get places where a line may break

@@ -3,6 +3,7 @@
 import textwrap
 import unicodedata
 
+from p3d_eval.printable import in_order
 from p3d_eval.reports.table import Column, Row, Table, joined
 
 _GAP = "  "
@@ -33,8 +34,8 @@ def to_text(table: Table) -> str:
 
 
 def one_line(text: str) -> str:
-    """``text`` without line breaks, tabs and control characters."""
-    visible = "".join(" " if unicodedata.category(c) in _UNPRINTABLE else c for c in text)
+    """``text`` without line breaks, tabs and control characters; those that turn its order as code points."""
+    visible = "".join(" " if unicodedata.category(c) in _UNPRINTABLE else c for c in in_order(text))
     return " ".join(visible.split())
 
 

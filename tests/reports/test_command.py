@@ -78,6 +78,43 @@ def test_a_suffix_of_no_format_is_refused_unless_the_format_is_named(saved, tmp_
     assert run(saved, "--out", tmp_path / "table.dat", "--format", "text").exit_code == 0
 
 
+@pytest.mark.parametrize("command", ["report", "leaderboard"])
+@pytest.mark.parametrize(("suffix", "told"), [(".html", "that of html"), (".TXT", "that of text")])
+def test_a_suffix_of_another_format_is_refused(saved, tmp_path, command, suffix, told):
+    out = tmp_path / f"q{suffix}"
+    done = CliRunner().invoke(app, [command, str(saved), "--format", "latex", "--out", str(out)])
+    assert done.exit_code == 2
+    said = " ".join(done.output.split())
+    assert f"q{suffix}: the suffix {suffix} is {told}, not of latex" in said
+    assert "Leave out --format, or use .tex" in said
+    assert not out.exists()
+    assert run(saved, "--format", "latex", "--out", tmp_path / "q.tex").exit_code == 0
+
+
+def test_a_feature_file_is_named_as_what_it_is(saved):
+    path = saved / "feats.h5"
+    path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    done = run(path)
+    assert done.exit_code == 2
+    said = " ".join(done.output.split())
+    assert "feats.h5: not a result of p3d-eval (an HDF5 file, as feature files are)" in said
+    assert "Give the JSON that a protocol wrote, e.g. p3d-eval ucf101 --features feats.h5" in said
+
+
+@pytest.mark.parametrize("command", ["report", "leaderboard"])
+def test_what_would_steer_a_terminal_is_shown_as_its_code_point(saved, command):
+    """The override turns "net" and all that follows; an escape sequence would paint it, or worse."""
+    ucf101_result("a\u202eten\x1b[31m").save(saved / "turned.json")
+    done = CliRunner().invoke(app, [command, str(saved)])
+    assert done.exit_code == 0
+    assert "a[U+202E]ten" in done.output
+    assert not {"\u202e", "\x1b"} & set(done.output)
+    refused = run(saved, "--against", "none")
+    assert refused.exit_code == 2
+    assert "a[U+202E]ten[U+001B][31m" in refused.output
+    assert not {"\u202e", "\x1b"} & set(refused.output)
+
+
 def test_only_measured(saved):
     frame = pd.read_csv(io.StringIO(run(saved, "--format", "csv", "--only-measured").stdout))
     assert set(frame["kind"]) == {"measured"}
