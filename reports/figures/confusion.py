@@ -29,6 +29,11 @@ class Confusion:
     count: float
     share: float
 
+    @property
+    def told(self) -> str:
+        """Its share as a reader sees it."""
+        return f"{self.share:.0f} %"
+
 
 def confusion_figure(result: Labelled) -> FigureData:
     """Count, for every class, what its test videos were taken for, over all splits.
@@ -67,10 +72,11 @@ def confusion_figure(result: Labelled) -> FigureData:
     )
 
 
-def largest_confusions(matrix: Matrix, count: int = 20) -> list[Confusion]:
+def largest_confusions(matrix: Matrix, count: int | None = None) -> list[Confusion]:
     """List the cells off the diagonal by their share of the true class, the largest first.
 
-    Of equal shares the one of more videos comes first, then the matrix's order decides.
+    Of equal shares the one of more videos comes first, then the matrix's order decides; all where no ``count``
+    is given.
     """
     found = []
     for true, row in zip(matrix.rows, matrix.values, strict=True):
@@ -78,6 +84,25 @@ def largest_confusions(matrix: Matrix, count: int = 20) -> list[Confusion]:
             if value and predicted != true:
                 found.append(Confusion(true, predicted, value, 100 * value / sum(row)))
     return sorted(found, key=lambda one: (-one.share, -one.count))[:count]
+
+
+def listed_confusions(matrix: Matrix, lines: int) -> tuple[list[Confusion], str]:
+    """List as many of the largest confusions as fit some lines, two or more.
+
+    Returns
+    -------
+    list of Confusion
+    str
+        ``and 7 more of 10 %``, which takes a line, too: where others are as large as the last one, so that
+        which of them is listed means nothing. Empty where there are none.
+    """
+    found = largest_confusions(matrix)
+    if len(found) <= lines:
+        return found, ""
+    end = lines if found[lines - 1].told != found[lines].told else lines - 1
+    last = found[end - 1].told
+    more = sum(one.told == last for one in found[end:])
+    return found[:end], f"and {more} more of {last}" if more else ""
 
 
 def shares(matrix: Matrix) -> Sequence[Sequence[float]]:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from p3d_eval.reports.figures.confusion import Confusion, largest_confusions, shares
+from p3d_eval.reports.figures.confusion import Confusion, listed_confusions, shares
 from p3d_eval.reports.figures.data import FigureData, Matrix
 from p3d_eval.reports.figures.lettering import POINTS, fitted, width_of
 from p3d_eval.reports.figures.style import FAINT, GREY, SHADES
@@ -18,6 +18,7 @@ _FONT = 6
 _HEADING_FONT = 8
 _LINE = 0.14  # inches of a line of the list of confusions
 _SHARE_WIDTH = 0.33  # of its first column
+_WORD_SPACE = 0.045
 _MOST_LISTED = 40
 _FEW = 12  # classes whose cells have their numbers written in
 _GAMMA = 0.5  # shades grow with the root, so that one video of a hundred is seen
@@ -29,7 +30,7 @@ _BAR_WORDS = 0.5  # of its numbers and label
 _SPACE_X, _SPACE_Y = 0.25, 0.15  # that stay empty between and around all of these
 _HEADING = "Largest confusions"
 
-_Line = tuple[str, str]  # a share, and what is taken for what
+_Line = list[tuple[float, str]]  # words, and how many inches from the left each of them begins
 
 
 def draw_confusion(data: FigureData, figure: Figure) -> None:
@@ -44,9 +45,9 @@ def draw_confusion(data: FigureData, figure: Figure) -> None:
     upright = max((width_of(name, font) for name in columns), default=0) > 0.9 * side / max(1, len(columns))
     below = max((width_of(name, font) for name in columns), default=0) if upright else 1.2 * font / POINTS
     before = max((width_of(name, font) for name in rows), default=0)
-    found = largest_confusions(matrix, max(1, min(_MOST_LISTED, int(side / _LINE) - 1)))
+    found, more = listed_confusions(matrix, min(_MOST_LISTED, int(side / _LINE) - 1))
     lines = [_line(one) for one in found]
-    listed = _list_width(lines)
+    listed = _list_width(lines, more)
     bar = _BAR_SPACE + _BAR + _BAR_WORDS
     figure.set_size_inches(_LABEL + before + side + bar + listed + _SPACE_X, side + below + _LABEL + _SPACE_Y)
     left, right = figure.subplots(1, 2, width_ratios=(side, listed))
@@ -54,7 +55,7 @@ def draw_confusion(data: FigureData, figure: Figure) -> None:
     left.set_yticks(np.arange(len(rows)) + 0.5, rows, fontsize=font)
     left.set(xlabel=data.x_label, ylabel=data.y_label)
     _draw_cells(matrix, left, side, figure)
-    _write_list(lines, right)
+    _write_list(lines, more, right)
 
 
 def _draw_cells(matrix: Matrix, axes: Axes, side: float, figure: Figure) -> None:
@@ -90,16 +91,20 @@ def _write_cells(values: np.ndarray, axes: Axes) -> None:
 
 
 def _line(one: Confusion) -> _Line:
-    true, predicted = (fitted(name, _LISTED, _FONT) for name in (one.true, one.predicted))
-    return f"{one.share:.0f} %", f"{true} → {predicted}"
+    """Place share, true class, arrow and predicted class, each for itself: some are written leftwards."""
+    line, left = [(0.0, one.told)], _SHARE_WIDTH
+    for word in (fitted(one.true, _LISTED, _FONT), "→", fitted(one.predicted, _LISTED, _FONT)):
+        line.append((left, word))
+        left += width_of(word, _FONT) + _WORD_SPACE
+    return line
 
 
-def _list_width(lines: Sequence[_Line]) -> float:
-    widths = [_SHARE_WIDTH + width_of(said, _FONT) for _, said in lines]
-    return max([width_of(_HEADING, _HEADING_FONT), *widths])
+def _list_width(lines: Sequence[_Line], more: str) -> float:
+    widths = [left + width_of(word, _FONT) for line in lines for left, word in line]
+    return max([width_of(_HEADING, _HEADING_FONT), width_of(more, _FONT), *widths])
 
 
-def _write_list(lines: Sequence[_Line], axes: Axes) -> None:
+def _write_list(lines: Sequence[_Line], more: str, axes: Axes) -> None:
     """Write the largest confusions, one a line, below the upper left corner of the axes."""
     axes.axis("off")
 
@@ -117,8 +122,8 @@ def _write_list(lines: Sequence[_Line], axes: Axes) -> None:
         )
 
     write(_HEADING, 0, font=_HEADING_FONT)
-    for place, (share, said) in enumerate(lines, 1):
-        write(share, place)
-        write(said, place, POINTS * _SHARE_WIDTH)
-    if not lines:
-        write("none", 1, ink=GREY)
+    for place, line in enumerate(lines, 1):
+        for left, word in line:
+            write(word, place, POINTS * left)
+    if more or not lines:
+        write(more or "none", len(lines) + 1, ink=GREY)

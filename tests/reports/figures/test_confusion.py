@@ -4,11 +4,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
 from p3d_eval.errors import UserError
-from p3d_eval.reports.figures.confusion import Confusion, confusion_figure, largest_confusions, shares
-from p3d_eval.reports.figures.data import Matrix
+from p3d_eval.reports.figures.confusion import (
+    Confusion,
+    confusion_figure,
+    largest_confusions,
+    listed_confusions,
+    shares,
+)
+from p3d_eval.reports.figures.data import FigureData, Matrix
+from p3d_eval.reports.figures.picture import compose
+from p3d_eval.reports.figures.style import styled
 from tests.support.figures import CLASSES, class_result, labelled, pair_result
 
 
@@ -42,3 +52,30 @@ def test_pairs_and_several_classes_a_video_are_refused():
     several = replace(scores, labels=np.eye(4, dtype=int)[scores.labels])
     with pytest.raises(UserError, match="this is of videos of several classes"):
         confusion_figure(labelled(class_result(scores=several))[0])
+
+
+@given(st.lists(st.integers(0, 3), min_size=25, max_size=25), st.integers(2, 21))
+def test_a_list_that_ends_among_equal_shares_says_how_many_more_there_are(counts, lines):
+    values = tuple(tuple(counts[place : place + 5]) for place in range(0, 25, 5))
+    names = tuple("abcde")
+    everything = largest_confusions(Matrix(names, names, values), 25)
+    listed, more = listed_confusions(Matrix(names, names, values), lines)
+    assert listed == everything[: len(listed)]
+    assert len(listed) + bool(more) <= lines
+    assert len(listed) == len(everything) or len(listed) >= lines - 1
+    said = [f"{one.share:.0f}" for one in everything]
+    left = said[len(listed) :].count(said[len(listed) - 1]) if listed else 0
+    assert more == (f"and {left} more of {said[len(listed) - 1]} %" if left else "")
+
+
+@pytest.mark.parametrize(("true", "predicted"), [("עברית", "a_b & c"), ("a_b & c", "עברית"), ("סוף 2", "ערב")])
+def test_the_true_class_stands_left_of_the_arrow_whichever_way_it_is_written(true, predicted):
+    matrix = Matrix((true, predicted), (true, predicted), ((7, 1), (0, 8)))
+    figure = FigureData("confusion", "t", "Predicted class", "True class", matrix=matrix)
+    with styled([true, predicted, "→"]):
+        drawing = compose(figure)
+        drawing.draw_without_rendering()
+        _, *words = drawing.axes[1].texts
+    assert [one.get_text() for one in words] == ["12 %", true, "→", predicted]  # laid out each for itself
+    edges = [edge for one in words for edge in (one.get_window_extent().x0, one.get_window_extent().x1)]
+    assert edges == sorted(edges)
