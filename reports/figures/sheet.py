@@ -8,7 +8,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.legend import Legend
 
 from p3d_eval.reports.figures.lettering import POINTS, fitted, width_of, wrapped
-from p3d_eval.reports.figures.style import GREY
+from p3d_eval.reports.figures.style import GREY, isolated
 
 EDGE = 0.05  # inches that stay empty around everything
 _GAP = 0.06  # between title, key, plots and notes
@@ -40,7 +40,7 @@ def add_key(
     room = figure.get_size_inches()[0] - 2 * EDGE
     head = (sign + _PAD) * font / POINTS
     texts = [
-        fitted(name, (room / 2 if below else room) - head - width_of(ending, font), font) + ending
+        isolated(fitted(name, (room / 2 if below else room) - head - width_of(ending, font), font)) + ending
         for _, name, ending in entries
     ]
     column = head + max(width_of(text, font) for text in texts) + _KEY_SPACING * font / POINTS

@@ -1,5 +1,6 @@
 """How figures look: one set of colours, sizes and fonts, told apart by more than colour."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -75,6 +76,15 @@ def shown(name: str, longest: int = _LONGEST) -> str:
         return text
     half = (longest - 1) // 2
     return f"{text[: longest - 1 - half]}…{text[len(text) - half :]}"
+
+
+def isolated(name: str) -> str:
+    """Mark a name that is written from right to left, so that it turns no words around it.
+
+    The marks (Unicode Standard Annex 9, section 2.4) are drawn as nothing; other names have no need of them.
+    """
+    turned = any(unicodedata.bidirectional(one) in ("R", "AL") for one in name)
+    return f"\u2068{name}\u2069" if turned else name
 
 
 @contextmanager

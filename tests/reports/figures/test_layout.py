@@ -201,15 +201,15 @@ def test_lines_of_the_list_of_confusions_are_as_far_apart_whatever_their_letters
         drawing = drawn(confusion_figure(labelled(class_result(classes=classes))[0]))
         listed = drawing.axes[1].texts[1:]
         boxes = [one.get_window_extent() for one in listed]
-    shares, said = listed[::2], listed[1::2]
-    assert len(said) > 3
-    assert all("%" in one.get_text() for one in shares)
-    assert all("→" in one.get_text() for one in said)
+    lines = [listed[place : place + 4] for place in range(0, len(listed), 4)]
+    assert len(lines) > 3
+    assert all("%" in share.get_text() and arrow.get_text() == "→" for share, _, arrow, _ in lines)
     assert {one.get_va() for one in listed} == {"baseline"}
-    heights = [one.xyann[1] for one in said]
-    assert heights == [one.xyann[1] for one in shares]
-    assert np.allclose(np.diff(heights), -0.14 * 72)
-    assert all(share.x1 < names.x0 for share, names in zip(boxes[::2], boxes[1::2], strict=True))
+    heights = [{one.xyann[1] for one in line} for line in lines]
+    assert {len(own) for own in heights} == {1}
+    assert np.allclose(np.diff([own.pop() for own in heights]), -0.14 * 72)
+    for place in range(0, len(listed), 4):
+        assert all(one.x1 < two.x0 for one, two in pairwise(boxes[place : place + 4]))
 
 
 @pytest.mark.parametrize("text", ["accuracy of each class", WIDE, "бег по лесу"])
@@ -229,3 +229,23 @@ def test_what_is_too_wide_is_shortened_and_wrapped():
         assert " ".join(lines) == NOTES[0].strip()
         assert max(width_of(line, 7) for line in lines) <= 2
         assert wrapped("", 2, 7) == []
+
+
+def ink(text):
+    """Draw a line from the left edge; which dots are dark."""
+    drawing = Drawing((3, 0.3), dpi=300)
+    drawing.text(0, 0.3, text, fontsize=7)
+    content = io.BytesIO()
+    drawing.savefig(content, format="png")
+    return np.asarray(Image.open(content).convert("L")) < 128
+
+
+def test_what_follows_a_name_in_a_key_stands_right_of_it_whichever_way_it_is_written():
+    name = "רשת"
+    bars = per_class_figure(networks(class_result, (name, "c3d")))
+    with styled([name]):
+        said = drawn(bars).legends[0].get_texts()[0].get_text()
+        alone = ink(name)
+        wide = np.flatnonzero(alone.any(axis=0)).max() + 1
+        assert (ink(said)[:, :wide] == alone[:, :wide]).all()
+        assert ink(said)[:, wide:].any()
