@@ -161,6 +161,7 @@ _ALL = (
     _retrieval("custom-retrieval", "Retrieval by cosine on own data"),
     _recognition("kinetics400", "Kinetics-400: validation videos"),
     _recognition("ssv2", "Something-Something v2: validation videos"),
+    Layout("custom", "Classification of own data", (_accuracy(),)),
     Layout(
         name="custom-pairs",
         title="Pairs of own data: same class or not",

@@ -16,6 +16,8 @@ from p3d_eval.reports.systems import System
 from p3d_eval.reports.table import Row
 from p3d_eval.reports.table_options import TableOptions
 
+_NONE_RANKED = "Not tested: no column of this table is ranked."
+
 
 def mark_differences(
     rows: Sequence[Row],
@@ -45,6 +47,8 @@ def mark_differences(
     list of str
         Columns without a difference, and why a value was not tested, one sentence for each reason.
     """
+    if not any(shown.ranked for shown in layout.shown):
+        return list(rows), [_NONE_RANKED]
     by_id = {result.result_id: result for system in systems for result in system.results.values()}
     measured = [row for row in rows if row.kind == "measured"]
     if options.against is not None:

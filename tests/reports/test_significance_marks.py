@@ -44,6 +44,30 @@ def test_the_marks_are_those_of_compare_after_holm():
     assert marked(table) == {label for label, p in expected.items() if p <= 0.05} == {"half", "bad"}
 
 
+def test_classification_of_own_data_is_ranked_and_tested():
+    own = [
+        replace(one, protocol="custom", options={"task": "classification", "C": 1.0, "layer": "pool5"})
+        for one in RESULTS
+    ]
+    table = table_of(*own)
+    assert p_values(table) == p_values(table_of(*RESULTS))
+    assert marked(table) == {"half", "bad"}
+    assert [row.label for row in table.rows if row.cells["accuracy"].best] == ["good"]
+    assert [row.label for row in table.rows if row.cells["accuracy"].second] == ["also"]
+
+
+def test_a_plug_ins_table_says_that_nothing_was_tested():
+    """Of its metrics nobody here knows which end is better: an error may be among them."""
+    own = [replace(one, protocol="plugged-in") for one in RESULTS]
+    table = table_of(*own)
+    assert not table.has_best
+    assert not marked(table)
+    told = "Not tested: no column of this table is ranked."
+    assert told in table.notes
+    (usual,) = build_tables(own, published=False)
+    assert told not in usual.notes
+
+
 def test_p_of_one_pair_is_counted_by_hand():
     """Ten clusters differ, all one way: of 2^10 flips of signs two are as extreme."""
     table = table_of(RESULTS[0], RESULTS[2])
