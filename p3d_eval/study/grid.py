@@ -8,7 +8,7 @@ from typing import Any
 
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.protocols import PROTOCOLS
-from p3d_eval.study.rows import check_row, parts, read_tables, underscored
+from p3d_eval.study.rows import check_row, parts, read_tables, require_name, underscored
 from p3d_eval.study.settings import (
     DataSettings,
     ExtractSettings,
@@ -191,6 +191,7 @@ def _evaluations(
     if not tables:
         raise UserError(f"{name}: no protocols", "Write a table [protocols.NAME] for each of the evaluations")
     for run, table in tables.items():
+        require_name(name, "protocols", run)
         where = f"[protocols.{run}] in {name}"
         if not isinstance(table, Mapping):
             raise UserError(f"{name}: protocols.{run} = {table!r} is not a table", f"Write [protocols.{run}]")

@@ -8,7 +8,7 @@ from p3d_eval.errors import UserError
 from p3d_eval.features import open_features
 from p3d_eval.files import file_name
 from p3d_eval.protocols import PROTOCOLS
-from p3d_eval.study.checking import check_extraction
+from p3d_eval.study.checking import check_extraction, check_out
 from p3d_eval.study.content import Judged, extraction_key, find_judged, find_videos, shown
 from p3d_eval.study.grid import Evaluation, Extraction, Study
 from p3d_eval.study.layers import check_layers, find_takers, layer_problems, taken_layers
@@ -55,6 +55,7 @@ def plan_study(study: Study, limit: int | None = None) -> Plan:
         dataset: find_videos(study, dataset, limit)
         for dataset in dict.fromkeys(e.dataset for e in study.extractions)
     }
+    check_out(study, folder, videos)
     extractions: dict[tuple[str, str], PlannedExtraction] = {}
     for cell in study.extractions:
         network, files = networks[cell.row], videos[cell.dataset]

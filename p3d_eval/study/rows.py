@@ -12,6 +12,18 @@ def parts(rows: Mapping[str, RowSettings], row: str) -> Sequence[str]:
     return rows[row].fuse or [row]
 
 
+def require_name(name: str, key: str, table: str) -> None:
+    """Check that a table below ``key`` has a name, which rows, files and messages need.
+
+    Raises
+    ------
+    UserError
+        When it is empty or blank.
+    """
+    if not table.strip():
+        raise UserError(f'{name}: [{key}."{table}"] has no name', f"Write [{key}.NAME]")
+
+
 def underscored(where: str, table: Mapping[str, Any]) -> dict[str, Any]:
     """Write the keys of a table with underscores, whichever way the user wrote them (``clip-length``).
 
@@ -43,6 +55,7 @@ def read_tables(
     if not document.get(key):
         raise UserError(f"{name}: no {key}", f"Write a table [{key}.NAME] for each of the {plural}")
     for table, given in document[key].items():
+        require_name(name, key, table)
         where = f"[{key}.{table}] in {name}"
         if not isinstance(given, Mapping):
             raise UserError(f"{name}: {key}.{table} = {given!r} is not a table", f"Write [{key}.{table}]")

@@ -180,8 +180,6 @@ class ProfileSettings:
     repeats: int = 5
 
     def __post_init__(self) -> None:
-        if not self.precisions or not self.batch_sizes:
-            raise UserError("no precision or no batch size", "Name one of each at least")
         if min(*self.batch_sizes, self.repeats) < 1:
             raise UserError("batch_sizes and repeats must be 1 at least")
 
@@ -235,8 +233,10 @@ def require_type(where: str, key: str, value: Any, hint: Any) -> None:
     Raises
     ------
     UserError
-        When it does not fit.
+        When it does not fit, or is an empty list.
     """
+    if value == []:
+        raise UserError(f"{where}: {key} = [] is empty", "Leave the line out, or name one at least")
     parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if not any(_fits(value, part) for part in parts):
         wanted = " or ".join(_shown(part) for part in parts if part is not type(None))

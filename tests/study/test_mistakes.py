@@ -54,6 +54,52 @@ MISTAKES = {
         "Available: l2,",
     ),
     "an empty list": (("C = [1, 10]", "C = []"), "C = [] is empty", ""),
+    "no row": (
+        ("C = [1, 10]", "backbones = []"),
+        "[protocols.ucf101] in other.toml: backbones = [] is empty",
+        "Leave the line out",
+    ),
+    "no data set": (("C = [1, 10]", "datasets = []"), "datasets = [] is empty", "Leave the line out"),
+    "no row to fuse": (
+        ("[datasets.tiny]", "[backbones.both]\nfuse = []\n[datasets.tiny]"),
+        "[backbones.both] in other.toml: fuse = [] is empty",
+        "",
+    ),
+    "a row without a name": (
+        ("[backbones.two]", '[backbones.""]'),
+        'other.toml: [backbones.""] has no name',
+        "Write [backbones.NAME]",
+    ),
+    "a data set whose name is blank": (
+        ("[datasets.tiny]", '[datasets." "]'),
+        'other.toml: [datasets." "] has no name',
+        "",
+    ),
+    "an evaluation without a name": (
+        ("[protocols.ucf101]", '[protocols.""]\nprotocol = "ucf101"'),
+        'other.toml: [protocols.""] has no name',
+        "",
+    ),
+    "outputs among the videos": (
+        ("[extract]", 'out = "videos"\n[extract]'),
+        "other.toml: outputs would go among the videos of [datasets.tiny]",
+        'out = "FOLDER"',
+    ),
+    "outputs among the videos of a class": (
+        ("[extract]", 'out = "other/../videos/Run"\n[extract]'),
+        "other.toml: outputs would go among the videos of [datasets.tiny]",
+        "",
+    ),
+    "outputs below a file": (
+        ("[extract]", 'out = "study.toml/out"\n[extract]'),
+        "other.toml: out: cannot write ",
+        "Choose a folder that you may write to",
+    ),
+    "outputs where nobody may write": (
+        ("[extract]", 'out = "/proc/nowhere"\n[extract]'),
+        "other.toml: out: cannot write /proc/nowhere",
+        "Choose a folder that you may write to",
+    ),
     "a value twice": (("C = [1, 10]", "C = [1, 1]"), "C=1 on one, tiny are the same", "Leave one of them out"),
     "the same network twice": (
         ("seed = 1", "seed = 0"),
