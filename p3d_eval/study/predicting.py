@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from p3d_eval.errors import UserError
+from p3d_eval.features import FeatureStore
 from p3d_eval.study.plan import (
     Features,
     GivenFeatures,
@@ -19,6 +20,7 @@ from p3d_eval.study.plan import (
 )
 from p3d_eval.study.profiling import PlannedProfile, ProfileTask, plan_profiles, predict_profile
 from p3d_eval.study.protocol_times import START_SECONDS, Time, kind_of_work, protocol_seconds
+from p3d_eval.study.reporting import ReportCell, map_problem
 from p3d_eval.study.running import Cell
 from p3d_eval.study.screen import Screen
 from p3d_eval.study.state import time_name
@@ -36,9 +38,10 @@ class Prediction:
 
     Parameters
     ----------
-    cell : Extraction, Evaluation or Profile
+    cell : Extraction, Evaluation, Profile or ReportCell
     state : str
-        ``"done"``, ``"to do"``, ``"to go on: 40 of 120 videos"`` or ``"fails: …"``.
+        ``"done"``, ``"to do"``, ``"to go on: 40 of 120 videos"`` or ``"fails: …"``; of the report, which is not
+        listed where all is well, what it will lack.
     seconds : float or None
         None where nothing is known; 0 of what is done or fails.
     nbytes : int
@@ -66,7 +69,7 @@ class PredictTask:
     task: ExtractTask
 
     def perform(self, tell: Tell) -> dict[str, Any]:  # noqa: ARG002  (there are no steps)
-        """Return bytes of the file, seconds done once and a video, and why evaluations lack their layers."""
+        """Return the file's bytes and layers, seconds done once and a video, and what evaluations lack."""
         from p3d_eval.study.extracting import plan_task, require_taken, time_first_video
 
         began = time.perf_counter()
@@ -76,7 +79,13 @@ class PredictTask:
             problems = require_taken(plan, self.task.takers)
             set_up, seconds = time_first_video(plan, Path(folder))
         missing = {name: (problem.message, problem.hint or "") for name, problem in problems.items()}
-        return {"bytes": plan.nbytes, "once": once + set_up, "seconds": seconds, "missing": missing}
+        return {
+            "bytes": plan.nbytes,
+            "layers": tuple(plan.store.layers),
+            "once": once + set_up,
+            "seconds": seconds,
+            "missing": missing,
+        }
 
 
 @dataclass(frozen=True)
@@ -102,12 +111,14 @@ def predict(plan: Plan, times: Mapping[str, Time], quiet: bool = False) -> Itera
         Show no progress.
     """
     reasons: dict[str, Reason] = {}  # why a cell fails that depends on an extraction, by its name or its file
+    layers: dict[Path, tuple[str, ...]] = {}  # of the files that will be there
     profiles = plan_profiles(plan)
     total = len(plan.extractions) + len(profiles)
     with Screen("predict", total, quiet) as screen, Measurer(screen) as measurer:
         for extraction in plan.extractions:
-            found, missing = _extraction(extraction, measurer)
+            found, missing, stored = _extraction(extraction, measurer)
             reasons |= missing
+            layers[extraction.task.out] = stored
             if found.failed:
                 reasons[str(extraction.task.out)] = (f"{found.cell.name} fails", "")
             yield found
@@ -121,6 +132,9 @@ def predict(plan: Plan, times: Mapping[str, Time], quiet: bool = False) -> Itera
         for profile in profiles:
             yield _profile(profile, measurer)
             screen.count()
+    problem = map_problem(plan, layers)
+    if problem is not None:
+        yield Prediction(ReportCell(), problem.message, hint=problem.hint or "")
 
 
 class Measurer:
@@ -160,21 +174,23 @@ class Measurer:
             self._worker = None
 
 
-def _extraction(planned: PlannedExtraction, measurer: Measurer) -> tuple[Prediction, Mapping[str, Reason]]:
-    """Predict an extraction; say which evaluations will not find their layers, and why."""
+def _extraction(
+    planned: PlannedExtraction, measurer: Measurer
+) -> tuple[Prediction, Mapping[str, Reason], tuple[str, ...]]:
+    """Predict an extraction; say which evaluations will not find their layers, and why; give its layers."""
     try:
         if planned.features() is not None:
-            return Prediction(planned.cell, "done"), {}
+            return Prediction(planned.cell, "done"), {}, tuple(FeatureStore(planned.task.out).layers)
         done = planned.done()
     except UserError as error:
-        return _failing(planned.cell, error.message, error.hint), {}
+        return _failing(planned.cell, error.message, error.hint), {}, ()
     event = measurer.measure(f"measure: {planned.cell.name}", PredictTask(planned.task))
     if event.kind == "failed":
-        return _failing(planned.cell, event.text, event.facts.get("hint")), {}
+        return _failing(planned.cell, event.text, event.facts.get("hint")), {}, ()
     total = len(planned.task.videos)
     seconds = event.facts["once"] + (total - done) * event.facts["seconds"]
     state, nbytes = (f"to go on: {done} of {total} videos", 0) if done else ("to do", event.facts["bytes"])
-    return Prediction(planned.cell, state, seconds, nbytes), event.facts["missing"]
+    return Prediction(planned.cell, state, seconds, nbytes), event.facts["missing"], event.facts["layers"]
 
 
 def _evaluation(

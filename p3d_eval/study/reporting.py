@@ -1,11 +1,12 @@
 """What a study reports: from which results, failures and features, under which names."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from p3d_eval.errors import UserError, did_you_mean
 from p3d_eval.features import open_features
 from p3d_eval.provenance import sha256_file
 from p3d_eval.reports.failed import Failed
@@ -19,6 +20,16 @@ from p3d_eval.study.settings import ReportSettings
 from p3d_eval.study.tasks import Tell
 
 REPORT, FIGURES, PAGE = "report", "figures", "report.html"
+
+
+@dataclass(frozen=True)
+class ReportCell:
+    """The report, as a dry run lists it."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return REPORT
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,33 @@ def plan_report(plan: Plan, folder: Path, paths: tuple[Path, ...], outcomes: Seq
     title = settings.title or Path(plan.study.name).stem
     maps = _maps(plan, outcomes) if settings.figures and settings.tsne_videos else ()
     return ReportTask(folder, paths, _failures(outcomes), settings, title, plan.command, maps)
+
+
+def map_problem(plan: Plan, layers: Mapping[Path, Collection[str]]) -> UserError | None:
+    """Say why no map by t-SNE will be drawn; None where one will, or none is asked for, or nothing is known.
+
+    Parameters
+    ----------
+    plan : Plan
+    layers : mapping of Path to collection of str
+        Layers of each feature file that the study makes.
+    """
+    settings = plan.study.report
+    if not (settings.figures and settings.tsne_videos):
+        return None
+    stored: set[str] = set()
+    for source in (one.sources[0] for one in plan.evaluations if len(one.sources) == 1):
+        if isinstance(source, GivenFeatures):
+            stored.update(open_features(source.path).layers)
+        else:
+            stored.update(layers[source.task.out])
+    if settings.tsne_layer in stored or not stored:
+        return None
+    guess = did_you_mean(settings.tsne_layer, stored)
+    return UserError(
+        f"no map: no feature file will have the layer {settings.tsne_layer!r} (tsne_layer)",
+        f"{guess}Stored: {', '.join(sorted(stored))}. Name one as tsne_layer, or write tsne_videos = 0",
+    )
 
 
 def _maps(plan: Plan, outcomes: Sequence[Outcome]) -> tuple[Map, ...]:

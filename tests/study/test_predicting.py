@@ -159,6 +159,26 @@ def test_notes_of_an_extraction_scale_nothing(study, in_threads):
     assert dry["extract two on tiny"].seconds < 5
 
 
+def test_a_map_of_a_layer_that_no_file_will_have_is_told(by_default, in_threads):
+    """The layers of a factory's network are known when it is loaded."""
+    change(by_default, "figures = false", 'tsne_layer = "falt"')
+    change(by_default, "seed = 1", "seed = 5")
+    found = run_study(by_default, dry_run=True, quiet=True).predictions[-1]
+    assert (found.cell.name, found.failed) == ("report", False)
+    assert found.state == "no map: no feature file will have the layer 'falt' (tsne_layer)"
+    assert found.hint.startswith("Did you mean flat? Stored: flat, prob, res. ")
+    change(by_default, "falt", "flat")
+    assert "report" not in states(by_default)
+
+
+def test_a_map_of_a_layer_that_no_finished_file_has_is_told(study, in_threads):
+    assert "report" not in states(study)  # no figures are drawn
+    change(study, "figures = false", "")
+    assert "'pool5'" in states(study)["report"]
+    change(study, "[report]", "[report]\ntsne_videos = 0")
+    assert "report" not in states(study)
+
+
 def test_a_trial_writes_into_its_own_folder_alone(study, in_threads):
     shutil.rmtree(study.parent / "study")
     done = run_study(study, limit=4, quiet=True)
