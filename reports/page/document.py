@@ -15,6 +15,7 @@ from markupsafe import Markup
 from p3d_eval import __version__
 from p3d_eval.errors import counted
 from p3d_eval.markup import plain
+from p3d_eval.reports.figures.confusion import Confusion, listed_confusions
 from p3d_eval.reports.figures.data import FigureData
 from p3d_eval.reports.page.commands import evaluation_command, extraction_commands, page_command
 from p3d_eval.reports.page.details import Grid, describe_results
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _HERE = "p3d_eval.reports.page"
 _SCRIPTS = ("scales.js", "drawing.js", "panel.js", "kinds.js", "figure.js", "tables.js", "start.js")
+_CONFUSIONS = 21  # lines of the list of the largest; the last may say how many more there are
 _DIGITS = 6  # significant ones of a coordinate: far below a pixel
 TITLE = "Transfer of frozen video representations"
 
@@ -37,6 +39,8 @@ class _PageFigure:
     payload: Markup
     facts: tuple[tuple[str, str], ...]
     series: Grid | None
+    confusions: tuple[Confusion, ...]
+    more: str
 
 
 def to_page(
@@ -163,6 +167,7 @@ def _own_command(report: "Report") -> str | None:
 
 
 def _figure(place: int, figure: FigureData) -> _PageFigure:
+    found, more = listed_confusions(figure.matrix, _CONFUSIONS) if figure.matrix else ([], "")
     text = json.dumps(_rounded(figure.to_json()), ensure_ascii=False, separators=(",", ":"))
     for character in "<>&":  # so that no text of it can end the script element
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -172,6 +177,8 @@ def _figure(place: int, figure: FigureData) -> _PageFigure:
         payload=Markup(text),  # noqa: S704 (escaped above)
         facts=tuple((name, _fact(value)) for name, value in figure.facts.items() if value is not None),
         series=_series_grid(figure),
+        confusions=tuple(found),
+        more=more,
     )
 
 

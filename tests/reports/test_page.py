@@ -19,9 +19,9 @@ from p3d_eval.errors import UserError
 from p3d_eval.protocols.result import Metric
 from p3d_eval.reports import Report
 from p3d_eval.reports.failed import Failed
-from p3d_eval.reports.figures.data import KINDS, FigureData
+from p3d_eval.reports.figures.data import KINDS, FigureData, Matrix
 from p3d_eval.reports.page import gather_figures
-from tests.support.figure_data import curve_figure, every_figure, map_figure
+from tests.support.figure_data import curve_figure, every_figure, map_figure, matrix_figure
 from tests.support.figures import class_result
 from tests.support.parsed import Parsed
 from tests.support.results import aslan_result, ucf101_result
@@ -122,6 +122,18 @@ def test_figures_lead_to_the_results_that_they_are_made_from(report):
         f"result-{one}"
     ) == 1
     assert "d" * 64 in page.text
+
+
+def test_the_largest_confusions_stand_below_their_matrix_each_name_for_itself(report):
+    names = ("עברית", "a_b & c", "d")
+    page = Parsed(report.to_page([matrix_figure(names)]))
+    listed = "Largest confusions 23 % d → עברית 17 % a_b & c → d 9 % עברית → a_b & c"
+    assert listed in page.text
+    assert len(page.of("bdi")) >= 6
+    many = tuple(f"class {place:02}" for place in range(40))
+    even = replace(matrix_figure(many), matrix=Matrix(many, many, ((1.0,) * 40,) * 40))
+    assert "and 1540 more of 2 %" in Parsed(report.to_page([even])).text
+    assert "Largest confusions none" in Parsed(report.to_page([matrix_figure(("alone",))])).text
 
 
 def test_warnings_stand_first():

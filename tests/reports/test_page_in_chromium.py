@@ -1,12 +1,19 @@
 """The page in a real headless Chromium: it loads clean, fits a phone, answers to the pointer and sorts."""
 
 import time
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import colormaps
+from matplotlib.colors import PowerNorm
 
 from p3d_eval.files import write_text
 from p3d_eval.reports import Report
+from p3d_eval.reports.figures.data import Matrix
+from p3d_eval.reports.figures.picture import compose
+from p3d_eval.reports.figures.style import SHADES, styled
 from tests.support.browser import (
     DESKTOP,
     PHONE,
@@ -19,7 +26,7 @@ from tests.support.browser import (
     requests,
     tap,
 )
-from tests.support.figure_data import HOSTILE, every_figure, map_figure
+from tests.support.figure_data import HOSTILE, every_figure, map_figure, matrix_figure
 from tests.support.results import aslan_result, ucf101_result
 
 pytestmark = needs_chromium
@@ -187,6 +194,63 @@ def test_hovering_tells_the_numbers_of_curves_bars_and_cells(driver, page):
         holder, (canvas,) = canvases(driver, number)
         move(driver, canvas, *place_of(driver, canvas, place))
         assert tooltip(driver, holder) == lines, kind
+
+
+def pixels(driver, canvas, places):
+    """Colours of a canvas at places, in its pixels."""
+    return driver.execute_script(
+        "const [canvas, places] = arguments; const [w, h] = [canvas.width, canvas.height];"
+        "const data = canvas.getContext('2d').getImageData(0, 0, w, h).data;"
+        "const at = ([x, y]) => 4 * (Math.floor(y) * w + Math.floor(x));"
+        "return places.map((place) => [...data.slice(at(place), at(place) + 3)])",
+        canvas,
+        places,
+    )
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_shades_of_a_matrix_and_of_its_scale_are_those_of_the_printed_one(driver, tmp_path, dark):
+    values = ((60.0, 25.0, 10.0, 5.0), (0.0, 99.0, 1.0, 0.0), (3.0, 0.0, 2.0, 0.0), (40.0, 0.0, 20.0, 40.0))
+    figure = replace(matrix_figure(tuple("abcd")), matrix=Matrix(tuple("abcd"), tuple("abcd"), values))
+    path = tmp_path / "matrix.html"
+    write_text(path, Report.of([ucf101_result()]).to_page([figure]))
+    open_page(driver, path, dark=dark)
+    assert console(driver) == []
+    _, (canvas,) = canvases(driver, 0)
+    centres = [place_of(driver, canvas, place) for place in range(16)]
+    side = centres[1][0] - centres[0][0]
+    printed = colormaps[SHADES]
+    norm = PowerNorm(0.5, 0, 100)
+    beside = [(x - 0.4 * side, y - 0.4 * side) for x, y in centres]  # the numbers
+    corners = pixels(driver, canvas, beside)
+    for value, seen in zip(np.ravel(values), corners, strict=True):
+        row = next(row for row in values if value in row)
+        shade = printed(float(norm(100 * value / sum(row)))) if value else (1.0, 1.0, 1.0)
+        assert np.abs(np.array(seen) - 255 * np.array(shade[:3])).max() <= 4, value
+    box = driver.execute_script("return arguments[0].panel.inner()", canvas)
+    heights = np.array([0.02, 0.25, 0.5, 0.75, 0.98])
+    bar = pixels(
+        driver, canvas, [(box["left"] + box["width"] + 15, box["top"] + 240 * (1 - h)) for h in heights]
+    )
+    assert np.abs(np.array(bar) - 255 * printed(heights)[:, :3]).max() <= 6
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")  # of a hostile name, which no font here has
+def test_bars_of_classes_stand_in_the_order_of_the_printed_ones(driver, page):
+    open_page(driver, page)
+    figure = next(one for one in FIGURES if one.kind == "per-class")
+    _, (canvas,) = canvases(driver, FIGURES.index(figure))
+    shown = driver.execute_script(
+        "const panel = arguments[0].panel; const bars = [...panel.spec.targets];"
+        "return bars.sort((a, b) => panel.toY(a.y) - panel.toY(b.y)).map((bar) => bar.x)",
+        canvas,
+    )
+    with styled():
+        (axes,) = compose(figure).axes
+        bars = sorted(axes.patches, key=lambda bar: -axes.transData.transform((0, bar.get_y()))[1])
+    assert shown == [bar.get_width() for bar in bars]
+    named = driver.execute_script("return arguments[0].panel.spec.y.names", canvas)
+    assert named == list(figure.series[0].classes)[::-1]
 
 
 def test_a_point_that_is_undefined_is_no_target(driver, page):

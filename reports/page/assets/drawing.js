@@ -1,5 +1,7 @@
 // What stands inside a panel: axes, and a drawer for each type of mark.
 
+const SCALE = { height: 240, before: 10, width: 10, words: 48 }; // pixels of a bar of shades and what it says
+
 function drawAxes(panel, context, box) {
   context.strokeStyle = panel.colour("line");
   context.fillStyle = panel.colour("muted");
@@ -26,14 +28,37 @@ function drawAxes(panel, context, box) {
   }
   context.strokeRect(box.left, box.top, box.width, box.height);
   context.fillStyle = panel.colour("text");
+  if (panel.spec.scale) drawScale(panel, context, box);
+  context.textAlign = "center";
   if (x.label) context.fillText(x.label, box.left + box.width / 2, panel.height - 9);
-  if (y.label) {
-    context.save();
-    context.translate(9, box.top + box.height / 2);
-    context.rotate(-Math.PI / 2);
-    context.fillText(y.label, 0, 0);
-    context.restore();
+  if (y.label) drawUpright(context, y.label, 9, box.top + box.height / 2);
+}
+
+function drawUpright(context, text, x, y) {
+  context.save();
+  context.translate(x, y);
+  context.rotate(-Math.PI / 2);
+  context.fillText(text, 0, 0);
+  context.restore();
+}
+
+// The bar of shades right of a matrix: {label, ticks in percent}
+function drawScale(panel, context, box) {
+  const height = Math.min(box.height, SCALE.height);
+  const left = box.left + box.width + SCALE.before;
+  for (let y = 0; y < height; y += 1) {
+    context.fillStyle = shadeOf((1 - y / height) ** 2);
+    context.fillRect(left, box.top + y, SCALE.width, 1);
   }
+  context.fillStyle = panel.colour("text");
+  context.textAlign = "left";
+  for (const value of panel.spec.scale.ticks) {
+    context.fillText(String(value), left + SCALE.width + 4, box.top + height * (1 - Math.sqrt(value / 100)));
+  }
+  context.textAlign = "center";
+  const { label } = panel.spec.scale;
+  const middle = Math.max(box.top + height / 2, context.measureText(label).width / 2 + 2); // not above the canvas
+  drawUpright(context, label, panel.width - 8, middle);
 }
 
 function rule(context, x0, y0, x1, y1) {
@@ -53,7 +78,7 @@ function drawNames(panel, context, box, names, below) {
   names.forEach((name, place) => {
     const value = below ? place : names.length - 1 - place; // rows are listed from the top
     if (place % every || value < low || value > high) return;
-    const text = shortened(context, name, room);
+    const text = isolated(shortened(context, name, room));
     if (below) {
       context.save();
       context.translate(panel.toX(value), box.top + box.height + 5);
@@ -153,19 +178,24 @@ const DRAWERS = {
     }
   },
 
-  // A matrix, rows from the top: shares of each row's sum as depth of colour
+  // A matrix, rows from the top: shares of each row's sum as shades on white, few of them with their numbers
   cells(panel, context, mark) {
-    const colour = panel.colour("accent");
     const rows = mark.values.length;
+    context.fillStyle = "#ffffff"; // in the dark, too: shades are those of paper
+    context.fillRect(0, 0, panel.width, panel.height);
+    context.textAlign = "center";
+    context.textBaseline = "middle";
     mark.values.forEach((row, r) => {
       const total = row.reduce((sum, value) => sum + value, 0) || 1;
       row.forEach((value, c) => {
         if (!value) return;
-        context.globalAlpha = 0.08 + 0.92 * Math.sqrt(value / total);
-        context.fillStyle = colour;
+        context.fillStyle = shadeOf(value / total);
         const [x0, x1] = [panel.toX(c - 0.5), panel.toX(c + 0.5)];
         const [y0, y1] = [panel.toY(rows - 1 - r + 0.5), panel.toY(rows - 1 - r - 0.5)];
         context.fillRect(x0, y0, x1 - x0 + 0.3, y1 - y0 + 0.3);
+        if (!mark.written) return;
+        context.fillStyle = value / total > 0.25 ? "#ffffff" : "#000000"; // half of the shades, by their root
+        context.fillText(whole((100 * value) / total), (x0 + x1) / 2, (y0 + y1) / 2);
       });
     });
   },

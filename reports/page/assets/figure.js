@@ -53,7 +53,7 @@ class Figure {
       const button = document.createElement("button");
       button.type = "button";
       button.setAttribute("aria-pressed", "false");
-      button.append(swatch(group), document.createTextNode(group.name));
+      button.append(swatch(group), bdi(group.name));
       button.addEventListener("click", () => {
         if (!this.chosen.delete(place)) this.chosen.add(place);
         button.setAttribute("aria-pressed", String(this.chosen.has(place)));
@@ -70,7 +70,7 @@ class Figure {
     if (!target) return;
     this.tooltip.replaceChildren(...target.lines.map((text, line) => {
       const part = document.createElement(line ? "div" : "strong");
-      part.textContent = text;
+      part.append(...[text].flat().map(bdi)); // parts of a line keep their order, whichever way each is written
       return part;
     }));
     const picture = this.data.thumbnails[target.id];
@@ -87,6 +87,12 @@ class Figure {
     this.tooltip.style.left = `${Math.min(room, Math.max(0, left))}px`;
     this.tooltip.style.top = `${inner.top - outer.top + place.y + 14}px`;
   }
+}
+
+function bdi(text) {
+  const part = document.createElement("bdi");
+  part.textContent = text;
+  return part;
 }
 
 // A small picture of a group's colour and shape.

@@ -3,6 +3,7 @@
 const WIDE = (width) => Math.round(Math.min(420, Math.max(240, width * 0.6)));
 const PARETO = "Pareto front"; // names that reports/figures gives
 const WHOLE = "without PCA";
+const FEW = 12; // classes whose cells have their numbers written in
 
 // Returns {groups: [{name, colour, shape, dash}], panels: [spec of a Panel]}.
 function arrange(figure) {
@@ -133,17 +134,18 @@ function confusion(figure) {
   const totals = values.map((row) => row.reduce((sum, value) => sum + value, 0));
   const targets = values.flatMap((row, r) => row.map((value, c) => ({
     x: c, y: rows.length - 1 - r,
-    lines: [`${rows[r]} → ${columns[c]}`, `${written(value)} of ${written(totals[r])}`],
+    lines: [[rows[r], " → ", columns[c]], `${written(value)} of ${written(totals[r])}`],
   })));
   const panel = {
-    label: figure.title, targets, marks: [{ type: "cells", values }], aspect: rows.length / columns.length,
+    label: figure.title, targets, marks: [{ type: "cells", values, written: rows.length <= FEW }],
+    scale: { label: "Share of the true class (%)", ticks: [0, 1, 5, 10, 25, 50, 75, 100] }, aspect: rows.length / columns.length,
     x: { label: figure.x_label, min: -0.5, max: columns.length - 0.5, names: columns },
     y: { label: figure.y_label, min: -0.5, max: rows.length - 0.5, names: rows },
   };
   return { groups: [], panels: [panel] };
 }
 
-// Bars lie: names of classes are read from left to right, one row each.
+// Bars lie: names of classes are read from left to right, one row each, the last on top as in print.
 function perClass(figure) {
   const names = [];
   figure.series.forEach((series) => series.x.forEach((x, i) => { names[x] ??= series.classes[i] ?? series.ids[i] ?? `${x}`; }));
@@ -152,7 +154,7 @@ function perClass(figure) {
   const marks = [];
   const targets = [];
   figure.series.forEach((series, group) => {
-    const row = (i) => count - 1 - series.x[i] + 0.4 - share * (group + 0.5);
+    const row = (i) => series.x[i] + 0.4 - share * (group + 0.5);
     const places = known(series);
     marks.push({ type: "bars", group, thick: share, points: places.map((i) => [series.y[i], row(i)]) });
     if (series.low.length) {
@@ -164,7 +166,7 @@ function perClass(figure) {
   const panel = {
     label: figure.title, marks, targets, height: () => Math.max(160, count * Math.max(14, 7 * figure.series.length)),
     x: { label: figure.x_label, min: Math.min(0, ...finite(ends)), max: extent(ends)[1] },
-    y: { min: -0.5, max: count - 0.5, names: names.map((name) => name ?? "") },
+    y: { min: -0.5, max: count - 0.5, names: names.map((name) => name ?? "").reverse() },
   };
   return { groups: grouped(figure.series.map((series) => series.name)), panels: [panel] };
 }

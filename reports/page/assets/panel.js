@@ -94,7 +94,7 @@ class Panel {
     const most = this.width * 0.36; // of a phone's width, for the names of classes
     const left = y.names ? Math.min(wide(y.names), most) + 10 : y.ticks === false ? 6 : 44;
     const bottom = x.names ? Math.min(wide(x.names), most) + 10 : x.ticks === false ? 6 : 22;
-    return { left: left + (y.label ? 18 : 0), right: 12, top: 8, bottom: bottom + (x.label ? 18 : 0) };
+    return { left: left + (y.label ? 18 : 0), right: this.spec.scale ? SCALE.before + SCALE.width + SCALE.words : 12, top: 8, bottom: bottom + (x.label ? 18 : 0) };
   }
 
   reset() {

@@ -34,6 +34,12 @@ function written(value) {
   return String(Number(value.toFixed(digits)) + 0);
 }
 
+// A whole number as Python writes it: a half goes to the even one.
+function whole(value) {
+  const up = Math.round(value);
+  return String(up - value === 0.5 && up % 2 ? up - 1 : up);
+}
+
 // Colours and shapes in the order of the printed figures (reports/figures/style.py): alike up to 105 classes.
 const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "text"];
 const SHAPES = [
@@ -54,6 +60,27 @@ const SHAPES = [
   { corners: 4, turn: 1 / 8, open: true, size: 1.15 },
 ];
 const DASHES = [[], [7, 4], [9, 3, 2, 3], [2, 3]];
+
+// Shades of shares, those of the printed matrices (cividis from its light end, in 256 steps): between the stops they
+// are straight to 3 of 255. They grow with the root of the share, so that one video of a hundred is seen.
+const SHADES = [
+  [0, 0xfee838], [4, 0xfde334], [23, 0xe7d150], [50, 0xc9b965], [76, 0xaea371], [108, 0x8f8a78],
+  [203, 0x36466c], [221, 0x1e3a6f], [227, 0x123570], [232, 0x013271], [234, 0x003170], [255, 0x00224e],
+];
+
+function shadeOf(share) {
+  const place = 255 * Math.sqrt(Math.min(1, Math.max(0, share)));
+  const above = Math.max(1, SHADES.findIndex(([stop]) => stop >= place));
+  const [[low, from], [high, to]] = [SHADES[above - 1], SHADES[above]];
+  const part = (place - low) / (high - low);
+  const channel = (shift) => Math.round(((from >> shift) & 255) * (1 - part) + ((to >> shift) & 255) * part);
+  return `rgb(${channel(16)}, ${channel(8)}, ${channel(0)})`;
+}
+
+// Keep a name's direction its own affair where it is drawn.
+function isolated(name) {
+  return `\u2068${name}\u2069`;
+}
 
 function styleOf(place) {
   return {
