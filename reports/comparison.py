@@ -160,10 +160,14 @@ def _build(
     )
 
 
-def _competing(entries: Sequence[Entry], layout: Layout, unranked: Sequence[str]) -> dict[str, list[int]]:
-    """For each ranked column, the numbers of the rows whose values may be compared."""
+def _competing(entries: Sequence[Entry], layout: Layout, unranked: Sequence[str]) -> dict[str, dict[int, str]]:
+    """For each ranked column, the numbers of the rows whose values may be compared, and what each is of."""
     return {
-        shown.key: [place for place, entry in enumerate(entries) if shown.key in entry.competing]
+        shown.key: {
+            place: entry.sources.get(layout.kind(shown), f"published row {place}")
+            for place, entry in enumerate(entries)
+            if shown.key in entry.competing
+        }
         for shown in layout.shown
         if shown.ranked and layout.kind(shown) not in unranked
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 
 from p3d_eval.protocols.result import Result
 from p3d_eval.reports.comparability import complete, obstacles, published_method
@@ -30,11 +31,14 @@ class Entry:
         Of its group.
     competing : frozenset of str
         Columns in which its value may be the best.
+    sources : mapping of str to str
+        Ids of its results, by kind; none of a published row.
     """
 
     row: Row
     heading: str
     competing: frozenset[str] = frozenset()
+    sources: Mapping[str, str] = dataclass_field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,8 @@ class Field:
         return obstacles(result, rules_of(self.layout, kind)) if self.rows else ()
 
     def changed(self, result: Result) -> str:
-        """Options that are not those of the published rows; empty where there are none."""
-        return departures(result) if self.rows and not self.layout.reference else ""
+        """Options that are not the defaults, where published rows, or other kinds, stand beside a result."""
+        return departures(result) if (self.rows or self.layout.members) and not self.layout.reference else ""
 
 
 def rules_of(layout: Layout, kind: str) -> Layout:
@@ -141,7 +145,8 @@ def _measured_entry(system: System, field: Field, told: str) -> Entry:
         and (complete(result) or layout.kind(shown) not in field.whole)
         and (layout.kind(shown) in free or layout.kind(shown) not in field.beside)
     )
-    return Entry(row, heading, competing)
+    sources = {kind: result.result_id for kind, result in system.results.items()}
+    return Entry(row, heading, competing, sources)
 
 
 def _marks(result: Result, kind: str, field: Field, told: str) -> tuple[str, ...]:

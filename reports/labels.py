@@ -1,7 +1,7 @@
 """What rows are called: labels that tell results apart, and the options that are not the defaults."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -22,12 +22,26 @@ def distinct_labels(results: Sequence[Result]) -> list[str]:
     Results of several protocols, whose defaults differ anyway, get those that are not the defaults.
     Two results that differ in no option (other features, other annotations) get their result id.
     """
+    return with_options(results, telling_options(results))
+
+
+def telling_options(
+    results: Sequence[Result], shown: Sequence[Collection[str] | None] | None = None
+) -> list[dict[str, str]]:
+    """Find the options that tell every result from those that share its label.
+
+    Parameters
+    ----------
+    results : sequence of Result
+    shown : sequence of (collection of str or None), optional
+        For each result, the options that may tell it from results of other protocols; None for all.
+    """
     alike = Counter(result.label for result in results)
     settings = {id(result): _settings(result) for result in results if alike[result.label] > 1}
-    labels = []
-    for result in results:
+    found: list[dict[str, str]] = []
+    for result, allowed in zip(results, shown or [None] * len(results), strict=True):
         if alike[result.label] == 1:
-            labels.append(result.label)
+            found.append({})
             continue
         own = settings[id(result)]
         others = [other for other in results if other.label == result.label]
@@ -37,11 +51,20 @@ def distinct_labels(results: Sequence[Result]) -> list[str]:
         differing = [
             key
             for key in own
-            if key in changed
+            if (key in changed and (allowed is None or key in allowed))
             or (own[key] != usual.get(key) and any(other.get(key, own[key]) != own[key] for other in same))
         ]
-        details = ", ".join(f"{key}={own[key]}" for key in differing)
-        labels.append(f"{result.label} ({details})" if details else result.label)
+        found.append({key: own[key] for key in differing})
+    return found
+
+
+def with_options(results: Sequence[Result], options: Sequence[Mapping[str, str]]) -> list[str]:
+    """Put options behind the label of every result, and its id where that leaves two alike."""
+    details = [", ".join(f"{key}={value}" for key, value in own.items()) for own in options]
+    labels = [
+        f"{result.label} ({detail})" if detail else result.label
+        for result, detail in zip(results, details, strict=True)
+    ]
     repeated = Counter(labels)
     return [
         f"{label} [{result.result_id[:_ID_SHOWN]}]" if repeated[label] > 1 else label

@@ -167,6 +167,8 @@ def _test(systems: Sequence[System], benchmark: Benchmark, files: Mapping[str, L
     absent = [one.label for one in systems if benchmark.name not in one.results]
     if absent:
         return f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not on it"
+    if len({own.results[benchmark.name].result_id for own in systems}) == 1:
+        return "one result stands in both rows"
     try:
         one, two = (
             replace(files[own.results[benchmark.name].result_id].scored(), label=own.label) for own in systems

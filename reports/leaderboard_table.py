@@ -41,7 +41,11 @@ def standings_table(
     rows = mark_ranks(
         rows,
         {
-            one.name: [place for place, own in enumerate(standings) if metric_of(own.system, one) is not None]
+            one.name: {
+                place: own.system.results[one.name].result_id
+                for place, own in enumerate(standings)
+                if metric_of(own.system, one) is not None
+            }
             for one in benchmarks
         },
     )

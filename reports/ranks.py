@@ -75,13 +75,25 @@ def ranks(values: Array, errors: Array, seed: int) -> list[Rank]:
     return _with_intervals(places(values), places(_draw(values, errors, seed)) if _known(errors) else None)
 
 
-def overall(values: Array, errors: Array, seed: int, by_borda: bool) -> list[Rank]:
-    """Rank systems by their mean over benchmarks, or by Borda's count; parameters as (systems, benchmarks)."""
+def overall(
+    values: Array, errors: Array, seed: int, by_borda: bool, sources: NDArray[np.str_] | None = None
+) -> list[Rank]:
+    """Rank systems by their mean over benchmarks, or by Borda's count.
+
+    Parameters
+    ----------
+    values, errors : ndarray of float64, shape (systems, benchmarks)
+        As of `ranks`.
+    seed : int
+    by_borda : bool
+    sources : ndarray of str, shape (systems, benchmarks), optional
+        What each value is of: those of one source on a benchmark are drawn together.
+    """
 
     def judge(drawn: Array) -> Array:
         return borda(drawn) if by_borda else drawn.mean(-1)
 
-    drawn = places(judge(_draw(values, errors, seed))) if _known(errors) else None
+    drawn = places(judge(_draw(values, errors, seed, sources))) if _known(errors) else None
     return _with_intervals(places(judge(values)), drawn)
 
 
@@ -89,9 +101,12 @@ def _known(errors: Array) -> bool:
     return not np.isnan(errors).any()
 
 
-def _draw(values: Array, errors: Array, seed: int) -> Array:
-    """Let every value fall about itself as its interval says, independently, ``DRAWS`` times."""
+def _draw(values: Array, errors: Array, seed: int, sources: NDArray[np.str_] | None = None) -> Array:
+    """Let every value fall about itself as its interval says, ``DRAWS`` times, those of one source together."""
     noise = np.random.default_rng(seed).standard_normal((DRAWS, *values.shape))
+    for column, own in enumerate([] if sources is None else sources.T):
+        _, first, place = np.unique(own, return_index=True, return_inverse=True)
+        noise[..., column] = noise[..., first[place], column]
     return values + errors * noise
 
 

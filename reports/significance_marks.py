@@ -22,7 +22,7 @@ _NONE_RANKED = "Not tested: no column of this table is ranked."
 def mark_differences(
     rows: Sequence[Row],
     systems: Sequence[System],
-    competing: Mapping[str, Sequence[int]],
+    competing: Mapping[str, Iterable[int]],
     layout: Layout,
     options: TableOptions,
     footnotes: Footnotes,
@@ -34,7 +34,7 @@ def mark_differences(
     rows : sequence of Row
     systems : sequence of System
         Their results carry their scores.
-    competing : mapping of str to sequence of int
+    competing : mapping of str to iterable of int
         For each ranked column, the numbers of the rows that may be compared.
     layout, options, footnotes
         Of the table.
@@ -72,7 +72,10 @@ def mark_differences(
             untested.setdefault(reason, []).append(shown.heading)
         if not found:
             continue
-        corrected = dict(zip(found, holm([one.p_value for one in found.values()]), strict=True))
+        # Rows of one network may share a result, which is one comparison.
+        raw = {own[place].result_id: one.p_value for place, one in found.items()}
+        by_result = dict(zip(raw, holm(list(raw.values())), strict=True))
+        corrected = {place: by_result[own[place].result_id] for place in found}
         how = _how(found.values(), options)
         if min(corrected.values()) > options.alpha:
             alike.append(f"{shown.heading}: no row {how.replace('differs', 'is shown to differ', 1)}.")
@@ -119,7 +122,7 @@ def _tested(
     found: dict[int, Comparison] = {}
     reasons = []
     for place in known:
-        if place == reference:
+        if own[place].result_id == own[reference].result_id:
             continue
         try:
             report = pair_test(own[reference], own[place], shown.measured, options.seed)

@@ -181,8 +181,12 @@ def metric_of(system: System, benchmark: Benchmark) -> Metric | None:
 def _ranked(benchmark: Benchmark, systems: Sequence[System], seed: int) -> dict[int, Rank]:
     found = {place: metric_of(system, benchmark) for place, system in enumerate(systems)}
     known = {place: metric for place, metric in found.items() if metric is not None}
-    values, errors = _columns(list(known.values()))
-    return dict(zip(known, ranks(values, errors, seed), strict=True)) if known else {}
+    if not known:
+        return {}
+    sources = {place: systems[place].results[benchmark.name].result_id for place in known}
+    distinct = {sources[place]: metric for place, metric in known.items()}  # rows may share a result
+    by_source = dict(zip(distinct, ranks(*_columns(list(distinct.values())), seed), strict=True))
+    return {place: by_source[source] for place, source in sources.items()}
 
 
 def _with_aggregates(
@@ -195,7 +199,10 @@ def _with_aggregates(
     ]
     values = np.stack([column for column, _ in columns], axis=1)
     errors = np.stack([column for _, column in columns], axis=1)
-    found = overall(values, errors, seed, by_borda=sort == "borda")
+    sources = np.array(
+        [[standings[place].system.results[one.name].result_id for one in benchmarks] for place in whole]
+    )
+    found = overall(values, errors, seed, by_borda=sort == "borda", sources=sources)
     points = borda(values)
     ranked = list(standings)
     for row, place in enumerate(whole):

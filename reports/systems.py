@@ -1,12 +1,12 @@
 """What rows are of: one result, one variant of it, or what one network has in several protocols."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from p3d_eval.protocols.result import Result
 from p3d_eval.reports.failed import Failed
-from p3d_eval.reports.labels import departures, distinct_labels, plain
+from p3d_eval.reports.joining import Joined, join_results, network_of, row_labels
+from p3d_eval.reports.labels import distinct_labels, plain
 from p3d_eval.reports.layout import Layout
 from p3d_eval.reports.layouts import kind_of
 
@@ -62,7 +62,7 @@ def _by_variant(result: Result, label: str, kind: str) -> Iterable[System]:
 def join(
     results: Sequence[Result], failures: Sequence[Failed] = (), kind_of: Callable[[Result], str] = kind_of
 ) -> list[System]:
-    """Make one row of each network and set of options, with one result a kind.
+    """Make one row of each network and setting, see `join_results`; a profile joins every row of its network.
 
     Parameters
     ----------
@@ -72,23 +72,13 @@ def join(
     kind_of : callable
         What of a row a result is.
     """
-    rows: dict[str, list[dict[str, Result]]] = {}
-    for result in (one for one in results if one.protocol != _PROFILE):
-        own = rows.setdefault(network_of(result), [])
-        kind = kind_of(result)
-        place = next((row for row in own if kind not in row), None)
-        if place is None:
-            own.append({kind: result})
-        else:
-            place[kind] = result
-    flat = [row for own in rows.values() for row in own]
+    joined = join_results([one for one in results if one.protocol != _PROFILE], kind_of)
     for profile in (one for one in results if one.protocol == _PROFILE):
-        same = [row for row in flat if _PROFILE not in row and _fits(profile, row)]
+        same = [row for row in joined if _PROFILE not in row.results and _fits(profile, row.results)]
         for row in same:
-            row[_PROFILE] = profile
-        flat += [] if same else [{_PROFILE: profile}]
-    labels = distinct_labels([next(iter(row.values())) for row in flat])
-    systems = [System(label, row) for label, row in zip(labels, flat, strict=True)]
+            row.results[_PROFILE] = profile
+        joined += [] if same else [Joined(network_of(profile), results={_PROFILE: profile})]
+    systems = [System(label, row.results) for label, row in zip(row_labels(joined), joined, strict=True)]
     for failed in failures:
         systems = _with_failure(systems, failed)
     return systems
@@ -112,13 +102,3 @@ def _architecture(result: Result) -> list[object]:
     spec = result.features.get("input_spec")
     size = [spec.get("clip_length"), spec.get("crop")] if isinstance(spec, Mapping) else []
     return [result.features.get("backbone"), result.features.get("options") or {}, size]
-
-
-def network_of(result: Result) -> str:
-    """Tell what is judged: label, network, weights, and the options that are not a protocol's defaults."""
-    features = result.features
-    weights = features.get("weights")
-    digest = weights.get("sha256") if isinstance(weights, Mapping) else None
-    options = features.get("options")
-    known = [result.label, features.get("backbone"), digest, options, departures(result)]
-    return json.dumps(known, sort_keys=True, default=str)

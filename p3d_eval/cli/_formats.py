@@ -50,7 +50,7 @@ def choose_format(named: str | None, out: Path | None, as_json: bool) -> Format:
     if as_json and out is None and named is not None:
         raise UserError(f"--json and --format {named} both want standard output", "Add --out FILE")
     known = None if out is None else _BY_SUFFIX.get(out.suffix.lower())
-    if named is not None and known not in (None, named):
+    if out is not None and named is not None and known not in (None, named):
         raise UserError(
             f"{out}: the suffix {out.suffix} is that of {known}, not of {named}",
             f"Leave out --format, or use {next(one for one, own in _BY_SUFFIX.items() if own == named)}",

@@ -99,6 +99,116 @@ def test_rows_are_joined_by_network_weights_and_options():
     assert len({row.label for row in measured}) == 3
 
 
+def retrieval_result(label="p3d199", r1=0.7, *, backbone="p3d199", **options):
+    """A retrieval, which has no C."""
+    known = {"dataset": "ucf101", "layer": "pool5", "neighbours": 5}
+    metrics = {name: Metric(r1, n=3783, unit="videos") for name in ("r1", "map")}
+    given = {**known, **options}
+    return ucf101_result(
+        label,
+        protocol="retrieval",
+        backbone=backbone,
+        metrics=metrics,
+        options=given,
+        default_options=known,
+        splits=1,
+    )
+
+
+def at(C, accuracy=0.8, **changes):
+    return ucf101_result(accuracy=accuracy, options={"C": C, "layer": "pool5"}, **changes)
+
+
+def split_aslan(label="p3d199", **changes):
+    known = {"C": 1.0, "layers": None, "negatives": "pairs"}
+    given = {**known, "layers": "pool5", "negatives": "split"}
+    return aslan_result(label, options=given, default_options=known, **changes)
+
+
+FREE = {"columns": ["ucf101:accuracy", "retrieval-ucf101:map", "aslan:auc"], "published": False}
+
+
+def filled(table):
+    return {row.label: {key.partition(":")[0] for key in row.cells} for row in table.rows}
+
+
+def test_options_of_one_protocol_do_not_part_a_network():
+    table = table_of(at(10.0), retrieval_result(neighbours=9), split_aslan(), **FREE)
+    assert filled(table) == {"p3d199": {"ucf101", "retrieval-ucf101", "aslan"}}
+    (row,) = table.rows
+    assert remarks(table, row.cells["ucf101:accuracy"].marks) == [
+        "not the protocol's defaults: C = 10 (default 1)"
+    ]
+    assert remarks(table, row.cells["aslan:auc"].marks) == [
+        "not the protocol's defaults: layers = pool5 (not given by default), negatives = split (default pairs)"
+    ]
+
+
+def test_a_protocols_several_settings_are_rows_and_a_default_agrees_with_defaults():
+    """Retrieval has no C and holds in both rows; ASLAN was judged at C = 1."""
+    table = table_of(at(10.0), at(1.0), retrieval_result(), split_aslan(), **FREE)
+    assert filled(table) == {
+        "p3d199": {"ucf101", "retrieval-ucf101", "aslan"},
+        "p3d199 (ucf101 C=10)": {"ucf101", "retrieval-ucf101"},
+    }
+
+
+def test_the_only_result_of_a_protocol_joins_every_row_where_it_fits_none():
+    table = table_of(at(10.0), at(100.0), retrieval_result(), split_aslan(), **FREE)
+    assert filled(table) == {
+        "p3d199 (ucf101 C=10)": {"ucf101", "retrieval-ucf101", "aslan"},
+        "p3d199 (ucf101 C=100)": {"ucf101", "retrieval-ucf101", "aslan"},
+    }
+
+
+def test_settings_of_two_protocols_are_not_crossed():
+    results = [at(10.0), at(100.0), retrieval_result(neighbours=9), retrieval_result(neighbours=7)]
+    assert filled(table_of(*results, **{**FREE, "columns": FREE["columns"][:2]})) == {
+        "p3d199 (C=10)": {"ucf101"},
+        "p3d199 (C=100)": {"ucf101"},
+        "p3d199 (neighbours=9)": {"retrieval-ucf101"},
+        "p3d199 (neighbours=7)": {"retrieval-ucf101"},
+    }
+    both = [*results[:2], at(1.0), *results[2:], retrieval_result()]
+    assert filled(table_of(*both, **{**FREE, "columns": FREE["columns"][:2]})) == {
+        "p3d199": {"ucf101", "retrieval-ucf101"},
+        "p3d199 (ucf101 C=10)": {"ucf101", "retrieval-ucf101"},
+        "p3d199 (ucf101 C=100)": {"ucf101", "retrieval-ucf101"},
+        "p3d199 (retrieval-ucf101 neighbours=9)": {"ucf101", "retrieval-ucf101"},
+        "p3d199 (retrieval-ucf101 neighbours=7)": {"ucf101", "retrieval-ucf101"},
+    }
+
+
+def test_two_extractions_are_two_rows_and_other_protocols_join_the_first():
+    one = at(1.0)
+    table = table_of(
+        one,
+        replace(one, features={**one.features, "identity": "again"}),
+        retrieval_result(),
+        **{**FREE, "columns": FREE["columns"][:2]},
+    )
+    assert list(filled(table).values()) == [{"ucf101", "retrieval-ucf101"}, {"ucf101"}]
+    assert all(label.startswith("p3d199 [") for label in filled(table))
+
+
+def test_rows_that_share_a_result_are_one_competitor():
+    """One retrieval in two rows is the best of nothing; beside another network's, the second is that one."""
+    results = [at(10.0, 0.7), at(1.0, 0.8), retrieval_result(r1=0.7)]
+    others = [
+        at(1.0, accuracy, label=label, backbone=label) for label, accuracy in (("i3d", 0.9), ("s3d", 0.6))
+    ]
+    others += [retrieval_result("i3d", 0.6, backbone="i3d"), retrieval_result("s3d", 0.5, backbone="s3d")]
+
+    def marked(table, mark):
+        return {row.label for row in table.rows if getattr(row.cells["retrieval-ucf101:map"], mark)}
+
+    choices = {**FREE, "columns": FREE["columns"][:2]}
+    assert not marked(table_of(*results, **choices), "best")
+    table = table_of(*results, *others, **choices)
+    assert marked(table, "best") == {"p3d199", "p3d199 (ucf101 C=10)"}
+    assert marked(table, "second") == {"i3d"}
+
+
 def test_what_failed_is_shown_in_its_column():
     table = table_of(scene("yupenn"), failures=[Failed("dynamic-scenes", "p3d199", "no such file")])
     row = next(row for row in table.rows if row.label == "p3d199")

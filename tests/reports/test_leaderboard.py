@@ -165,7 +165,28 @@ def test_defaults_that_differ_between_protocols_part_no_rows_names():
     other = {"C": 1.0, "normalise": None, "layers": None}
     pairs = aslan_result("i3d", options={**other, "layers": "pool5"}, default_options=other)
     found = order(leaderboard([usual, more, pairs]))
-    assert set(found) == {"i3d", "i3d (C=100)", "i3d (layers=pool5)"}
+    assert found == ["i3d", "i3d (C=100)"]  # layers part nothing: there is one result of aslan
+
+
+def test_a_networks_only_result_of_a_protocol_joins_the_rows_of_its_settings():
+    """It has no C and holds at both; ranks on it are of results, those over all benchmarks of rows."""
+    known = {"layer": "pool5"}
+
+    def network(name, values, other):
+        settings = [
+            ucf101_result(name, value, backbone=name, options={"C": C, "layer": "pool5"})
+            for C, value in zip((1.0, 10.0), values, strict=True)
+        ]
+        plain = ucf101_result(name, other, backbone=name, protocol="own", options=known, default_options=known)
+        return [*settings, plain]
+
+    results = [*network("a", (0.9, 0.6), 0.7), *network("b", (0.8, 0.5), 0.6)]
+    board = leaderboard(results, compared=("a", "a (ucf101 C=10)"))
+    assert order(board) == ["a", "b", "a (ucf101 C=10)", "b (ucf101 C=10)"]
+    ranks = {row.label: row.cells["own_rank"].value for row in table_of(board).rows}
+    assert ranks == {"a": 1, "a (ucf101 C=10)": 1, "b": 2, "b (ucf101 C=10)": 2}  # two results, not four
+    assert [cells(board, label)["rank"].value for label in order(board)] == [1, 2, 3, 4]
+    assert board.comparisons["own"] == "one result stands in both rows"
 
 
 def test_an_incomplete_result_is_shown_and_not_ranked_and_leaves_the_others_their_ranks():

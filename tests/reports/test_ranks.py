@@ -71,3 +71,14 @@ def test_mean_and_borda_may_disagree(by_borda, expected):
     found = overall(values, np.zeros((3, 3)), 0, by_borda)
     assert [one.place for one in found] == expected
     assert [(one.low, one.high) for one in found] == [(place, place) for place in expected]
+
+
+def test_a_shared_value_falls_together():
+    """Chance on the first benchmark moves both systems alike, and the second tells them apart for sure."""
+    values, errors = np.array([[0.5, 0.6], [0.5, 0.5]]), np.array([[0.5, 1e-9], [0.5, 1e-9]])
+    apart = overall(values, errors, 0, by_borda=False)
+    assert [(one.place, one.low, one.high) for one in apart] == [(1, 1, 2), (2, 1, 2)]
+    same = overall(values, errors, 0, by_borda=False, sources=np.array([["x", "a"], ["x", "b"]]))
+    assert [(one.place, one.low, one.high) for one in same] == [(1, 1, 1), (2, 2, 2)]
+    other = overall(values, errors, 0, by_borda=False, sources=np.array([["x", "a"], ["y", "b"]]))
+    assert other == apart
