@@ -60,7 +60,7 @@ def told(one: Series) -> str:
         interval = f" [{low:.1f}, {high:.1f}]" if isinstance(low, float) and isinstance(high, float) else ""
         parts.append(f"{k:.0f}-NN {accuracy:.1f} %{interval}")
     if isinstance(silhouette, float):
-        parts.append(f"silhouette {silhouette:.2f}".replace("-", "−"))
+        parts.append(f"silhouette {round(silhouette, 2) + 0.0:.2f}".replace("-", "−"))  # no minus zero
     return ", ".join(parts)
 
 

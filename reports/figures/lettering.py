@@ -9,6 +9,7 @@ from p3d_eval.reports.figures.style import shown
 
 POINTS = 72  # an inch
 _HINTED = 1.03  # letters of pictures made of dots are whole dots wide, and so a little wider
+_THINNEST = 0.2  # width of a letter, of its font's size
 _PATHS = TextToPath()
 
 
@@ -20,7 +21,7 @@ def width_of(text: str, points: float) -> float:
 
 def fitted(name: str, inches: float, points: float) -> str:
     """Shorten a name in its middle until it fits; one letter always stays."""
-    text = shown(name)
+    text = shown(name, max(1, int(inches * POINTS / (_THINNEST * points))))
     while len(text) > 1 and not _fits(text, inches, points):
         text = shown(name, len(text) - 1)
     return text

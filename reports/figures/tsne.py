@@ -230,9 +230,8 @@ def _notes(
     grouped = len(set(chosen.task.groups)) < shown
     others = "videos of other groups" if grouped else "other videos"
     lacking = chosen.known - chosen.common
-    random = [store.path.name for store in stores if store.provenance["weights"].get("random")]
     which = drawn if shown < chosen.common else f"All {shown:,} videos"
-    made = f"{SPOKEN[options.normalise]}, {steps}openTSNE, perplexity {facts['perplexity']:g}"
+    made = f"{SPOKEN[options.normalise]}, {steps}openTSNE, perplexity {facts['perplexity']:.3g}"
     measured = f"{facts['k']:g}-NN: accuracy by cosine among {others}"
     notes = [
         f"{which}; {made}.",
@@ -242,6 +241,6 @@ def _notes(
         notes.append(f"Not in every file: {lacking:,} of {chosen.known:,} videos.")
     if problems:
         notes.append(f"No picture of {counted(len(problems), 'video')}: {shorten(problems, 2)}.")
-    if random:
-        notes.append(f"Random weights, which say nothing about a trained network: {shorten(random)}.")
+    if any(store.provenance["weights"].get("random") for store in stores):  # as the names of its panels say
+        notes.append("Random weights say nothing about a trained network.")
     return tuple(notes)

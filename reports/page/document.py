@@ -189,8 +189,13 @@ def _series_grid(figure: FigureData) -> Grid | None:
     rows = []
     for one in told:
         values = [one.facts.get(key) for key in keys]
-        rows.append((one.name, *("" if value is None else value for value in values)))
+        rows.append((one.name, *("" if value is None else _short(value) for value in values)))
     return Grid("", ("series", *keys), tuple(rows)) if rows else None
+
+
+def _short(value: float | str) -> float | str:
+    """Round a number as facts are written; never minus zero."""
+    return float(f"{value:.4g}") + 0.0 if isinstance(value, float) else value
 
 
 def _fact(value: object) -> str:

@@ -136,6 +136,13 @@ def test_the_largest_confusions_stand_below_their_matrix_each_name_for_itself(re
     assert "Largest confusions none" in Parsed(report.to_page([matrix_figure(("alone",))])).text
 
 
+def test_numbers_of_a_map_have_sensible_digits(report):
+    figure = map_figure()
+    facts = {"perplexity": 79 / 3, "silhouette": -0.0, "k-NN accuracy (%)": 100 / 7}
+    figure = replace(figure, series=tuple(replace(one, facts=facts) for one in figure.series))
+    assert "i3d 26.33 0 14.29" in Parsed(report.to_page([figure])).text
+
+
 def test_warnings_stand_first():
     unsound = ucf101_result("unsound", gap=1.0, warnings=("Read this.",))
     text = Parsed(Report.of([unsound]).to_page()).text

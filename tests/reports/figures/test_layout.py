@@ -223,6 +223,8 @@ def test_words_are_as_wide_as_measured(text):
 def test_what_is_too_wide_is_shortened_and_wrapped():
     with styled():
         assert fitted("short", 1, 7) == "short"
+        long = "narrow (random weights) (C=10, normalise=l2)"  # of 44 letters, which fit 3 inches
+        assert fitted(long, 3, 7) == long
         assert width_of(fitted(WIDE, 1, 7), 7) <= 1 < width_of(WIDE, 7)
         assert fitted(WIDE, 0, 7) == "…"
         lines = wrapped(NOTES[0], 2, 7)

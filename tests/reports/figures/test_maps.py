@@ -14,6 +14,8 @@ from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.features import open_features, write_store
 from p3d_eval.protocols.classifiers.neighbours import CosineNeighbours
 from p3d_eval.reports.figures import embedding, tsne
+from p3d_eval.reports.figures.data import Series
+from p3d_eval.reports.figures.draw_maps import told
 from p3d_eval.reports.figures.embedding import ITERATIONS, embed
 from p3d_eval.reports.figures.mapped_videos import choose_videos
 from p3d_eval.reports.figures.picture import Figure
@@ -97,6 +99,15 @@ def test_what_cannot_be_mapped_is_said(X, options, message):
         embed(X, **options)
 
 
+def test_random_weights_are_told_by_the_panels_not_by_files(make_store):
+    store = make_store("demo-net-a98f550380")
+    store.provenance["weights"]["random"] = True
+    figure = tsne_figure([store])
+    assert figure.series[0].name.endswith("(random weights)")
+    assert "Random weights say nothing about a trained network." in figure.notes
+    assert not any("a98f550380.h5" in note for note in figure.notes)
+
+
 def test_the_draw_depends_on_seed_and_names_alone(make_store):
     ids = video_ids()
     one, other = make_store("a"), make_store("b", list(reversed(ids)))
@@ -144,7 +155,7 @@ def test_two_networks_stand_side_by_side_with_their_numbers(make_store):
         right = np.unique(series.classes)[votes.argmax(axis=1)] == series.classes
         assert series.facts["k-NN accuracy (%)"] == pytest.approx(100 * right.mean())
     assert one.facts["k-NN accuracy (%)"] > two.facts["k-NN accuracy (%)"]
-    assert figure.notes[0] == "All 36 videos; L2-normalised, openTSNE, perplexity 11.6667."
+    assert figure.notes[0] == "All 36 videos; L2-normalised, openTSNE, perplexity 11.7."
     assert "among videos of other groups" in figure.notes[1]
 
 
@@ -192,6 +203,14 @@ def test_pictures_are_spread_over_the_map():
     assert spread(points, 3) == [1, 3, 4]
     assert len(spread(points, 99)) == 5
     assert spread(points[:0], 3) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(-0.004, "0.00"), (-0.0, "0.00"), (-0.006, "−0.01"), (0.123, "0.12")]
+)
+def test_a_silhouette_is_never_minus_zero(value, said):
+    panel = Series("net", (0.0,), (0.0,), facts={"k": 20.0, "k-NN accuracy (%)": 71.3, "silhouette": value})
+    assert told(panel) == f"20-NN 71.3 %, silhouette {said}"
 
 
 def test_thumbnails_are_middle_frames_and_broken_videos_are_told(make_store, tmp_path):
