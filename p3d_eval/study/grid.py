@@ -8,6 +8,7 @@ from typing import Any
 
 from p3d_eval.errors import UnknownNameError, UserError
 from p3d_eval.protocols import PROTOCOLS
+from p3d_eval.study.keys import told_in_keys
 from p3d_eval.study.rows import check_row, parts, read_tables, require_name, underscored
 from p3d_eval.study.settings import (
     DataSettings,
@@ -127,6 +128,7 @@ class Study:
         return self.base / self.out
 
 
+@told_in_keys()
 def build_study(document: Mapping[str, Any], name: str, base: Path, out: str) -> Study:
     """Check a study document and list its cells.
 

@@ -11,6 +11,7 @@ from p3d_eval.protocols import PROTOCOLS
 from p3d_eval.study.checking import check_extraction, check_out
 from p3d_eval.study.content import Judged, extraction_key, find_judged, find_videos, shown
 from p3d_eval.study.grid import Evaluation, Extraction, Study
+from p3d_eval.study.keys import told_in_keys
 from p3d_eval.study.layers import check_layers, find_takers, layer_problems, taken_layers
 from p3d_eval.study.networks import find_network
 from p3d_eval.study.plan import (
@@ -28,6 +29,7 @@ from p3d_eval.study.tasks import ExtractTask
 _ALLOW_MISSING = "allow_missing"
 
 
+@told_in_keys()
 def plan_study(study: Study, limit: int | None = None) -> Plan:
     """Find what the study's cells depend on, and name their files.
 

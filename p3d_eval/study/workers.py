@@ -7,8 +7,9 @@ from traceback import format_exc
 
 from p3d_eval.child_process import ChildProcess, gather
 from p3d_eval.errors import P3DEvalError, one_line
+from p3d_eval.study.keys import in_keys
 from p3d_eval.study.screen import Screen
-from p3d_eval.study.tasks import Event, Task, Tell
+from p3d_eval.study.tasks import EvaluateTask, Event, Task, Tell
 
 
 class TaskWorker(ChildProcess):
@@ -56,7 +57,7 @@ def perform(task: Task, send: Tell) -> None:
     try:
         tell(Event("done", facts=task.perform(tell)))
     except P3DEvalError as error:
-        message, _, hint = str(error).partition("\n")
+        message, _, hint = in_keys(str(error), isinstance(task, EvaluateTask)).partition("\n")
         tell(Event("failed", message, facts={"hint": hint, "traceback": format_exc()}))
     except Exception as error:  # noqa: BLE001  (a cell that fails must not stop the others)
         tell(Event("failed", f"internal error: {one_line(error)}", facts={"traceback": format_exc()}))

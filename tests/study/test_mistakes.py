@@ -127,7 +127,7 @@ MISTAKES = {
         "fp16",
     ),
     "an unknown type": (("clips = 2", 'dtype = "int8"'), "extract one on tiny: unknown stored type", "float32"),
-    "a batch of nothing": (("clips = 2", "batch_size = 0"), "--batch-size 0: must be 1 at least", ""),
+    "a batch of nothing": (("clips = 2", "batch_size = 0"), "batch_size = 0: must be 1 at least", ""),
     "a map of less than nothing": (
         ("figures = false", "tsne_videos = -1"),
         "[report] in other.toml: tsne_videos = -1 is negative",

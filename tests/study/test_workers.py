@@ -20,7 +20,7 @@ class Act:
         if self.what == "die":
             os.abort()
         if self.what == "refuse":
-            raise UserError("no", "Say yes")
+            raise UserError("no", "Say yes: --negatives split")
         if self.what == "break":
             raise ValueError("a\nbug")
         tell(Event("note", "working"))
@@ -36,7 +36,7 @@ def last(events):
     ("what", "kind", "text", "hint"),
     [
         ("work", "done", "", None),
-        ("refuse", "failed", "no", "Say yes"),
+        ("refuse", "failed", "no", 'Say yes: negatives = "split"'),
         ("break", "failed", "internal error: ValueError: a bug", None),
     ],
 )
