@@ -1,7 +1,8 @@
 """Results from files and folders, each once; what a folder holds besides is named and left out."""
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -65,7 +66,8 @@ class Collection:
 
 
 def with_scores(loaded: Iterable[Loaded]) -> tuple[list[Result], list[str]]:
-    """Read the scores beside results; return the results, and one line for scores that are gone or changed."""
+    """Read the scores beside results; return these, and a line for each reason why scores are missing."""
+    loaded = list(loaded)
     results, lost = [], []
     for one in loaded:
         try:
@@ -73,7 +75,22 @@ def with_scores(loaded: Iterable[Loaded]) -> tuple[list[Result], list[str]]:
         except UserError as error:
             results.append(one.result)
             lost.append(error.message)
-    return results, lost
+    lines = []
+    for first, *others in alike(lost, loaded):
+        more = f", and so with {counted(len(others), 'other result')}" if others else ""
+        lines.append(lost[first] + more)
+    return results, lines
+
+
+def alike(messages: Sequence[str], loaded: Iterable[Loaded]) -> list[list[int]]:
+    """Group the places of messages that differ in nothing but the names of results' files."""
+    paths = [one.path for one in loaded if one.path is not None]
+    names = {text for path in paths for text in (str(path.with_suffix("")), path.name)}
+    files = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))) or "(?!)")
+    groups: dict[str, list[int]] = {}
+    for place, message in enumerate(messages):
+        groups.setdefault(files.sub("", message), []).append(place)
+    return list(groups.values())
 
 
 def load_results(sources: Source | Iterable[Source]) -> Collection:

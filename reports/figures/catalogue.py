@@ -1,10 +1,8 @@
 """Every figure that a set of results allows, for pages and studies."""
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from p3d_eval.errors import UserError, shorten
 from p3d_eval.reports.figures.confusion import confusion_figure
@@ -15,7 +13,7 @@ from p3d_eval.reports.figures.per_class import per_class_figure
 from p3d_eval.reports.figures.sweep import has_sweep, sweep_figure
 from p3d_eval.reports.figures.trade_off import PROFILE, trade_off_figure
 from p3d_eval.reports.labels import changed_options
-from p3d_eval.reports.loading import Loaded
+from p3d_eval.reports.loading import Loaded, alike
 
 _CLASSES_COMPARED = 3  # results whose bars are drawn side by side; more are not told apart
 
@@ -55,20 +53,15 @@ def draw_everything(loaded: Iterable[Loaded]) -> tuple[dict[str, FigureData], tu
             figures[_unused(name, figures)] = describe()
         except UserError as error:
             problems.append((name, error.message))
-    return figures, tuple(_folded(problems, [one.path for one in loaded if one.path is not None]))
+    return figures, tuple(_folded(problems, loaded))
 
 
-def _folded(problems: Iterable[tuple[str, str]], paths: Sequence[Path]) -> list[str]:
-    """Write one line for figures that could not be made for the same reason, whichever file it names."""
-    names = {text for path in paths for text in (str(path.with_suffix("")), path.name)}
-    files = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))) or "(?!)")
-    alike: dict[str, list[tuple[str, str]]] = {}
-    for name, message in problems:
-        alike.setdefault(files.sub("", message), []).append((name, message))
-    return [
-        f"{shorten((name for name, _ in own), 3)}: {own[0][1]}{', and so with the others' * (len(own) > 1)}"
-        for own in alike.values()
-    ]
+def _folded(problems: Sequence[tuple[str, str]], loaded: Sequence[Loaded]) -> Iterator[str]:
+    """Write one line for figures that could not be made for the same reason."""
+    for places in alike([message for _, message in problems], loaded):
+        names = shorten((problems[place][0] for place in places), 3)
+        others = ", and so with the others" if len(places) > 1 else ""
+        yield f"{names}: {problems[places[0]][1]}{others}"
 
 
 def _some_by_class(results: Sequence[Labelled]) -> FigureData:

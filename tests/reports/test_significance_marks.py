@@ -143,6 +143,12 @@ def test_scores_that_are_gone_are_told_and_leave_the_rest(tmp_path):
     report = Report.of(tmp_path, published=False, significance=True)
     assert report.warnings == (f"{tmp_path / 'half.scores.npz'}: the scores of half.json are not there",)
     assert set(p_values(report.tables[0])) == {"also", "bad"}
+    (tmp_path / "bad.scores.npz").unlink()
+    (told,) = Report.of(tmp_path, published=False, significance=True).warnings
+    assert (
+        told
+        == f"{tmp_path / 'bad.scores.npz'}: the scores of bad.json are not there, and so with 1 other result"
+    )
 
 
 def test_without_the_option_nothing_is_tested():
