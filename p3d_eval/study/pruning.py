@@ -5,6 +5,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from p3d_eval.arguments import explained
 from p3d_eval.errors import UserError
 from p3d_eval.features.lock import WriterLock, lock_path
 from p3d_eval.protocols.result import scores_path
@@ -17,6 +18,7 @@ from p3d_eval.study.run import LOCK, read_any
 from p3d_eval.study.state import State
 
 
+@explained
 def prune_study(
     study: str | PathLike[str] | Mapping[str, Any],
     *,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from p3d_eval import __version__
+from p3d_eval.arguments import explained
 from p3d_eval.errors import UserError
 from p3d_eval.features.lock import WriterLock
 from p3d_eval.markup import shown_by
@@ -86,6 +87,7 @@ class StudyRun:
     _repr_html_ = shown_by("p3d_eval.study.wording:study_html")
 
 
+@explained
 def run_study(
     study: str | PathLike[str] | Mapping[str, Any],
     *,

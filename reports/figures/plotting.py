@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from p3d_eval.arguments import explained
 from p3d_eval.errors import UnknownNameError, UserError, counted
 from p3d_eval.features import FeatureStore, open_features
 from p3d_eval.progress import Progress
@@ -25,6 +26,7 @@ StrPath = str | PathLike[str]
 Sources = Result | FeatureStore | StrPath | Iterable[Result | FeatureStore | StrPath]
 
 
+@explained
 def plot(
     kind: str,
     sources: Sources,

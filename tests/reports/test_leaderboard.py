@@ -245,6 +245,8 @@ def test_no_interval_no_interval_of_ranks():
         ({"where": {"label": "z"}}, "none of 5 results is left with label=z"),
         ({"compared": ("a", "z")}, "unknown system 'z'"),
         ({"compared": ("a", "a")}, "compared with itself"),
+        ({"compared": ()}, "two rows are compared, not 0"),
+        ({"compared": ("a",)}, "two rows are compared, not 1"),
         ({"top": 0}, "top: 0"),
     ],
 )
