@@ -6,9 +6,8 @@ import re
 # turn the order of the characters after them, so that a name is read as another, and move its neighbours.
 _BIDIRECTIONAL = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _STEERING = re.compile(f"[{_BIDIRECTIONAL}]")
-_STEERING_A_TERMINAL = re.compile(
-    f"[{_BIDIRECTIONAL}\x00-\x08\x0b-\x1f\x7f-\x9f]"
-)  # all but tabs and line breaks
+# And all control characters but tabs and line breaks.
+_STEERING_A_TERMINAL = re.compile(f"[{_BIDIRECTIONAL}\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def in_order(text: str) -> str:

@@ -74,9 +74,8 @@ def check_out(study: Study, out: Path, videos: Mapping[str, Sequence[VideoFile]]
         When they cannot, or when a data set's folder of videos, or one in it that holds some, is ``out``.
     """
     for dataset, files in videos.items():
-        if out.resolve() in _folders_of(
-            study.base / Path(study.datasets[dataset].videos or "").expanduser(), files
-        ):
+        source = study.base / Path(study.datasets[dataset].videos or "").expanduser()
+        if out.resolve() in _folders_of(source, files):
             raise UserError(
                 f"{study.name}: outputs would go among the videos of [datasets.{dataset}], into {out}",
                 'Write out = "FOLDER", or name one with --out',

@@ -30,9 +30,8 @@ _MEASURED = {
 }
 """Seconds and videos of whole protocols on two AMD EPYC cores (docs/performance.md, "Whole protocols")."""
 
-START_SECONDS = (
-    2.8  # of each row, imports ("about 3 s", the same page); a study's process does many evaluations
-)
+# Imports, in each of these rows ("about 3 s", the same page); a study's process does many evaluations.
+START_SECONDS = 2.8
 _ENOUGH = 0.1  # of the videos: what is done once weighs too much in a smaller run
 _JUDGES_SCORES = ("kinetics400", "sports1m", "ssv2")
 _OTHER_WORK = {"task": ("retrieval", "pairs"), "measure": ("video",), "scheme": ("left-out",)}
